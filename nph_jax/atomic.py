@@ -1,0 +1,54 @@
+"""Files that are either wholly there or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from nph_jax import errors
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+  """Yields a temporary path beside `path`, moved onto it when all went well.
+
+  Raises:
+    UserError: the disk is full; neither `path` nor the temporary changes.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  handle, name = tempfile.mkstemp(
+    prefix=f'.{path.stem}.', suffix=path.suffix, dir=path.parent
+  )
+  os.close(handle)
+  temporary = pathlib.Path(name)
+  try:
+    with errors.writing(path):
+      yield temporary
+      with open(temporary, 'rb+') as file:
+        os.fsync(file.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+  """Writes `content` to `path` atomically."""
+  with replacing(path) as temporary:
+    temporary.write_bytes(content)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+  """Writes `text` to `path` atomically, in UTF-8."""
+  write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+  """Writes `value` to `path` atomically, as indented JSON."""
+  write_text(path, json.dumps(value, indent=2) + '\n')

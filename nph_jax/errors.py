@@ -1,0 +1,45 @@
+"""The one way a person's mistake reaches them: a sentence, not a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+from collections.abc import Callable, Iterator
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class UserError(Exception):
+  """Bad input, stated in one sentence: what, where, expected, what to do."""
+
+
+@contextlib.contextmanager
+def writing(path: object) -> Iterator[None]:
+  """Turns a full disk (or a file-size limit) under `path` into a UserError."""
+  try:
+    yield
+  except OSError as error:
+    if error.errno in _FULL:
+      raise UserError(
+        f'{path}: the disk is full or a file-size limit was reached '
+        f'({error.strerror}); free some space and run the same command again.'
+      ) from error
+    raise
+
+
+def run_main(main: Callable[[], None]) -> None:
+  """Runs a command line's `main`, printing a UserError as one line.
+
+  Exit codes: 0 success, 1 a UserError, 130 interrupted.
+  """
+  try:
+    main()
+  except UserError as error:
+    print(f'error: {error}', file=sys.stderr)
+    sys.exit(1)
+  except KeyboardInterrupt:
+    print(
+      'interrupted: the same command continues from here.', file=sys.stderr
+    )
+    sys.exit(130)
