@@ -39,7 +39,5 @@ def run_main(main: Callable[[], None]) -> None:
     print(f'error: {error}', file=sys.stderr)
     sys.exit(1)
   except KeyboardInterrupt:
-    print(
-      'interrupted: the same command continues from here.', file=sys.stderr
-    )
+    print('interrupted: the same command continues from here.', file=sys.stderr)
     sys.exit(130)
