@@ -1,0 +1,273 @@
+"""The configuration every file in `configs/` starts from, and its rules.
+
+Zero in a length or a size means "unset": the other length holds, or the value
+follows from the data. What does not apply to a method is ignored by it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_collections
+
+from nph_jax import errors
+
+ConfigDict = ml_collections.ConfigDict
+
+
+def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
+  """The paper's setting, without a data set.
+
+  Args:
+    arg: what follows the colon of `--config=FILE:METHOD,bits=64`.
+    method: when `arg` names none.
+    num_bits: when `arg` gives none.
+
+  Raises:
+    UserError: `arg` cannot be read.
+  """
+  options = parse_arg(arg)
+  return ConfigDict(
+    {
+      'method': options.pop('method', method),
+      'num_bits': options.pop('bits', num_bits),
+      'seed': 0,
+      'data': _data(),
+      'neighborhood': _neighborhood(),
+      'model': _model(),
+      'loss': _loss(),
+      'train': _train(),
+      'eval': {
+        'ks': (5, 10, 20, 40, 60, 80, 100),
+        'exclude_self': False,  # in the report's table; metrics.json has both
+      },
+      'export': {'block_size': 64},  # videos encoded at a time, padded
+      'checkpoint': {'every_steps': 500, 'keep': 3},
+      'logging': {'every_steps': 50},
+    }
+  )
+
+
+def parse_arg(arg: str) -> dict[str, Any]:
+  """Reads `METHOD,bits=64`, either left out, into a dict.
+
+  Raises:
+    UserError: something else is in it.
+  """
+  options: dict[str, Any] = {}
+  for part in filter(None, (p.strip() for p in arg.split(','))):
+    key, equals, value = part.partition('=')
+    if not equals:
+      options['method'] = key
+    elif key == 'bits' and value.isdecimal():
+      options['bits'] = int(value)
+    else:
+      raise errors.UserError(
+        f'--config=...:{arg}: cannot read {part!r}; write METHOD,bits=NUMBER, '
+        'either of which may be left out.'
+      )
+  return options
+
+
+def _data() -> dict[str, Any]:
+  files = {'features': '', 'labels': '', 'num_videos': 0}
+  return {
+    'name': 'custom',
+    'dir': '',  # where built data lie; WORKDIR/data if empty
+    'source_dir': '',  # relative file names below start here
+    'published': '',  # where the source publishes its files
+    'num_frames': 0,  # M; as in the files if 0
+    'feature_dim': 0,  # L; likewise
+    'num_labels': 0,  # likewise
+    'canvas': 0,  # side of moving_digits' frames
+    'train': dict(files),
+    'query': dict(files),
+    'database': dict(files),
+  }
+
+
+def _neighborhood() -> dict[str, Any]:
+  return {
+    'width': 256,  # d, section 4.1
+    'num_epochs': 100,
+    'num_steps': 0,
+    'batch_size': 0,  # that of training if 0
+    'learning_rate': 1e-3,
+    'reverse': True,  # [34] writes the last frame first
+    'copy_cell': False,  # y alone starts the decoder
+    'num_anchors': 0,  # n; 2000 from paper_setting_from videos on
+    'num_nearest': 0,  # a; 3 likewise
+    'paper_setting_from': 10_000,
+    'target_density': 0.01,  # of S, for smaller sets
+    'kmeans_iterations': 10,
+  }
+
+
+def _model() -> dict[str, Any]:
+  return {
+    'memory_width': 256,  # b, section 4.1
+    'hidden_width': 256,
+    'attention': {
+      'scale': 256.0,  # d^k, section 4.1
+      'num_heads': 1,
+      'residual': False,
+    },
+    'mlp_layers': 2,
+    'dropout_rate': 0.1,
+    'forget_bias': 1.0,
+    'recurrent_init': 'xavier',  # or orthogonal, as SSVH
+    'norm': {'momentum': 0.99, 'per_step': True, 'epsilon': 1e-5},
+    'sign_window': 1.0,
+  }
+
+
+def _loss() -> dict[str, Any]:
+  return {
+    'weights': {  # alpha 1 to 3, section 4.1
+      'similarity': 0.1,
+      'visual': 0.8,
+      'neighborhood': 0.1,
+    },
+    'pairs': 'batch',  # or memory_bank, sampled_pairs
+    'quantization_stop_gradient': True,
+    'neighborhood_stop_gradient': False,
+  }
+
+
+def _train() -> dict[str, Any]:
+  return {
+    'num_epochs': 100,
+    'num_steps': 0,
+    'batch_size': 0,  # global; 128 from 512 videos on, fewer below
+    'learning_rate': 1e-3,
+    'beta1': 0.9,  # the paper's "momentum"
+    'decay_rate': 1.0,
+    'decay_steps': 0,
+    'decay_floor': 0.0,
+  }
+
+
+LENGTHS = (('train.num_epochs', 'train.num_steps'),
+           ('neighborhood.num_epochs', 'neighborhood.num_steps'))  # fmt: skip
+
+
+def settle_lengths(config: ConfigDict, overridden: set[str]) -> None:
+  """Lets a length given on the command line unset the other one.
+
+  Args:
+    config: changed in place.
+    overridden: dotted names given on the command line.
+
+  Raises:
+    UserError: both of a pair were given.
+  """
+  for pair in LENGTHS:
+    given = [name for name in pair if name in overridden and get(config, name)]
+    if len(given) == 2:
+      raise errors.UserError(
+        f'both --config.{pair[0]} and --config.{pair[1]} are given; give one.'
+      )
+    for name in given:
+      other = pair[1 - pair.index(name)]
+      section, _, field = other.partition('.')
+      config[section][field] = 0
+
+
+def get(config: ConfigDict, name: str) -> Any:
+  """The value at a dotted name."""
+  for part in name.split('.'):
+    config = config[part]
+  return config
+
+
+def check(config: ConfigDict, methods: tuple[str, ...]) -> None:
+  """Raises a UserError for a value that no data set could make valid."""
+  if config.method not in methods:
+    raise errors.UserError(
+      f'config.method is {config.method!r}; choose one of '
+      f'{", ".join(sorted(methods))}.'
+    )
+  if config.num_bits < 8 or config.num_bits % 8:
+    raise errors.UserError(
+      f'config.num_bits is {config.num_bits}; it has to be a positive multiple '
+      'of 8.'
+    )
+  for name in _NOT_NEGATIVE:
+    _require(config, name, lambda v: v >= 0, 'zero or more')
+  for name in _POSITIVE:
+    _require(config, name, lambda v: v > 0, 'more than zero')
+  for name, choices in _CHOICES.items():
+    _require(config, name, lambda v, c=choices: v in c, f'one of {choices}')
+  _require(config, 'model.dropout_rate', lambda v: 0 <= v < 1, 'in [0, 1)')
+  for pair in LENGTHS:
+    if not any(get(config, name) for name in pair):
+      raise errors.UserError(
+        f'config.{pair[0]} and config.{pair[1]} are both zero; set one.'
+      )
+
+
+_NOT_NEGATIVE = (
+  'seed', 'train.num_epochs', 'train.num_steps', 'train.batch_size',
+  'neighborhood.num_epochs', 'neighborhood.num_steps',
+  'neighborhood.batch_size', 'neighborhood.num_anchors',
+  'neighborhood.num_nearest', 'data.num_frames', 'data.feature_dim',
+)  # fmt: skip
+_POSITIVE = (
+  'train.learning_rate', 'neighborhood.learning_rate', 'neighborhood.width',
+  'neighborhood.kmeans_iterations', 'neighborhood.target_density',
+  'model.memory_width', 'model.hidden_width', 'model.mlp_layers',
+  'model.attention.scale', 'model.attention.num_heads', 'export.block_size',
+  'checkpoint.every_steps', 'checkpoint.keep', 'logging.every_steps',
+)  # fmt: skip
+_CHOICES = {
+  'loss.pairs': ('batch', 'memory_bank', 'sampled_pairs'),
+  'model.recurrent_init': ('xavier', 'orthogonal'),
+}
+
+
+def _require(config: ConfigDict, name: str, good, expected: str) -> None:
+  value = get(config, name)
+  if not good(value):
+    raise errors.UserError(
+      f'config.{name} is {value!r}; it has to be {expected}.'
+    )
+
+
+# A workdir may go on with other values of these; train's lengths may grow.
+MAY_DIFFER = ('train.num_epochs', 'train.num_steps', 'checkpoint.', 'logging.')
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+  """Dotted names, sorted, whose values forbid continuing `old` with `new`."""
+  old, new = _flat(old), _flat(new)
+  names = sorted(set(old) | set(new))
+  missing = object()
+  return [
+    name
+    for name in names
+    if not name.startswith(MAY_DIFFER)
+    and old.get(name, missing) != new.get(name, missing)
+  ]
+
+
+def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+  flat: dict[str, Any] = {}
+  for key, value in tree.items():
+    if isinstance(value, dict):
+      flat.update(_flat(value, f'{prefix}{key}.'))
+    else:
+      flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+  return flat
+
+
+def num_steps(section: Any, steps_per_epoch: int) -> int:
+  """Updates in all that a section's num_epochs or num_steps asks for."""
+  return section.num_steps or section.num_epochs * steps_per_epoch
+
+
+def automatic_batch_size(num_videos: int) -> int:
+  """The largest power of two in [8, 128] with four batches to an epoch."""
+  size = 128
+  while size > 8 and size * 4 > num_videos:
+    size //= 2
+  return size

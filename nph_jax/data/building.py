@@ -1,0 +1,73 @@
+"""What keeps a build whole: one process at a time, all of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+from nph_jax import errors
+from nph_jax.data.quiet_tensorflow import tf
+
+
+@contextlib.contextmanager
+def exclusive(folder: pathlib.Path) -> Iterator[None]:
+  """Lets one process build under `folder` at a time; ends with the process.
+
+  Raises:
+    UserError: `folder` cannot be made or written to.
+  """
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+  except OSError as error:
+    raise errors.UserError(
+      f'{folder}: the built data cannot be stored there ({error.strerror}); '
+      'name another folder with --config.data.dir=DIR.'
+    ) from error
+  try:
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    yield
+  finally:
+    os.close(handle)
+
+
+@contextlib.contextmanager
+def _writing(folder: pathlib.Path) -> Iterator[None]:
+  """errors.writing, for TensorFlow's own names of a full disk too."""
+  try:
+    with errors.writing(folder):
+      yield
+  except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError) as error:
+    with errors.writing(folder):
+      raise OSError(errno.ENOSPC, str(error.message)) from error
+
+
+def check_space(folder: pathlib.Path, needed: int) -> None:
+  """Raises a UserError when `folder`'s disk has fewer than `needed` bytes."""
+  free = shutil.disk_usage(folder).free
+  if free < needed:
+    raise errors.UserError(
+      f'{folder}: the built data need {needed / 1e9:.1f} GB and '
+      f'{free / 1e9:.1f} GB are free; free some space, or name a folder on '
+      'another disk with --config.data.dir=DIR.'
+    )
+
+
+@contextlib.contextmanager
+def whole_or_nothing(folder: pathlib.Path) -> Iterator[None]:
+  """Removes `folder` when its build fails or is interrupted.
+
+  Raises:
+    UserError: the disk is full or a file-size limit was reached.
+  """
+  try:
+    with _writing(folder):
+      yield
+  except BaseException:
+    shutil.rmtree(folder, ignore_errors=True)
+    raise

@@ -1,0 +1,145 @@
+"""tf.data pipelines: shuffled training batches and evaluation in file order.
+
+The order of training is a pure function of (seed, epoch), a true permutation of
+all videos, so any step can be read without the ones before it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from nph_jax import errors
+from nph_jax.data.quiet_tensorflow import tf
+from nph_jax.data.video_dataset import Split
+
+# Batches in the making and ready: bounds the memory (27 MB for 128 videos of
+# 25 x 4096), where tf.data's own tuning would take half of the machine's.
+_PARALLEL = 2
+_PREFETCH = 4
+_TRAIN_KEYS = ('frames', 'index')
+_EVALUATION_KEYS = ('frames', 'labels', 'index', 'digest')
+
+
+@functools.lru_cache(maxsize=4)
+def epoch_order(num_videos: int, seed: int, epoch: int) -> np.ndarray:
+  """Returns the permutation (N,) int64 of one epoch."""
+  generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+  return generator.permutation(num_videos)
+
+
+def batch_indices(
+  num_videos: int, batch_size: int, seed: int, step: int
+) -> np.ndarray:
+  """Returns the videos (B,) of the global batch of `step`.
+
+  What is left of an epoch after its last whole batch is dropped.
+  """
+  epoch, position = divmod(step, num_videos // batch_size)
+  order = epoch_order(num_videos, seed, epoch)
+  return order[position * batch_size : (position + 1) * batch_size]
+
+
+def _reading(
+  split: Split, rows: Callable[[int], np.ndarray]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+  """Returns a map: number -> the contents of the records `rows(number)`."""
+
+  def read(number: np.ndarray) -> np.ndarray:
+    return np.array(split.records.read(rows(int(number))), object)
+
+  def read_tensor(number: tf.Tensor) -> tf.Tensor:
+    contents = tf.numpy_function(read, [number], tf.string)
+    return tf.ensure_shape(contents, [None])
+
+  return read_tensor
+
+
+def train_batches(
+  split: Split,
+  batch_size: int,
+  seed: int,
+  start_step: int = 0,
+  process_index: int = 0,
+  process_count: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields one process's part of every global batch from `start_step` on.
+
+  Args:
+    split: the training split.
+    batch_size: B, of the global batch.
+    seed: decides the order.
+    start_step: the first step; its batch is the same wherever one starts.
+    process_index: reads rows p B/P to (p + 1) B/P of each global batch.
+    process_count: P; B must be a multiple of it.
+
+  Returns:
+    An endless iterator of `frames` (B/P, M, L) float16 and `index` (B/P,).
+
+  Raises:
+    UserError: more videos in a batch than in the split, or B not a multiple
+      of P.
+  """
+  if batch_size > split.num_videos:
+    raise errors.UserError(
+      f'config.train.batch_size={batch_size} is more than the '
+      f'{split.num_videos} training videos; choose at most that.'
+    )
+  if batch_size % process_count:
+    raise errors.UserError(
+      f'config.train.batch_size={batch_size} cannot be shared by '
+      f'{process_count} processes; choose a multiple of {process_count}.'
+    )
+  share = batch_size // process_count
+  own = slice(process_index * share, (process_index + 1) * share)
+
+  def rows(step: int) -> np.ndarray:
+    return batch_indices(split.num_videos, batch_size, seed, step)[own]
+
+  dataset = tf.data.Dataset.counter(start_step)
+  return _iterate(split, dataset, rows, _TRAIN_KEYS)
+
+
+def _iterate(
+  split: Split,
+  numbers: tf.data.Dataset,
+  rows: Callable[[int], np.ndarray],
+  keys: tuple[str, ...],
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields the parsed records `rows(number)` of each number, in order."""
+  dataset = numbers.map(
+    _reading(split, rows), num_parallel_calls=_PARALLEL, deterministic=True
+  )
+  dataset = dataset.map(functools.partial(split.parse, keys=keys))
+  return dataset.prefetch(_PREFETCH).as_numpy_iterator()
+
+
+def _padded(values: np.ndarray, size: int, fill: int) -> np.ndarray:
+  missing = [(0, size - len(values))] + [(0, 0)] * (values.ndim - 1)
+  return np.pad(values, missing, constant_values=fill)
+
+
+def evaluation_blocks(
+  split: Split, block_size: int
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields every video exactly once, in file order, in blocks of one size.
+
+  Returns:
+    An iterator of `frames` (B, M, L) float16, `labels` (B, num_labels) uint8,
+    `index` (B,) and `digest` (B,) int64, and `mask` (B,) bool. The last block
+    is padded: mask False, index -1, all else 0.
+  """
+
+  def rows(start: int) -> np.ndarray:
+    return np.arange(start, min(start + block_size, split.num_videos))
+
+  starts = tf.data.Dataset.range(0, split.num_videos, block_size)
+  for block in _iterate(split, starts, rows, _EVALUATION_KEYS):
+    block['mask'] = np.ones(len(block['index']), bool)
+    fills = {'index': -1}
+    yield {
+      key: _padded(value, block_size, fills.get(key, 0))
+      for key, value in block.items()
+    }

@@ -1,0 +1,187 @@
+"""The check of all a data set's sources, before any work starts.
+
+No tensorflow here: a missing file is reported within a second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from absl import logging
+
+from nph_jax import errors
+from nph_jax.data import blocks, labels, moving_digits
+from nph_jax.data.spec import NAMES, SPLITS, DataShape, DataSpec, SplitFiles
+
+__all__ = ['NAMES', 'SPLITS', 'DataShape', 'DataSpec', 'SplitFiles', 'check']
+
+MIN_TRAIN_VIDEOS = 10
+_OPTIONAL = ('train', 'labels')  # the method is unsupervised
+
+
+def _check_set(spec: DataSpec) -> None:
+  unset = [
+    f'--config.data.{name}.{kind}=PATH'
+    for name in SPLITS
+    for kind in ('features', 'labels')
+    if not getattr(spec.split(name), kind) and (name, kind) != _OPTIONAL
+  ]
+  if unset:
+    raise errors.UserError(
+      f'{spec.name}: not set: {", ".join(unset)}; name the files with these '
+      'flags (.h5 with the key `feats` or .npy, labels .mat or .npy; training '
+      'labels are optional).'
+    )
+
+
+def _check_present(spec: DataSpec) -> None:
+  expected: dict[str, str] = {}
+  for name in SPLITS:
+    for path in (*spec.split(name).features, *spec.split(name).labels):
+      expected.setdefault(path, name)
+  missing = [path for path in expected if not os.path.isfile(path)]
+  if missing:
+    published = f'; published: {spec.published}' if spec.published else ''
+    raise errors.UserError(
+      f'{spec.name}: no such file: {", ".join(missing)}; the config expects '
+      f'{", ".join(expected)}{published.rstrip(".")}; put the files there or '
+      'say where they are with --config.data.source_dir=DIR.'
+    )
+
+
+def _same(path: str, what: str, value: int, expected: int, other: str) -> None:
+  if value != expected:
+    raise errors.UserError(
+      f'{path}: {what} {value}, but {other} {expected}; use files that agree.'
+    )
+
+
+def _check_features(
+  spec: DataSpec,
+) -> tuple[dict[str, tuple[int, ...]], tuple[int, int]]:
+  """Returns the lengths of every split's shards, and (M, L)."""
+  lengths: dict[str, tuple[int, ...]] = {}
+  frames = width = 0
+  for name in SPLITS:
+    with blocks.FeatureFiles(spec.split(name).features) as files:
+      path, lengths[name] = files.paths[0], files.lengths
+      found_frames, found_width = files.shape[1:]
+    first = spec.train.features[0]
+    frames, width = frames or found_frames, width or found_width
+    _same(path, 'frames', found_frames, frames, f'{first} has')
+    _same(path, 'frame features of width', found_width, width, f'{first} has')
+  if spec.num_frames:
+    _same(first, 'frames', frames, spec.num_frames, 'config.data.num_frames is')
+  if spec.feature_dim:
+    _same(
+      first,
+      'frame features of width',
+      width,
+      spec.feature_dim,
+      'config.data.feature_dim is',
+    )
+  if not frames or not width:
+    raise errors.UserError(f'{first}: no frames, or frames of width 0.')
+  return lengths, (frames, width)
+
+
+def _check_rows(
+  files: SplitFiles, shards: Sequence[np.ndarray], lengths: tuple[int, ...]
+) -> None:
+  """Rows must match in all, and file by file where both have as many files."""
+  rows = [len(shard) for shard in shards]
+  if len(rows) == len(lengths):
+    for path, row, length, features in zip(
+      files.labels, rows, lengths, files.features
+    ):
+      _same(path, 'label rows:', row, length, f'videos in {features}:')
+  _same(
+    ', '.join(files.labels),
+    'label rows:',
+    sum(rows),
+    sum(lengths),
+    f'videos in {", ".join(files.features)}:',
+  )
+
+
+def _check_labels(spec: DataSpec, lengths: dict[str, tuple[int, ...]]) -> int:
+  """Returns the label width, the same in all splits."""
+  width, first = spec.num_labels, 'config.data.num_labels is'
+  for name in SPLITS:
+    files = spec.split(name)
+    if not files.labels:
+      continue
+    shards = labels.read_shards(files.labels)
+    _check_rows(files, shards, lengths[name])
+    found = shards[0].shape[1]
+    if not width:
+      width, first = found, f'{files.labels[0]} has'
+    _same(files.labels[0], 'label columns:', found, width, first)
+  return width
+
+
+def _check_counts(spec: DataSpec, num_videos: dict[str, int]) -> None:
+  for name in SPLITS:
+    where = ', '.join(spec.split(name).features) or 'moving_digits'
+    published = spec.split(name).num_videos
+    if not num_videos[name]:
+      raise errors.UserError(
+        f'{where}: the {name} split is empty; expected at least one video.'
+      )
+    if published and published != num_videos[name]:
+      logging.warning(
+        '%s: %d videos, the published %s split of %s has %d',
+        where,
+        num_videos[name],
+        name,
+        spec.name,
+        published,
+      )
+  if num_videos['train'] < MIN_TRAIN_VIDEOS:
+    where = ', '.join(spec.train.features) or 'moving_digits'
+    raise errors.UserError(
+      f'{where}: {num_videos["train"]} training videos; expected at least '
+      f'{MIN_TRAIN_VIDEOS}.'
+    )
+
+
+def _check_digits(spec: DataSpec) -> DataShape:
+  canvas = spec.canvas or moving_digits.CANVAS
+  if canvas <= moving_digits.DIGIT:
+    raise errors.UserError(
+      f'config.data.canvas={canvas}: digits are {moving_digits.DIGIT} pixels '
+      f'wide and need room to move, so at least {moving_digits.DIGIT + 1}.'
+    )
+  for field, value, made in (
+    ('feature_dim', spec.feature_dim, canvas**2),
+    ('num_labels', spec.num_labels, moving_digits.NUM_LABELS),
+  ):
+    if value not in (0, made):
+      raise errors.UserError(
+        f'config.data.{field}={value}: moving_digits makes {made} at canvas '
+        f'{canvas}; leave it at 0.'
+      )
+  frames = spec.num_frames or moving_digits.NUM_FRAMES
+  num_videos = {name: spec.split(name).num_videos for name in SPLITS}
+  return DataShape(frames, canvas**2, moving_digits.NUM_LABELS, num_videos)
+
+
+def check(spec: DataSpec) -> DataShape:
+  """Checks names, headers and labels of all splits; no feature value is read.
+
+  Raises:
+    UserError: what is missing, damaged or does not fit together.
+  """
+  if spec.name == 'moving_digits':
+    shape = _check_digits(spec)
+  else:
+    _check_set(spec)
+    _check_present(spec)
+    lengths, (frames, width) = _check_features(spec)
+    num_videos = {name: sum(lengths[name]) for name in SPLITS}
+    num_labels = _check_labels(spec, lengths)
+    shape = DataShape(frames, width, num_labels, num_videos)
+  _check_counts(spec, shape.num_videos)
+  return shape

@@ -1,0 +1,61 @@
+"""The main job: the stages in their order, and what it says at the end."""
+
+from __future__ import annotations
+
+import json
+
+from absl import logging
+
+from nph_jax import configuration, distributed
+from nph_jax.retrieval import report
+from nph_jax.stages import evaluating, exporting, prepare, training
+from nph_jax.stages.job import open_job
+from nph_jax.workdir import Workdir, describe_devices
+
+STAGES = {
+  'prepare': prepare.run,
+  'train': training.run,
+  'evaluate': evaluating.run,
+  'export': exporting.run,
+}
+
+
+def run(
+  config: configuration.ConfigDict, workdir: str, stages: tuple[str, ...]
+) -> None:
+  """Runs the chosen stages; each skips what the workdir already holds.
+
+  Args:
+    config: checked by configuration.check.
+    workdir: folder of all results.
+    stages: of STAGES; run in the order of STAGES whatever theirs.
+
+  Raises:
+    UserError: anything wrong with sources, sizes, folder or values.
+  """
+  job = open_job(config, workdir)
+  logging.info('devices: %s', describe_devices())
+  for name, stage in STAGES.items():
+    if name in stages:
+      stage(job)
+      distributed.barrier(f'stage {name}')
+  if distributed.is_primary() and job.workdir.metrics.exists():
+    print(_summary(job.workdir))
+
+
+def _summary(workdir: Workdir) -> str:
+  metrics = json.loads(workdir.metrics.read_text())
+  shown = [
+    row
+    for row in metrics['map']
+    if row['ties'] == 'expected' and not row['exclude_self']
+  ]
+  return f"""
+{metrics['method']}, {metrics['num_bits']} bits, {metrics['dataset']}:
+
+{report.metrics_table(shown)}
+
+report: {workdir.report}
+next:   python -m nph_jax.encode --bundle={workdir.export} \\
+          --features=YOUR.h5 --out=codes.npy
+"""

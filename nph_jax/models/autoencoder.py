@@ -1,0 +1,91 @@
+"""The LSTM autoencoder of reference [34], source of the spatial-temporal y."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from nph_jax import losses
+from nph_jax.models import lstm
+from nph_jax.models.decoder import FrameDecoder
+
+
+class Autoencoder(nn.Module):
+  """Reads the frames into y, then writes them from y in reverse order.
+
+  Attributes:
+    width: D, width of both LSTMs and of y.
+    num_frames: M.
+    frame_dim: L.
+    reverse: reconstruct the last frame first, as [34] does.
+    copy_cell: whether the decoder also starts from the encoder's cell state
+      ([34] copies both); without it y alone has to hold the video, and y is
+      all that the neighbourhood is built from.
+    forget_bias, recurrent_init: see lstm.Gates.
+  """
+
+  width: int
+  num_frames: int
+  frame_dim: int
+  reverse: bool = True
+  copy_cell: bool = False
+  forget_bias: float = 1.0
+  recurrent_init: str = 'xavier'
+
+  def setup(self):
+    scan = nn.scan(
+      lstm.LSTMCell,
+      variable_broadcast='params',
+      split_rngs={'params': False},
+      in_axes=1,
+    )
+    self.encoder = scan(self.width, self.forget_bias, self.recurrent_init)
+    self.decoder = FrameDecoder(
+      self.num_frames,
+      self.frame_dim,
+      self.width,
+      self.forget_bias,
+      self.recurrent_init,
+    )
+
+  def encode(self, frames: jax.Array) -> lstm.LSTMState:
+    """State after the last frame of [B, M, L]; its hidden part is y [B, D]."""
+    start = lstm.zero_state(frames.shape[0], self.width, frames.dtype)
+    return self.encoder(start, frames)[0]
+
+  def features(self, frames: jax.Array) -> jax.Array:
+    """The spatial-temporal feature y [B, D] of frames [B, M, L]."""
+    return self.encode(frames).hidden
+
+  def __call__(self, frames: jax.Array) -> jax.Array:
+    """Reconstructed frames [B, M, L], in the order of the input."""
+    state = self.encode(frames)
+    if not self.copy_cell:
+      state = state._replace(cell=jnp.zeros_like(state.cell))
+    reconstruction = self.decoder(jnp.zeros_like(frames[:, 0]), state)
+    return reconstruction[:, ::-1] if self.reverse else reconstruction
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoencoderMethod:
+  """The autoencoder as the trainer wants it; see method.HashingMethod."""
+
+  module: Autoencoder
+
+  def init(self, key: jax.Array, tables: Mapping[str, Any]):
+    """Parameters, and no other collections."""
+    del tables
+    shape = (1, self.module.num_frames, self.module.frame_dim)
+    return self.module.init(key, jnp.zeros(shape))['params'], {}
+
+  def loss(self, params, collections, batch, tables, key, axis_name):
+    """Mean squared reconstruction error of the batch's frames."""
+    del tables, key, axis_name
+    reconstruction = self.module.apply({'params': params}, batch['frames'])
+    loss = losses.visual_reconstruction(batch['frames'], reconstruction)
+    return loss, ({}, collections)

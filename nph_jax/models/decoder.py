@@ -1,0 +1,66 @@
+"""The free-running LSTM decoder that reconstructs the frames (section 3.2)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from nph_jax.models import initializers, lstm
+
+
+class _FeedbackCell(nn.Module):
+  """One step: the last reconstructed frame in, the next one out."""
+
+  width: int
+  frame_dim: int
+  forget_bias: float
+  recurrent_init: str
+
+  @nn.compact
+  def __call__(self, carry, _):
+    state, frame = carry
+    cell = lstm.LSTMCell(
+      self.width, self.forget_bias, self.recurrent_init, name='lstm'
+    )
+    state, hidden = cell(state, frame)
+    frame = nn.Dense(
+      self.frame_dim, kernel_init=initializers.xavier, name='output'
+    )(hidden)
+    return (state, frame), frame
+
+
+class FrameDecoder(nn.Module):
+  """Yields v~1 .. v~M from v~0, each frame the input of the next.
+
+  Attributes:
+    num_frames: M.
+    frame_dim: L.
+    width: LSTM width H.
+    forget_bias, recurrent_init: see lstm.Gates.
+  """
+
+  num_frames: int
+  frame_dim: int
+  width: int
+  forget_bias: float = 1.0
+  recurrent_init: str = 'xavier'
+
+  @nn.compact
+  def __call__(self, frame: jax.Array, state: lstm.LSTMState) -> jax.Array:
+    """Returns [B, M, L] from v~0 [B, L] and the first state."""
+    scan = nn.scan(
+      _FeedbackCell,
+      variable_broadcast='params',
+      split_rngs={'params': False},
+      length=self.num_frames,
+    )
+    cell = scan(
+      self.width,
+      self.frame_dim,
+      self.forget_bias,
+      self.recurrent_init,
+      name='cell',
+    )
+    _, frames = cell((state, frame), None)
+    return jnp.swapaxes(frames, 0, 1)

@@ -1,0 +1,42 @@
+"""From the relaxed code to the binary one: eq. 2 and eq. 10."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def sign_ste(relaxed_code: jax.Array, window: float = 1.0) -> jax.Array:
+  """Sign of `relaxed_code`, +1 at 0, with a straight-through gradient (eq. 2).
+
+  The gradient is BinaryNet's (reference [48]): 1 where |t| <= window, 0
+  outside. A custom rule rather than clip and stop_gradient, whose gradient at
+  the edge itself would be one half.
+
+  Args:
+    relaxed_code: t, [..., K].
+    window: half-width of the interval that lets gradients through.
+
+  Returns:
+    b in {-1, +1}, of the shape and dtype of t.
+  """
+  return jnp.where(relaxed_code >= 0, 1, -1).astype(relaxed_code.dtype)
+
+
+def _forward(relaxed_code: jax.Array, window: float):
+  return sign_ste(relaxed_code, window), relaxed_code
+
+
+def _backward(window: float, relaxed_code: jax.Array, gradient: jax.Array):
+  return (jnp.where(jnp.abs(relaxed_code) <= window, gradient, 0),)
+
+
+sign_ste.defvjp(_forward, _backward)
+
+
+def pack_bits(relaxed_code: jax.Array) -> jax.Array:
+  """Signs of t [B, K] as bytes [B, K / 8], first bit most significant."""
+  return jnp.packbits(relaxed_code >= 0, axis=-1)

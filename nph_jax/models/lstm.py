@@ -1,0 +1,195 @@
+"""Recurrent cells: the standard LSTM, and NPH's, eq. 5-9."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from nph_jax.models import initializers, normalization
+from nph_jax.models.memory_attention import MemoryAttention
+
+
+class LSTMState(NamedTuple):
+  """What a standard LSTM carries, each [B, H]."""
+
+  cell: jax.Array
+  hidden: jax.Array
+
+
+class NeighborhoodState(NamedTuple):
+  """What NPH's LSTM carries: memory [B, Nb], cell and hidden [B, H]."""
+
+  memory: jax.Array
+  cell: jax.Array
+  hidden: jax.Array
+
+
+def zero_state(batch: int, width: int, dtype: Any) -> LSTMState:
+  """The state before the first frame."""
+  zeros = jnp.zeros((batch, width), dtype)
+  return LSTMState(zeros, zeros)
+
+
+def lstm_update(gates: jax.Array, state: LSTMState) -> LSTMState:
+  """One step of references [29, 30] from gates [B, 4 H], order i, f, g, o."""
+  i, f, g, o = jnp.split(gates, 4, axis=-1)
+  cell = nn.sigmoid(f) * state.cell + nn.sigmoid(i) * jnp.tanh(g)
+  return LSTMState(cell, nn.sigmoid(o) * jnp.tanh(cell))
+
+
+class Gates(nn.Module):
+  """W^v v + W^h h + bias of `num_gates` gates side by side.
+
+  Attributes:
+    num_gates: gates, each of width H.
+    width: H.
+    forget_gate: position of the gate whose bias starts at `forget_bias`.
+    forget_bias: its initial bias; the others start at 0.
+    recurrent_init: initialiser of W^h.
+  """
+
+  num_gates: int
+  width: int
+  forget_gate: int = 1
+  forget_bias: float = 1.0
+  recurrent_init: str = 'xavier'
+
+  @nn.compact
+  def __call__(self, inputs: jax.Array, hidden: jax.Array) -> jax.Array:
+    """Returns [B, gates * H] from inputs [B, L] and hidden state [B, H]."""
+    columns = self.num_gates * self.width
+    input_kernel = self.param(
+      'input_kernel',
+      initializers.per_gate(self.num_gates),
+      (inputs.shape[-1], columns),
+    )
+    recurrent_kernel = self.param(
+      'recurrent_kernel',
+      initializers.per_gate(
+        self.num_gates, initializers.recurrent(self.recurrent_init)
+      ),
+      (self.width, columns),
+    )
+    bias = self.param(
+      'bias',
+      initializers.gate_bias(
+        self.num_gates, self.forget_gate, self.forget_bias
+      ),
+      (columns,),
+    )
+    return inputs @ input_kernel + hidden @ recurrent_kernel + bias
+
+
+class LSTMCell(nn.Module):
+  """A standard LSTM step; state and result [B, H]."""
+
+  width: int
+  forget_bias: float = 1.0
+  recurrent_init: str = 'xavier'
+
+  @nn.compact
+  def __call__(
+    self, state: LSTMState, inputs: jax.Array
+  ) -> tuple[LSTMState, jax.Array]:
+    gates = Gates(
+      4,
+      self.width,
+      forget_bias=self.forget_bias,
+      recurrent_init=self.recurrent_init,
+      name='gates',
+    )
+    state = lstm_update(gates(inputs, state.hidden), state)
+    return state, state.hidden
+
+
+class CellInputs(NamedTuple):
+  """What one step of NPH's LSTM reads besides its state.
+
+  frame v_t [B, L]; mask, dropout factors of the projected frame [B, Nb] or
+  None; moments, gamma and beta and running statistics of this step, [H] each.
+  """
+
+  frame: jax.Array
+  mask: jax.Array | None
+  moments: dict[str, jax.Array]
+
+
+class NeighborhoodLSTMCell(nn.Module):
+  """Eq. 5-9: an LSTM whose candidate is an MLP of the attended memory.
+
+    i, f, o = sigmoid(W v + W h + bias)                      (5-7)
+    m       = attention(m, dropout(W v))                     (3-4)
+    c       = BN(f * c + i * MLP(m))                         (8)
+    h       = o * tanh(c)                                    (9)
+
+  The equations show no bias; a standard LSTM has one, and so has this.
+
+  Attributes:
+    hidden_width: H.
+    memory_width: Nb.
+    attention: fields of MemoryAttention besides its width.
+    mlp_layers: layers of the MLP, ReLU between them.
+    forget_bias, recurrent_init: see Gates.
+    epsilon: of the batch normalisation.
+    train: normalise with the batch's statistics, not the running ones.
+    axis_name: devices' axis under pmap.
+  """
+
+  hidden_width: int
+  memory_width: int
+  attention: dict[str, Any]
+  mlp_layers: int
+  forget_bias: float
+  recurrent_init: str
+  epsilon: float
+  train: bool
+  axis_name: str | None
+
+  @nn.compact
+  def __call__(
+    self, state: NeighborhoodState, inputs: CellInputs
+  ) -> tuple[NeighborhoodState, tuple[jax.Array, jax.Array]]:
+    """Returns the next state and the statistics used, mean and variance [H]."""
+    gates = Gates(
+      3,
+      self.hidden_width,
+      forget_bias=self.forget_bias,
+      recurrent_init=self.recurrent_init,
+      name='gates',
+    )(inputs.frame, state.hidden)
+    i, f, o = jnp.split(nn.sigmoid(gates), 3, axis=-1)
+    memory = self._attend(state.memory, inputs)
+    cell = f * state.cell + i * self._mlp(memory)
+    m = inputs.moments
+    mean, variance = (
+      normalization.batch_moments(cell, self.axis_name)
+      if self.train
+      else (m['mean'], m['variance'])
+    )
+    cell = normalization.normalize(
+      cell, mean, variance, m['gamma'], m['beta'], self.epsilon
+    )
+    hidden = o * jnp.tanh(cell)
+    return NeighborhoodState(memory, cell, hidden), (mean, variance)
+
+  def _attend(self, memory: jax.Array, inputs: CellInputs) -> jax.Array:
+    frame = nn.Dense(
+      self.memory_width, kernel_init=initializers.xavier, name='embed'
+    )(inputs.frame)
+    if inputs.mask is not None:
+      frame = frame * inputs.mask
+    attend = MemoryAttention(
+      self.memory_width, **self.attention, name='attention'
+    )
+    return attend(memory, frame)
+
+  def _mlp(self, memory: jax.Array) -> jax.Array:
+    for layer in range(self.mlp_layers):
+      memory = nn.relu(memory) if layer else memory
+      memory = nn.Dense(
+        self.hidden_width, kernel_init=initializers.xavier, name=f'mlp_{layer}'
+      )(memory)
+    return memory

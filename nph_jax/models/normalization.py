@@ -1,0 +1,96 @@
+"""Batch normalisation of the cell state in eq. 8, as pure functions.
+
+The statistics belong to one time step each (SSTH and SSVH keep them so), or to
+all steps together. A scan over frames carries neither well, so the recurrence
+normalises with statistics that it is handed and returns those of the batch;
+the running ones are kept here, outside the scan.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+def batch_moments(
+  x: jax.Array, axis_name: str | None
+) -> tuple[jax.Array, jax.Array]:
+  """Mean and variance [H] of x [B, H] over the batch of all devices.
+
+  Two passes, the second around the global mean: the one-pass form loses the
+  variance of features with a large mean in float32.
+  """
+  mean = _global_mean(x, axis_name)
+  return mean, _global_mean(jnp.square(x - mean), axis_name)
+
+
+def normalize(
+  x: jax.Array,
+  mean: jax.Array,
+  variance: jax.Array,
+  gamma: jax.Array,
+  beta: jax.Array,
+  epsilon: float,
+) -> jax.Array:
+  """BN of x [B, H] with statistics and parameters [H]."""
+  return (x - mean) * (gamma * jax.lax.rsqrt(variance + epsilon)) + beta
+
+
+class RunningMoments(nn.Module):
+  """gamma, beta and running statistics of the cell state, [M, H].
+
+  The running average starts at weight zero and is divided by the weight it
+  has gathered, as Adam does: a momentum of 0.99 would else need some 500
+  steps to forget its initial value, longer than training on a small set.
+
+  Attributes:
+    num_frames: M.
+    width: H.
+    momentum: share of the old average kept at each step.
+    per_step: one set of statistics per frame, or one for all.
+  """
+
+  num_frames: int
+  width: int
+  momentum: float = 0.99
+  per_step: bool = True
+
+  def setup(self):
+    shape = (self.num_frames if self.per_step else 1, self.width)
+    self.gamma = self.param('gamma', nn.initializers.ones, shape)
+    self.beta = self.param('beta', nn.initializers.zeros, shape)
+    zeros = lambda shape: jnp.zeros(shape, self.gamma.dtype)  # noqa: E731
+    self.mean = self.variable('batch_stats', 'mean', zeros, shape)
+    self.variance = self.variable('batch_stats', 'variance', zeros, shape)
+    self.weight = self.variable('batch_stats', 'weight', zeros, ())
+
+  def parameters(self) -> dict[str, jax.Array]:
+    """gamma, beta and the running mean and variance, each [M, H]."""
+    weight = jnp.maximum(self.weight.value, jnp.finfo(self.gamma.dtype).tiny)
+    unseen = self.weight.value == 0
+    values = {
+      'gamma': self.gamma,
+      'beta': self.beta,
+      'mean': self.mean.value / weight,
+      'variance': jnp.where(unseen, 1, self.variance.value / weight),
+    }
+    shape = (self.num_frames, self.width)
+    return {k: jnp.broadcast_to(v, shape) for k, v in values.items()}
+
+  def update(self, mean: jax.Array, variance: jax.Array) -> None:
+    """Takes the batch's statistics [M, H] into the running ones."""
+    if not self.per_step:
+      mean, variance = (
+        mean.mean(0, keepdims=True),
+        variance.mean(0, keepdims=True),
+      )
+    keep = self.momentum
+    self.mean.value = keep * self.mean.value + (1 - keep) * mean
+    self.variance.value = keep * self.variance.value + (1 - keep) * variance
+    self.weight.value = keep * self.weight.value + (1 - keep)
+
+
+def _global_mean(x: jax.Array, axis_name: str | None) -> jax.Array:
+  mean = x.mean(axis=0)
+  return mean if axis_name is None else jax.lax.pmean(mean, axis_name)

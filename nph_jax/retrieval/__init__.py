@@ -1,0 +1,1 @@
+"""Hamming ranking of packed codes and its metrics; numpy only."""

@@ -1,0 +1,17 @@
+"""Stage 4: the bundle for retrieval."""
+
+from __future__ import annotations
+
+from nph_jax import distributed
+from nph_jax.export import bundle
+from nph_jax.stages import bundling, training
+from nph_jax.stages.job import Job
+
+
+def run(job: Job) -> None:
+  """Writes export/, unless it holds the newest checkpoint already."""
+  stamp = {'step': training.trained_steps(job)}
+  if job.workdir.stamp('export') == stamp or not distributed.is_primary():
+    return
+  bundle.write(bundling.trained_bundle(job), job.workdir.export)
+  job.workdir.set_stamp('export', stamp)

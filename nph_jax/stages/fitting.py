@@ -1,0 +1,60 @@
+"""What both trainings share: state, batches, checkpoints and logs."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from typing import Any
+
+import jax
+
+from nph_jax import distributed, rng, train, train_state
+from nph_jax.checkpoint import Checkpointer
+from nph_jax.metric_writer import MetricWriter
+from nph_jax.stages.job import Job
+
+
+def initial_state(
+  job: Job, run: train.Run, method: Any, optimizer: Any, tables: dict
+) -> train_state.TrainState:
+  """The state before the first step of `run`."""
+  key = rng.stream(job.config.seed, f'{run.name} parameters')
+  return train_state.create(method, optimizer, key, tables)
+
+
+def fit(
+  job: Job,
+  run: train.Run,
+  method: Any,
+  optimizer: Any,
+  tables: dict,
+  folder: pathlib.Path,
+) -> train_state.TrainState:
+  """Trains `method` on the training split, continuing what `folder` holds."""
+  from nph_jax.data import input_pipeline  # tensorflow takes seconds
+
+  batches = functools.partial(
+    input_pipeline.train_batches,
+    job.dataset.split('train'),
+    run.batch_size,
+    rng.subseed(job.config.seed, f'{run.name} data order'),
+    process_index=jax.process_index(),
+    process_count=jax.process_count(),
+  )
+  state = initial_state(job, run, method, optimizer, tables)
+  with Checkpointer(folder, job.config.checkpoint.keep) as checkpointer:
+    first = checkpointer.latest_step or 0
+    with MetricWriter(
+      job.workdir.logs / run.name, step=first, active=distributed.is_primary()
+    ) as writer:
+      writer.write_hparams(job.config.to_dict())
+      return train.fit(
+        run,
+        method,
+        optimizer,
+        state,
+        tables,
+        lambda start: batches(start_step=start),
+        checkpointer,
+        writer,
+      )

@@ -1,0 +1,195 @@
+"""What the stages share: the configuration as the data have settled it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from typing import Any
+
+import jax.numpy as jnp
+
+from nph_jax import configuration, errors, train, train_state
+from nph_jax.data import sources
+from nph_jax.models import method, registry
+from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
+from nph_jax.neighborhood import side_files
+from nph_jax.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """One configuration in one folder, over checked sources.
+
+  Attributes:
+    config: as given.
+    workdir: its folder.
+    spec: the sources.
+    shape: what they hold.
+  """
+
+  config: configuration.ConfigDict
+  workdir: Workdir
+  spec: sources.DataSpec
+  shape: sources.DataShape
+
+  @functools.cached_property
+  def dataset(self) -> Any:
+    """The built data set; the first use builds it if need be."""
+    from nph_jax.data import video_features  # tensorflow takes seconds
+
+    folder = self.config.data.dir or self.workdir.data
+    dataset = video_features.build(self.spec, folder)
+    self.workdir.check_data_key(dataset.key)
+    return dataset
+
+  @property
+  def num_train(self) -> int:
+    return self.shape.num_videos['train']
+
+  @property
+  def batch_size(self) -> int:
+    """The global batch of training."""
+    return self.config.train.batch_size or configuration.automatic_batch_size(
+      self.num_train
+    )
+
+  @property
+  def autoencoder_batch_size(self) -> int:
+    return self.config.neighborhood.batch_size or self.batch_size
+
+  @property
+  def run(self) -> train.Run:
+    """The training of the hashing method."""
+    return self._run(self.config.method, self.config.train, self.batch_size)
+
+  @property
+  def autoencoder_run(self) -> train.Run:
+    return self._run(
+      'autoencoder', self.config.neighborhood, self.autoencoder_batch_size
+    )
+
+  def _run(self, name: str, section: Any, batch_size: int) -> train.Run:
+    per_epoch = self.num_train // batch_size
+    return train.Run(
+      name=name,
+      seed=self.config.seed,
+      num_steps=configuration.num_steps(section, per_epoch),
+      batch_size=batch_size,
+      steps_per_epoch=per_epoch,
+      checkpoint_every=self.config.checkpoint.every_steps,
+      log_every=self.config.logging.every_steps,
+    )
+
+  @property
+  def autoencoder(self) -> AutoencoderMethod:
+    section = self.config.neighborhood
+    return AutoencoderMethod(
+      Autoencoder(
+        width=section.width,
+        num_frames=self.shape.num_frames,
+        frame_dim=self.shape.feature_dim,
+        reverse=section.reverse,
+        copy_cell=section.copy_cell,
+        forget_bias=self.config.model.forget_bias,
+        recurrent_init=self.config.model.recurrent_init,
+      )
+    )
+
+  @property
+  def method(self) -> method.HashingMethod:
+    return registry.build(
+      self.config.method,
+      num_bits=self.config.num_bits,
+      num_frames=self.shape.num_frames,
+      frame_dim=self.shape.feature_dim,
+      model=self.config.model.to_dict(),
+      loss=self.config.loss.to_dict(),
+    )
+
+  @property
+  def optimizer(self):
+    section = self.config.train
+    return train_state.adam(
+      section.learning_rate,
+      section.beta1,
+      section.decay_rate,
+      section.decay_steps,
+      section.decay_floor,
+    )
+
+  @property
+  def autoencoder_optimizer(self):
+    return train_state.adam(
+      self.config.neighborhood.learning_rate, self.config.train.beta1
+    )
+
+  def neighborhood_key(self) -> str:
+    """A hash of all that the stored neighbourhood was made from."""
+    made_from = {
+      'data': self.dataset.key,
+      'neighborhood': self.config.neighborhood.to_dict(),
+      'autoencoder': repr(self.autoencoder.module),
+      'run': dataclasses.asdict(self.autoencoder_run),
+    }
+    del made_from['run']['checkpoint_every'], made_from['run']['log_every']
+    text = json.dumps(made_from, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+  def neighborhood_ready(self) -> bool:
+    """Whether the workdir holds the neighbourhood of this configuration."""
+    stamp = self.workdir.stamp('prepare')
+    return stamp is not None and stamp['key'] == self.neighborhood_key()
+
+  def tables(self) -> dict[str, jnp.ndarray]:
+    """anchors [C, D] and anchor_indices [N, A] of the training videos."""
+    if not self.neighborhood_ready():
+      raise errors.UserError(
+        f'--workdir={self.workdir.root}: holds no neighbourhood of this '
+        'configuration; run the stage prepare first.'
+      )
+    folder = self.workdir.neighborhood
+    anchors = side_files.read_anchors(folder / 'anchors.h5')
+    indices = side_files.read_anchor_indices(
+      folder / 'train_assit.h5', len(anchors)
+    )
+    return {
+      'anchors': jnp.asarray(anchors),
+      'anchor_indices': jnp.asarray(indices, jnp.int32),
+    }
+
+
+def open_job(config: configuration.ConfigDict, workdir: str) -> Job:
+  """Checks folder, sources and sizes, and writes config.json.
+
+  Raises:
+    UserError: anything that would stop a stage later on.
+  """
+  folder = Workdir(workdir)
+  folder.check_config(config)
+  spec = sources.DataSpec.from_config(config.data.to_dict(), config.seed)
+  job = Job(config, folder, spec, sources.check(spec))
+  train.check_batch_size(
+    job.batch_size, job.num_train, 'config.train.batch_size'
+  )
+  train.check_batch_size(
+    job.autoencoder_batch_size, job.num_train, 'config.neighborhood.batch_size'
+  )
+  _check_anchors(config.neighborhood, job.num_train)
+  folder.write_config(config)
+  return job
+
+
+def _check_anchors(section: Any, num_train: int) -> None:
+  if section.num_anchors > num_train:
+    raise errors.UserError(
+      f'config.neighborhood.num_anchors is {section.num_anchors}, but there '
+      f'are only {num_train} training videos; set it to {num_train} or less, '
+      'or to 0 to let it follow the data.'
+    )
+  if section.num_anchors and section.num_nearest > section.num_anchors:
+    raise errors.UserError(
+      f'config.neighborhood.num_nearest is {section.num_nearest}, but there '
+      f'are only {section.num_anchors} anchors.'
+    )

@@ -1,0 +1,72 @@
+"""Stage 2: the hashing method."""
+
+from __future__ import annotations
+
+from nph_jax import errors
+from nph_jax.checkpoint import Checkpointer
+from nph_jax.stages.fitting import fit, initial_state
+from nph_jax.stages.job import Job
+from nph_jax.train_state import TrainState
+
+
+def run(job: Job) -> None:
+  """Trains to the configured length, from where the workdir stands.
+
+  Raises:
+    UserError: the workdir was trained for longer than that already.
+  """
+  done = trained_steps(job)
+  if done > job.run.num_steps:
+    raise errors.UserError(
+      f'--workdir={job.workdir.root}: is trained for {done} steps already, and '
+      f'config.train.num_steps or num_epochs asks for {job.run.num_steps}; '
+      'ask for more, or use another --workdir.'
+    )
+  if done == job.run.num_steps:
+    return
+  fit(
+    job,
+    job.run,
+    job.method,
+    job.optimizer,
+    job.tables(),
+    job.workdir.checkpoints,
+  )
+
+
+def trained_steps(job: Job) -> int:
+  """Updates done at the newest checkpoint, 0 without one."""
+  if not job.workdir.checkpoints.exists():
+    return 0
+  with Checkpointer(job.workdir.checkpoints) as checkpointer:
+    return checkpointer.latest_step or 0
+
+
+def trained_state(job: Job) -> TrainState:
+  """The state of the newest checkpoint.
+
+  Raises:
+    UserError: there is none.
+  """
+  tables = job.tables()
+  like = initial_state(job, job.run, job.method, job.optimizer, tables)
+  return _restore(job, job.workdir.checkpoints, like, 'train')
+
+
+def autoencoder_params(job: Job) -> dict:
+  """The trained autoencoder's parameters; UserError if there are none."""
+  like = initial_state(
+    job, job.autoencoder_run, job.autoencoder, job.autoencoder_optimizer, {}
+  )
+  folder = job.workdir.neighborhood / 'autoencoder'
+  return _restore(job, folder, like, 'prepare').params
+
+
+def _restore(job: Job, folder, like: TrainState, stage: str) -> TrainState:
+  with Checkpointer(folder) as checkpointer:
+    restored = checkpointer.restore(like)
+  if restored is None:
+    raise errors.UserError(
+      f'{folder}: holds no checkpoint; run the stage {stage} first.'
+    )
+  return restored[0]

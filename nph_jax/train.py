@@ -1,0 +1,251 @@
+"""The training loop, and all that is done on several devices at once.
+
+`jax.pmap` is here and nowhere else. State and tables are the same on every
+device, a batch is split over them; what comes out is replicated and has the
+shapes of one device, so that checkpoints know nothing of devices.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import tqdm
+
+from nph_jax import errors, rng
+from nph_jax.checkpoint import Checkpointer
+from nph_jax.metric_writer import MetricWriter
+from nph_jax.train_state import TrainState
+
+AXIS = 'devices'
+Batch = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """One training run, apart from what is trained.
+
+  Attributes:
+    name: in messages and on the progress bar.
+    seed: of every stream.
+    num_steps: updates in all, earlier sessions' included.
+    batch_size: global.
+    steps_per_epoch: for the data position and the log.
+    checkpoint_every: steps between checkpoints.
+    log_every: steps between log lines.
+  """
+
+  name: str
+  seed: int
+  num_steps: int
+  batch_size: int
+  steps_per_epoch: int
+  checkpoint_every: int
+  log_every: int
+
+
+def train_step(
+  state: TrainState,
+  tables: Mapping[str, jax.Array],
+  batch: Batch,
+  *,
+  method: Any,
+  optimizer: optax.GradientTransformation,
+  seed: int,
+  axis_name: str | None = None,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+  """One update; pure.
+
+  Args:
+    state: before the step.
+    tables: constants of the whole run, such as the anchors.
+    batch: this device's frames [B, M, L] and index [B].
+    method: see models.method.HashingMethod.
+    optimizer: of the parameters.
+    seed: of the step's randomness, with the step's number.
+    axis_name: devices' axis under pmap.
+
+  Returns:
+    The state after it, and the loss, its terms and the gradient's norm.
+  """
+  key = jax.random.fold_in(rng.stream(seed, 'step'), state.step)
+  batch = {**batch, 'frames': batch['frames'].astype(float)}
+  gradient = jax.value_and_grad(method.loss, has_aux=True)
+  (loss, (terms, collections)), grads = gradient(
+    state.params, state.collections, batch, tables, key, axis_name
+  )
+  metrics = {'loss': loss, **{f'loss/{k}': v for k, v in terms.items()}}
+  if axis_name is not None:
+    grads, metrics = jax.lax.pmean((grads, metrics), axis_name)
+  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+  metrics['gradient_norm'] = optax.global_norm(grads)
+  params = optax.apply_updates(state.params, updates)
+  return TrainState(state.step + 1, params, collections, opt_state), metrics
+
+
+def parallel_step(
+  method: Any, optimizer: optax.GradientTransformation, seed: int
+) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
+  """`train_step` over all devices of all hosts; batches as `split_batch`."""
+  step = functools.partial(
+    train_step,
+    method=method,
+    optimizer=optimizer,
+    seed=seed,
+    axis_name=AXIS,
+  )
+  return jax.pmap(
+    step,
+    axis_name=AXIS,
+    in_axes=(None, None, 0),
+    out_axes=(None, None),
+    donate_argnums=0,
+  )
+
+
+def split_batch(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+  """This host's batch [B, ...] as [local devices, B / devices, ...]."""
+  devices = jax.local_device_count()
+  return {
+    k: v.reshape(devices, len(v) // devices, *v.shape[1:])
+    for k, v in batch.items()
+  }
+
+
+def check_batch_size(batch_size: int, num_videos: int, field: str) -> None:
+  """Raises a UserError unless `batch_size` suits videos and devices."""
+  if batch_size > num_videos:
+    raise errors.UserError(
+      f'{field} is {batch_size}, but there are only {num_videos} training '
+      f'videos; set --{field} to {num_videos} or less.'
+    )
+  devices = jax.device_count()
+  if batch_size % devices:
+    raise errors.UserError(
+      f'{field} is {batch_size}, which does not divide evenly over {devices} '
+      f'devices; set --{field} to a multiple of {devices}.'
+    )
+
+
+def fit(
+  run: Run,
+  method: Any,
+  optimizer: optax.GradientTransformation,
+  state: TrainState,
+  tables: Mapping[str, jax.Array],
+  batches: Callable[[int], Iterator[Batch]],
+  checkpointer: Checkpointer,
+  writer: MetricWriter,
+) -> TrainState:
+  """Trains to `run.num_steps`, from the newest checkpoint if there is one.
+
+  Args:
+    run: lengths, seed and intervals.
+    method: see models.method.HashingMethod.
+    optimizer: of the parameters.
+    state: the state to begin from.
+    tables: see train_step.
+    batches: this host's batches from a step on.
+    checkpointer: where the run's checkpoints are.
+    writer: of loss terms and speed.
+
+  Returns:
+    The state after the last step.
+
+  Raises:
+    UserError: the loss or a gradient is not finite.
+  """
+  restored = checkpointer.restore(state)
+  if restored is not None:
+    state = restored[0]
+  first = int(state.step)
+  if first >= run.num_steps:
+    return state
+  step_fn = parallel_step(method, optimizer, run.seed)
+  meter = _Meter(run, checkpointer, writer, first)
+  pending = None
+  for step, batch in zip(
+    range(first + 1, run.num_steps + 1), batches(first), strict=False
+  ):
+    state, metrics = step_fn(state, tables, split_batch(batch))
+    # The metrics of a step are looked at while the next one runs.
+    if pending is not None:
+      meter.record(*pending)
+    pending = step, metrics
+    if step % run.checkpoint_every == 0 or step == run.num_steps:
+      meter.record(*pending)
+      pending = None
+      checkpointer.save(state, _position(run, step))
+  meter.close()
+  return state
+
+
+def _position(run: Run, step: int) -> dict[str, int]:
+  """Where the data stream stands after `step`, and what it is made from."""
+  return {
+    'step': step,
+    'epoch': step // run.steps_per_epoch,
+    'batch_in_epoch': step % run.steps_per_epoch,
+    'batch_size': run.batch_size,
+    'seed': run.seed,
+  }
+
+
+class _Meter:
+  """Watches the loss, writes the log and moves the progress bar."""
+
+  def __init__(
+    self,
+    run: Run,
+    checkpointer: Checkpointer,
+    writer: MetricWriter,
+    first: int,
+  ):
+    self._run, self._checkpointer, self._writer = run, checkpointer, writer
+    self._bar = tqdm.tqdm(
+      total=run.num_steps,
+      initial=first,
+      desc=run.name,
+      unit='step',
+      mininterval=1.0,
+      disable=jax.process_index() != 0,
+    )
+    self._last_log, self._last_time = first, time.perf_counter()
+
+  def record(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
+    values = {k: float(v) for k, v in jax.device_get(metrics).items()}
+    self._stop_if_not_finite(step, values)
+    self._bar.update()
+    if step % self._run.log_every == 0 or step == self._run.num_steps:
+      now = time.perf_counter()
+      videos = (step - self._last_log) * self._run.batch_size
+      values['videos_per_second'] = videos / max(now - self._last_time, 1e-9)
+      values['epoch'] = step / self._run.steps_per_epoch
+      self._last_log, self._last_time = step, now
+      self._writer.write_scalars(step, values)
+      self._bar.set_postfix(loss=f'{values["loss"]:.4f}', refresh=False)
+
+  def _stop_if_not_finite(self, step: int, values: dict[str, float]) -> None:
+    broken = [k for k, v in values.items() if not np.isfinite(v)]
+    if not broken:
+      return
+    self.close()
+    last = self._checkpointer.latest_step
+    good = (
+      f'the last good checkpoint is {self._checkpointer.path(last)}'
+      if last is not None
+      else 'no checkpoint had been written yet'
+    )
+    raise errors.UserError(
+      f'{self._run.name}: {broken[0]} is not finite at step {step}; {good}; '
+      'lower the learning rate or look at the features for extreme values.'
+    )
+
+  def close(self) -> None:
+    self._bar.close()

@@ -1,0 +1,61 @@
+"""What training changes, and what makes the optimiser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+
+@flax.struct.dataclass
+class TrainState:
+  """Everything a checkpoint has to hold besides the data position.
+
+  step counts the updates done; collections are the module's variables that
+  are not trained (statistics of the normalisation, a bank of codes).
+  """
+
+  step: jax.Array
+  params: Any
+  collections: Any
+  opt_state: optax.OptState
+
+
+def create(
+  method: Any,
+  optimizer: optax.GradientTransformation,
+  key: jax.Array,
+  tables: dict[str, jax.Array],
+) -> TrainState:
+  """The state before the first step."""
+  params, collections = jax.jit(method.init)(key, tables)
+  opt_state = optimizer.init(params)
+  return TrainState(jnp.zeros((), jnp.int32), params, collections, opt_state)
+
+
+def adam(
+  learning_rate: float,
+  beta1: float,
+  decay_rate: float = 1.0,
+  decay_steps: int = 0,
+  floor: float = 0.0,
+) -> optax.GradientTransformation:
+  """Adam as in section 4.1; its "momentum" is read as beta1.
+
+  Args:
+    learning_rate: at the start.
+    beta1: decay of the first moment.
+    decay_rate: factor on the learning rate every `decay_steps`; the paper
+      names no decay, so by default there is none.
+    decay_steps: 0 for none.
+    floor: the learning rate stops falling here.
+  """
+  schedule: Any = learning_rate
+  if decay_steps:
+    schedule = optax.exponential_decay(
+      learning_rate, decay_steps, decay_rate, staircase=True, end_value=floor
+    )
+  return optax.adam(schedule, b1=beta1)

@@ -1,0 +1,191 @@
+"""anchors.h5, train_assit.h5, latent_feats.h5: round trips and bad files."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from nph_jax import errors
+from nph_jax.neighborhood import side_files
+
+_FCVID = (
+  pathlib.Path(__file__).resolve().parents[3]
+  / 'shared'
+  / 'data'
+  / 'fcvid_neighborhood'
+)
+
+
+def _file(path, **values):
+  with h5py.File(path, 'w') as file:
+    for key, value in values.items():
+      file[key] = value
+  return path
+
+
+def test_published_files():
+  if not _FCVID.is_dir():
+    pytest.skip('the published FCVID side files are not here')
+  anchors = side_files.read_anchors(_FCVID / side_files.ANCHORS_FILE)
+  assert (anchors.shape, anchors.dtype) == ((1949, 256), np.float32)
+  path = _FCVID / side_files.ANCHOR_INDICES_FILE
+  indices = side_files.read_anchor_indices(path, 1949, num_videos=45585)
+  assert (indices.shape, indices.dtype) == ((45585, 3), np.int32)
+  np.testing.assert_array_equal(indices[0], [1523, 837, 432])
+  with pytest.raises(errors.UserError, match='there are 1948'):
+    side_files.read_anchor_indices(path, 1948)
+
+
+def test_round_trips_in_the_published_format(tmp_path):
+  rng = np.random.default_rng(0)
+  anchors = rng.standard_normal((4, 3)).astype('f4')
+  indices = rng.integers(0, 4, (9, 2)).astype(np.int32)
+  features = rng.standard_normal((9, 3)).astype('f4')
+  a, i, y = (tmp_path / name for name in ('a.h5', 'i.h5', 'y.h5'))
+  side_files.write_anchors(a, anchors)
+  side_files.write_anchor_indices(i, indices)
+  side_files.write_latent_features(y, np.split(features, [4, 5, 8]), 9)
+  np.testing.assert_array_equal(side_files.read_anchors(a), anchors)
+  np.testing.assert_array_equal(side_files.read_anchor_indices(i, 4), indices)
+  np.testing.assert_array_equal(side_files.read_latent_features(y), features)
+  for path, key, dtype in (
+    (a, 'feats', 'f4'),
+    (i, 'pos', 'i8'),
+    (y, 'feats', 'f4'),
+  ):
+    with h5py.File(path) as file:
+      assert list(file) == [key]
+      assert file[key].dtype == dtype
+  assert sorted(p.name for p in tmp_path.iterdir()) == ['a.h5', 'i.h5', 'y.h5']
+
+
+def test_latent_features_are_taken_block_by_block(tmp_path):
+  alive = 0
+
+  def blocks():
+    nonlocal alive
+    for start in range(0, 12, 4):
+      alive += 1
+      yield np.full((4, 2), start, 'f4')
+
+  stream = blocks()
+  path = tmp_path / 'y.h5'
+  side_files.write_latent_features(path, stream, 12)
+  assert alive == 3
+  np.testing.assert_array_equal(
+    side_files.read_latent_features(path)[:, 0], np.repeat([0, 4, 8], 4)
+  )
+
+
+@pytest.mark.parametrize('rows', [[3, 3], [4, 4]])
+def test_latent_features_of_another_count_leave_nothing(tmp_path, rows):
+  path = tmp_path / 'y.h5'
+  with pytest.raises(ValueError, match='rows were given'):
+    side_files.write_latent_features(
+      path, (np.zeros((n, 2), 'f4') for n in rows), 7
+    )
+  assert not list(tmp_path.iterdir())
+
+
+def test_bad_latent_feature_names_the_video_and_keeps_the_old_file(tmp_path):
+  path = tmp_path / 'y.h5'
+  side_files.write_latent_features(path, [np.ones((3, 2), 'f4')], 3)
+  blocks = [np.zeros((2, 2), 'f4'), np.array([[np.inf, 0]], 'f4')]
+  with pytest.raises(errors.UserError, match='y.h5: video 2 has NaN'):
+    side_files.write_latent_features(path, blocks, 3)
+  assert (side_files.read_latent_features(path) == 1).all()
+  assert [p.name for p in tmp_path.iterdir()] == ['y.h5']
+
+
+_READERS = {
+  'anchors': side_files.read_anchors,
+  'indices': lambda path: side_files.read_anchor_indices(path, 4),
+  'latent': side_files.read_latent_features,
+}
+
+
+@pytest.mark.parametrize('kind', _READERS)
+@pytest.mark.parametrize(
+  ('values', 'message'),
+  [
+    (None, 'there is no such file'),
+    ({'other': np.ones((2, 2))}, 'is missing .keys found: other'),
+    ({'feats': np.ones(3), 'pos': np.ones(3, int)}, r'of shape \(3,\)'),
+    (
+      {'feats': np.ones((2, 2), int), 'pos': np.ones((2, 2))},
+      'expected an? (float|integer) matrix',
+    ),
+    (
+      {'feats': np.ones((0, 2)), 'pos': np.ones((0, 2), int)},
+      r'of shape \(0, 2\)',
+    ),
+    (
+      {'feats': np.array([[1, 2], [np.nan, 0]]), 'pos': [[0, 3], [4, 0]]},
+      '(anchor|video) 1 has',
+    ),
+    (
+      {'feats': np.array([[1, 2], [0, np.inf]]), 'pos': [[0, 3], [0, -1]]},
+      '(anchor|video) 1 has',
+    ),
+  ],
+)
+def test_bad_files(tmp_path, kind, values, message):
+  path = tmp_path / 'bad.h5'
+  if values is not None:
+    _file(path, **values)
+  with pytest.raises(errors.UserError, match=message) as raised:
+    _READERS[kind](path)
+  assert str(raised.value).startswith(str(path))
+  assert '\n' not in str(raised.value)
+
+
+@pytest.mark.parametrize('kind', _READERS)
+def test_truncated_file(tmp_path, kind):
+  path = _file(
+    tmp_path / 'cut.h5', feats=np.ones((99, 9)), pos=np.ones((99, 9), int)
+  )
+  path.write_bytes(path.read_bytes()[:3000])
+  with pytest.raises(errors.UserError, match='perhaps truncated'):
+    _READERS[kind](path)
+
+
+def test_rows_of_another_set(tmp_path):
+  path = _file(tmp_path / 'i.h5', pos=np.zeros((5, 2), int))
+  with pytest.raises(errors.UserError, match='5 rows, but there are 6'):
+    side_files.read_anchor_indices(path, 4, num_videos=6)
+
+
+_FULL_DISK = """
+import resource, sys
+import numpy as np
+from nph_jax import errors
+from nph_jax.neighborhood import side_files
+def write():
+  if sys.argv[1] == 'anchors':
+    side_files.write_anchors(sys.argv[2], np.ones((500, 99)))
+  else:
+    blocks = (np.ones((50, 99)) for _ in range(10))
+    side_files.write_latent_features(sys.argv[2], blocks, 500)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+errors.run_main(write)
+"""
+
+
+@pytest.mark.parametrize('kind', ['anchors', 'latent'])
+def test_full_disk(tmp_path, kind):
+  path = tmp_path / 'full.h5'
+  done = subprocess.run(
+    [sys.executable, '-c', _FULL_DISK, kind, path],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 1, done.stderr
+  assert done.stderr.startswith(f'error: {path}: the disk is full')
+  assert done.stderr.count('\n') == 1
+  assert not list(tmp_path.iterdir())
