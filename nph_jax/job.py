@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
-from absl import logging
-
 from nph_jax import configuration, distributed
 from nph_jax.retrieval import report
 from nph_jax.stages import evaluating, exporting, prepare, training
 from nph_jax.stages.job import open_job
-from nph_jax.workdir import Workdir, describe_devices
+from nph_jax.workdir import Workdir
 
 STAGES = {
   'prepare': prepare.run,
@@ -34,7 +32,6 @@ def run(
     UserError: anything wrong with sources, sizes, folder or values.
   """
   job = open_job(config, workdir)
-  logging.info('devices: %s', describe_devices())
   for name, stage in STAGES.items():
     if name in stages:
       stage(job)

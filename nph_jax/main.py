@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from nph_jax import configuration, errors
@@ -95,6 +95,7 @@ def _main(_: list[str]) -> None:
     config = _checked_config()
     from nph_jax import distributed, job  # slow; wrong flags fail before
 
+    logging.set_verbosity(logging.WARNING)  # orbax reports every step of its
     distributed.start(
       _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )

@@ -6,8 +6,6 @@ import json
 import pathlib
 from typing import Any
 
-import jax
-
 from nph_jax import atomic, configuration, distributed, errors
 
 
@@ -90,9 +88,3 @@ def _value(tree: Any, name: str) -> Any:
   for part in name.split('.'):
     tree = tree.get(part) if isinstance(tree, dict) else None
   return tree
-
-
-def describe_devices() -> str:
-  """The devices in use, for logs and reports."""
-  kinds = sorted({d.device_kind for d in jax.devices()})
-  return f'{jax.device_count()} x {", ".join(kinds)}'

@@ -26,8 +26,8 @@ _EVALUATION_KEYS = ('frames', 'labels', 'index', 'digest')
 @functools.lru_cache(maxsize=4)
 def epoch_order(num_videos: int, seed: int, epoch: int) -> np.ndarray:
   """Returns the permutation (N,) int64 of one epoch."""
-  generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-  return generator.permutation(num_videos)
+  philox = np.random.Philox(key=np.array([seed, epoch], np.uint64))
+  return np.random.Generator(philox).permutation(num_videos)
 
 
 def batch_indices(

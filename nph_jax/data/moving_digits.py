@@ -35,15 +35,18 @@ def _source_images() -> tuple[np.ndarray, np.ndarray]:
   return (digits.images / 16).astype(np.float32), digits.target
 
 
+def _generator(stream: str, seed: int, counter: int = 0) -> np.random.Generator:
+  key = np.array([seed, _STREAMS[stream]], np.uint64)
+  return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
 def source_pool(split: str, seed: int) -> np.ndarray:
   """Returns the ids of the source images a split draws from, disjoint by split.
 
   The same share of every class, so each split has all ten.
   """
   classes = _source_images()[1]
-  generator = np.random.Generator(
-    np.random.Philox(key=[seed, _STREAMS['pools']])
-  )
+  generator = _generator('pools', seed)
   low, high = _POOLS[split]
   parts = []
   for label in range(NUM_LABELS):
@@ -54,10 +57,8 @@ def source_pool(split: str, seed: int) -> np.ndarray:
 
 def _uniforms(split: str, start: int, stop: int, seed: int) -> np.ndarray:
   """Returns (B, _DRAWS) in [0, 1): row i depends on (seed, split, i) alone."""
-  philox = np.random.Philox(
-    key=[seed, _STREAMS[split]], counter=start * (_DRAWS // _PHILOX_STEP)
-  )
-  return np.random.Generator(philox).random((stop - start, _DRAWS))
+  generator = _generator(split, seed, start * (_DRAWS // _PHILOX_STEP))
+  return generator.random((stop - start, _DRAWS))
 
 
 def _bounce(position: np.ndarray, span: float) -> np.ndarray:

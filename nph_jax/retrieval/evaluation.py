@@ -105,11 +105,7 @@ def evaluate_vectors(
     # Whole numbers up to 2^24, which float32 holds exactly.
     return -np.rint(similarities * _STEPS).astype(np.float32)
 
-  ranker = scoring.Ranker(
-    distances,
-    beyond=np.inf,
-    radii=np.empty(0),
-  )
+  ranker = scoring.Ranker(distances, beyond=np.inf, radii=np.empty(0))
   return _evaluate(ranker, query_labels, database_labels, ks, self_rows)
 
 

@@ -69,7 +69,10 @@ def self_rows(
   if same:
     return np.arange(len(query.codes))
   return relevance.self_rows_by_content(
-    query.digests, database.digests, query.labels, database.labels
+    query.digests.view(np.uint8).reshape(-1, 8),
+    database.digests.view(np.uint8).reshape(-1, 8),
+    query.labels,
+    database.labels,
   )
 
 

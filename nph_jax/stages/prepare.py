@@ -9,7 +9,6 @@ import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 
 from nph_jax import configuration, distributed, rng
 from nph_jax.neighborhood import anchor_graph, anchors, side_files
@@ -55,7 +54,6 @@ def _write_neighborhood(job: Job, params: dict) -> None:
   side_files.write_anchors(folder / 'anchors.h5', centres)
   side_files.write_anchor_indices(folder / 'train_assit.h5', indices)
   graph = anchor_graph.graph_statistics(indices, num_anchors)
-  logging.info('neighbourhood: n = %d, a = %d, %s', *centres.shape, graph)
   stamp = {
     'key': job.neighborhood_key(),
     'num_anchors': num_anchors,

@@ -132,7 +132,7 @@ def test_codes_score_as_the_dense_reference(num_bits):
   curve = [(row['precision'], row['recall']) for row in got.pr_curve]
   np.testing.assert_allclose(curve, dense_pr(distances, relevant, num_bits))
   assert [row['radius'] for row in got.pr_curve] == list(range(num_bits + 1))
-  assert got.num_queries, got.num_database == (23, 40)
+  assert (got.num_queries, got.num_database) == (23, 40)
   assert got.queries_without_relevant == (relevant.sum(1) == 0).sum() > 0
 
 

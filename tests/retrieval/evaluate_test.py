@@ -1,0 +1,182 @@
+"""The command line: its results, and a sentence for every bad input."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.io
+
+from nph_jax import errors
+from nph_jax.retrieval import evaluate, evaluation
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+  """Query and database of 24-bit codes in the working directory."""
+  monkeypatch.chdir(tmp_path)
+  rng = np.random.default_rng(0)
+  for name, number in (('query', 12), ('database', 30)):
+    codes = rng.integers(0, 256, (number, 3), dtype=np.uint8)
+    labels = (rng.random((number, 4)) < 0.4).astype(np.uint8)
+    np.save(f'{name}_codes.npy', codes)
+    np.save(f'{name}_labels.npy', labels)
+  return tmp_path
+
+
+def flags(**changes):
+  values = {
+    f'{split}_{kind}': f'{split}_{kind}.npy'
+    for split in ('query', 'database')
+    for kind in ('codes', 'labels')
+  }
+  values |= changes
+  return [f'--{name}={value}' for name, value in values.items()]
+
+
+def run(*arguments):
+  return subprocess.run(
+    [sys.executable, '-m', 'nph_jax.retrieval.evaluate', *arguments],
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+
+
+def test_prints_the_table_and_writes_the_json(files):
+  done = run(*flags(out='scores/result.json'))
+  assert (done.returncode, done.stderr) == (0, '')
+  assert '12 queries against 30 videos, 24 bits' in done.stdout
+  assert '| K           | expected | kept       |' in done.stdout
+  assert 'excluded' not in done.stdout
+  with open('scores/result.json') as file:
+    result = json.load(file)
+  scored = evaluation.evaluate_codes(
+    np.load('query_codes.npy'),
+    np.load('query_labels.npy'),
+    np.load('database_codes.npy'),
+    np.load('database_labels.npy'),
+  )
+  assert result == {
+    'num_bits': 24,
+    'splits': {'query': 12, 'database': 30},
+    'queries_without_relevant': scored.queries_without_relevant,
+    'map': scored.map,
+    'pr_curve': scored.pr_curve,
+  }
+
+
+def test_exclude_self_scores_with_and_without(files, capsys):
+  same = {'query_codes': 'database_codes.npy', 'query_labels': 'l.mat'}
+  scipy.io.savemat('l.mat', {'re_label': np.load('database_labels.npy')})
+  evaluate.main([*flags(out='o.json', **same), '--exclude_self'])
+  with open('o.json') as file:
+    values = {
+      (row['ties'], row['k'], row['exclude_self']): row['value']
+      for row in json.load(file)['map']
+      if row['denominator'] == 'k'
+    }
+  assert values['expected', 5, True] < values['expected', 5, False]
+  assert 'excluded' in capsys.readouterr().out
+
+
+def truncated(path):
+  content = pathlib.Path('query_codes.npy').read_bytes()
+  pathlib.Path(path).write_bytes(content[:-5])
+
+
+def saved(array, **options):
+  return lambda path: np.save(path, array, **options)
+
+
+def archived(path):
+  with open(path, 'wb') as file:
+    np.savez(file, codes=np.zeros((12, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+  ('make', 'complaint'),
+  [
+    (lambda path: None, 'no such file'),
+    (lambda path: os.mkdir(path), 'no such file'),
+    (saved(np.zeros((12, 3))), 'float64 of shape (12, 3)'),
+    (saved(np.zeros((12, 3), np.int8)), 'int8 of shape (12, 3)'),
+    (saved(np.zeros(12, np.uint8)), 'uint8 of shape (12,)'),
+    (saved(np.zeros((0, 3), np.uint8)), 'uint8 of shape (0, 3)'),
+    (saved(np.zeros((12, 4), np.uint8)), 'codes of 32 bits, but those of'),
+    (saved(np.array([{}]), allow_pickle=True), 'pickled objects'),
+    (truncated, 'truncated'),
+    (lambda path: open(path, 'w').close(), 'not a .npy file'),
+    (lambda path: pathlib.Path(path).write_text('codes'), 'not a .npy file'),
+    (archived, 'an archive of several arrays'),
+    (saved(np.zeros((11, 3), np.uint8)), '12 rows of labels for the 11 codes'),
+  ],
+)
+def test_bad_codes_get_one_sentence(files, make, complaint):
+  make('bad.npy')
+  with pytest.raises(errors.UserError) as caught:
+    evaluate.main(flags(query_codes='bad.npy', out='out.json'))
+  message = str(caught.value)
+  assert complaint in message and 'bad.npy' in message
+  assert '\n' not in message and message.endswith('.')
+  assert not os.path.exists('out.json')
+
+
+@pytest.mark.parametrize(
+  ('changes', 'more', 'complaint'),
+  [
+    ({'query_labels': 'gone.npy'}, [], 'gone.npy: no such file'),
+    ({'query_labels': 'wide.npy'}, [], 'wide.npy: 5 label columns, but'),
+    (
+      {'query_labels': 'database_labels.npy'},
+      [],
+      '30 rows of labels for the 12',
+    ),
+    ({}, ['--exclude_self'], '12 codes, but database_codes.npy has 30'),
+    ({}, ['--shuffle'], 'unrecognized arguments: --shuffle'),
+    ({}, ['--exclude'], 'unrecognized arguments: --exclude'),
+    ({'out': 'query_codes.npy/x.json'}, [], 'cannot be written'),
+    ({'out': '.'}, [], 'cannot be written'),
+  ],
+)
+def test_what_does_not_fit_gets_one_sentence(files, changes, more, complaint):
+  np.save('wide.npy', np.zeros((12, 5), np.uint8))
+  before = sorted(os.listdir())
+  with pytest.raises(errors.UserError) as caught:
+    evaluate.main([*flags(**changes), *more])
+  assert complaint in str(caught.value)
+  assert '\n' not in str(caught.value)
+  assert sorted(os.listdir()) == before
+
+
+def test_missing_flags_are_named():
+  with pytest.raises(errors.UserError, match='required: --query_labels'):
+    evaluate.main(['--query_codes=query_codes.npy'])
+
+
+def test_a_mistake_ends_with_exit_code_one_and_no_traceback(files):
+  for arguments in (flags(query_codes='gone.npy'), [*flags(), '--bogus']):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert done.stdout == ''
+    assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
+
+
+def test_scoring_codes_needs_no_training_library():
+  heavy = ('jax', 'flax', 'tensorflow', 'matplotlib', 'sklearn')
+  code = (
+    'import sys, nph_jax.retrieval.evaluate\n'
+    f'sys.exit(str([m for m in {heavy} if m in sys.modules] or ""))'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code],
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+  assert done.stderr.strip() == ''
