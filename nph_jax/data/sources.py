@@ -19,6 +19,7 @@ __all__ = ['NAMES', 'SPLITS', 'DataShape', 'DataSpec', 'SplitFiles', 'check']
 
 MIN_TRAIN_VIDEOS = 10
 _OPTIONAL = ('train', 'labels')  # the method is unsupervised
+_AXES = (('frames', 'num_frames'), ('frame features of width', 'feature_dim'))
 
 
 def _check_set(spec: DataSpec) -> None:
@@ -37,18 +38,25 @@ def _check_set(spec: DataSpec) -> None:
 
 
 def _check_present(spec: DataSpec) -> None:
-  expected: dict[str, str] = {}
-  for name in SPLITS:
-    for path in (*spec.split(name).features, *spec.split(name).labels):
-      expected.setdefault(path, name)
+  splits = [spec.split(name) for name in SPLITS]
+  paths = [path for split in splits for path in split.features + split.labels]
+  expected = list(dict.fromkeys(paths))
   missing = [path for path in expected if not os.path.isfile(path)]
-  if missing:
-    published = f'; published: {spec.published}' if spec.published else ''
-    raise errors.UserError(
-      f'{spec.name}: no such file: {", ".join(missing)}; the config expects '
-      f'{", ".join(expected)}{published.rstrip(".")}; put the files there or '
-      'say where they are with --config.data.source_dir=DIR.'
-    )
+  if not missing:
+    return
+  if missing == expected:
+    problem = f'none of the files the config expects is there: {_list(missing)}'
+  else:
+    problem = f'no such file: {_list(missing)}; expected: {_list(expected)}'
+  published = f'; published: {spec.published}' if spec.published else ''
+  raise errors.UserError(
+    f'{spec.name}: {problem}{published.rstrip(".")}; put the files there or '
+    'say where they are with --config.data.source_dir=DIR.'
+  )
+
+
+def _list(paths: Sequence[str]) -> str:
+  return ', '.join(paths)
 
 
 def _same(path: str, what: str, value: int, expected: int, other: str) -> None:
@@ -63,28 +71,21 @@ def _check_features(
 ) -> tuple[dict[str, tuple[int, ...]], tuple[int, int]]:
   """Returns the lengths of every split's shards, and (M, L)."""
   lengths: dict[str, tuple[int, ...]] = {}
-  frames = width = 0
+  shapes: dict[str, tuple[int, int]] = {}
   for name in SPLITS:
     with blocks.FeatureFiles(spec.split(name).features) as files:
-      path, lengths[name] = files.paths[0], files.lengths
-      found_frames, found_width = files.shape[1:]
-    first = spec.train.features[0]
-    frames, width = frames or found_frames, width or found_width
-    _same(path, 'frames', found_frames, frames, f'{first} has')
-    _same(path, 'frame features of width', found_width, width, f'{first} has')
-  if spec.num_frames:
-    _same(first, 'frames', frames, spec.num_frames, 'config.data.num_frames is')
-  if spec.feature_dim:
-    _same(
-      first,
-      'frame features of width',
-      width,
-      spec.feature_dim,
-      'config.data.feature_dim is',
-    )
-  if not frames or not width:
+      lengths[name], shapes[name] = files.lengths, files.shape[1:]
+  first = spec.train.features[0]
+  for axis, (what, field) in enumerate(_AXES):
+    found = shapes['train'][axis]
+    wanted = getattr(spec, field) or found
+    _same(first, what, found, wanted, f'config.data.{field} is')
+    for name in SPLITS[1:]:
+      path = spec.split(name).features[0]
+      _same(path, what, shapes[name][axis], found, f'{first} has')
+  if not all(shapes['train']):
     raise errors.UserError(f'{first}: no frames, or frames of width 0.')
-  return lengths, (frames, width)
+  return lengths, shapes['train']
 
 
 def _check_rows(

@@ -119,7 +119,7 @@ def _remove_stale(data_dir: pathlib.Path) -> None:
   """Removes what killed builds left; only under the lock on `data_dir`."""
   pattern = f'*/{VideoFeatures.name}/*/{tfds.core.constants.INCOMPLETE_PREFIX}*'
   for folder in data_dir.glob(pattern):
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(builder: VideoFeatures, folder: pathlib.Path) -> None:

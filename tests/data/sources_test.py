@@ -85,6 +85,12 @@ def test_missing_files_name_all_expected_and_where_from(files):
   )
 
 
+def test_no_file_at_all_is_listed_once(files):
+  with pytest.raises(errors.UserError, match='none of the files') as caught:
+    sources.check(files.spec())
+  assert str(caught.value).count('query.mat') == 1
+
+
 def test_unset_flags(files):
   spec = files.spec(train_features='', train_labels='', query_labels='')
   assert_refused(
@@ -99,6 +105,7 @@ def test_unset_flags(files):
   [
     ((4, 2, 5), 'query.h5: frames 2, but'),
     ((4, 3, 6), 'query.h5: frame features of width 6, but'),
+    ((4, 0, 5), 'query.h5: frames 0, but'),
     ((0, 3, 5), 'query.h5: the query split is empty'),
   ],
 )
