@@ -6,6 +6,7 @@ follows from the data. What does not apply to a method is ignored by it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -26,11 +27,11 @@ def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
   Raises:
     UserError: `arg` cannot be read.
   """
-  options = parse_arg(arg)
   return ConfigDict(
     {
-      'method': options.pop('method', method),
-      'num_bits': options.pop('bits', num_bits),
+      'method': method,
+      'num_bits': num_bits,
+      **parse_arg(arg),  # these where given
       'seed': 0,
       'data': _data(),
       'neighborhood': _neighborhood(),
@@ -48,23 +49,33 @@ def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
   )
 
 
-def parse_arg(arg: str) -> dict[str, Any]:
-  """Reads `METHOD,bits=64`, either left out, into a dict.
+def parse_arg(
+  arg: str, choices: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+  """Reads `METHOD,bits=64`, either left out, into arguments of `base`.
+
+  Args:
+    arg: what follows the colon of `--config=FILE:METHOD,bits=64`.
+    choices: further keys that may be given, with their allowed values.
 
   Raises:
     UserError: something else is in it.
   """
+  choices = choices or {}
   options: dict[str, Any] = {}
   for part in filter(None, (p.strip() for p in arg.split(','))):
     key, equals, value = part.partition('=')
     if not equals:
       options['method'] = key
     elif key == 'bits' and value.isdecimal():
-      options['bits'] = int(value)
+      options['num_bits'] = int(value)
+    elif value in choices.get(key, ()):
+      options[key] = value
     else:
+      more = ''.join(f',{k}={"|".join(v)}' for k, v in choices.items())
       raise errors.UserError(
-        f'--config=...:{arg}: cannot read {part!r}; write METHOD,bits=NUMBER, '
-        'either of which may be left out.'
+        f'--config=...:{arg}: cannot read {part!r}; write METHOD,bits=NUMBER'
+        f'{more}, any of which may be left out.'
       )
   return options
 

@@ -109,6 +109,24 @@ def parallel_step(
   )
 
 
+def replicate(tree: Any) -> Any:
+  """The arrays of `tree` on every device of every host.
+
+  What is given to a step from one device only would be sent to the others
+  again at each of them.
+  """
+  mesh = jax.sharding.Mesh(jax.devices(), (AXIS,))
+  everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+  def place(x: jax.Array) -> jax.Array:
+    value = np.asarray(x)
+    return jax.make_array_from_callback(
+      value.shape, everywhere, lambda index: value[index]
+    )
+
+  return jax.tree.map(place, tree)
+
+
 def split_batch(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
   """This host's batch [B, ...] as [local devices, B / devices, ...]."""
   devices = jax.local_device_count()
@@ -156,17 +174,16 @@ def fit(
     writer: of loss terms and speed.
 
   Returns:
-    The state after the last step.
+    The state after the last step, on the host.
 
   Raises:
     UserError: the loss or a gradient is not finite.
   """
+  state, tables = replicate(state), replicate(dict(tables))
   restored = checkpointer.restore(state)
   if restored is not None:
     state = restored[0]
   first = int(state.step)
-  if first >= run.num_steps:
-    return state
   step_fn = parallel_step(method, optimizer, run.seed)
   meter = _Meter(run, checkpointer, writer, first)
   pending = None
@@ -181,9 +198,14 @@ def fit(
     if step % run.checkpoint_every == 0 or step == run.num_steps:
       meter.record(*pending)
       pending = None
-      checkpointer.save(state, _position(run, step))
+      checkpointer.save(_global(state), _position(run, step))
   meter.close()
-  return state
+  return jax.device_get(state)
+
+
+def _global(state: TrainState) -> TrainState:
+  """`state` as arrays of all hosts: pmap returns those of this host alone."""
+  return replicate(state) if jax.process_count() > 1 else state
 
 
 def _position(run: Run, step: int) -> dict[str, int]:

@@ -26,9 +26,15 @@ class EncodedSplit:
 def run(job: Job) -> None:
   """Writes codes, metrics and report, unless they are of this checkpoint."""
   stamp = {'step': training.trained_steps(job)}
-  if job.workdir.stamp('evaluate') == stamp or not distributed.is_primary():
+  if job.workdir.stamp('evaluate') == stamp:
     return
-  hasher = bundling.trained_bundle(job).load()
+  trained = bundling.trained_bundle(job)
+  if distributed.is_primary():
+    _evaluate(job, trained.load())
+    job.workdir.set_stamp('evaluate', stamp)
+
+
+def _evaluate(job: Job, hasher: Hasher) -> None:
   query = encode_split(hasher, job.dataset.split('query'))
   same = job.dataset.split('query').same_source_as(
     job.dataset.split('database')
@@ -46,7 +52,6 @@ def run(job: Job) -> None:
   )
   _write_codes(job, query, database)
   _write_results(job, result)
-  job.workdir.set_stamp('evaluate', stamp)
 
 
 def encode_split(hasher: Hasher, split: Any) -> EncodedSplit:

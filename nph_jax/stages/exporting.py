@@ -11,7 +11,9 @@ from nph_jax.stages.job import Job
 def run(job: Job) -> None:
   """Writes export/, unless it holds the newest checkpoint already."""
   stamp = {'step': training.trained_steps(job)}
-  if job.workdir.stamp('export') == stamp or not distributed.is_primary():
+  if job.workdir.stamp('export') == stamp:
     return
-  bundle.write(bundling.trained_bundle(job), job.workdir.export)
-  job.workdir.set_stamp('export', stamp)
+  trained = bundling.trained_bundle(job)
+  if distributed.is_primary():
+    bundle.write(trained, job.workdir.export)
+    job.workdir.set_stamp('export', stamp)

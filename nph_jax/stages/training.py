@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nph_jax import errors
+import jax
+
+from nph_jax import errors, train
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.stages.fitting import fit, initial_state
 from nph_jax.stages.job import Job
@@ -43,7 +45,9 @@ def trained_steps(job: Job) -> int:
 
 
 def trained_state(job: Job) -> TrainState:
-  """The state of the newest checkpoint.
+  """The state of the newest checkpoint, on the host.
+
+  Every process has to call it: they read the checkpoint together.
 
   Raises:
     UserError: there is none.
@@ -64,9 +68,9 @@ def autoencoder_params(job: Job) -> dict:
 
 def _restore(job: Job, folder, like: TrainState, stage: str) -> TrainState:
   with Checkpointer(folder) as checkpointer:
-    restored = checkpointer.restore(like)
+    restored = checkpointer.restore(train.replicate(like))
   if restored is None:
     raise errors.UserError(
       f'{folder}: holds no checkpoint; run the stage {stage} first.'
     )
-  return restored[0]
+  return jax.device_get(restored[0])

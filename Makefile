@@ -1,0 +1,50 @@
+# Everything runs from .venv, made by the first target that needs it; nothing
+# has to be activated. Another interpreter: make demo PYTHON=python3.12
+PYTHON ?= python3
+WORKDIR ?= runs/demo
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test test-all lint format venv clean
+.DELETE_ON_ERROR:
+
+demo: $(INSTALLED)
+	$(BIN)/python -m nph_jax.main --config=configs/moving_digits.py \
+	  --workdir=$(WORKDIR)
+
+# Tests of one file share slow set-up, so a file stays with one worker.
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
+
+test: lint
+	$(PYTEST)
+
+test-all: lint
+	$(PYTEST) -m 'slow or not slow'
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(INSTALLED)
+	$(BIN)/ruff format
+
+venv: $(INSTALLED)
+
+$(INSTALLED): $(BIN)/python \
+  setup.cfg pyproject.toml requirements.txt constraints.txt
+	@echo 'Installing into .venv: about 2.5 GB, a minute or more.'
+	@$(BIN)/python -m pip install -qq --no-input \
+	  --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; \
+	  sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  2>/dev/null || { echo 'error: $(PYTHON) is not Python 3.11, 3.12 or' \
+	  '3.13; name one that is: make PYTHON=python3.11' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv runs/demo build dist nph_jax.egg-info
+	rm -rf .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
