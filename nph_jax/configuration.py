@@ -129,6 +129,8 @@ def _model() -> dict[str, Any]:
     'recurrent_init': 'xavier',  # or orthogonal, as SSVH
     'norm': {'momentum': 0.99, 'per_step': True, 'epsilon': 1e-5},
     'sign_window': 1.0,
+    'literal': False,  # scan the equations as they stand: slower, the same
+    'precision': 'float32',  # or bfloat16 operands with float32 sums
   }
 
 
@@ -233,6 +235,7 @@ _POSITIVE = (
 _CHOICES = {
   'loss.pairs': ('batch', 'memory_bank', 'sampled_pairs'),
   'model.recurrent_init': ('xavier', 'orthogonal'),
+  'model.precision': ('float32', 'bfloat16'),
 }
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax import losses
-from nph_jax.models import lstm
+from nph_jax.models import fused, lstm
 from nph_jax.models.decoder import FrameDecoder
 
 
@@ -27,6 +27,7 @@ class Autoencoder(nn.Module):
       ([34] copies both); without it y alone has to hold the video, and y is
       all that the neighbourhood is built from.
     forget_bias, recurrent_init: see lstm.Gates.
+    literal, precision: see encoder.NeighborhoodEncoder.
   """
 
   width: int
@@ -36,6 +37,8 @@ class Autoencoder(nn.Module):
   copy_cell: bool = False
   forget_bias: float = 1.0
   recurrent_init: str = 'xavier'
+  literal: bool = False
+  precision: str = 'float32'
 
   def setup(self):
     scan = nn.scan(
@@ -51,12 +54,17 @@ class Autoencoder(nn.Module):
       self.width,
       self.forget_bias,
       self.recurrent_init,
+      self.literal,
+      self.precision,
     )
 
   def encode(self, frames: jax.Array) -> lstm.LSTMState:
     """State after the last frame of [B, M, L]; its hidden part is y [B, D]."""
     start = lstm.zero_state(frames.shape[0], self.width, frames.dtype)
-    return self.encoder(start, frames)[0]
+    if self.literal or self.is_initializing():
+      return self.encoder(start, frames)[0]
+    gates = self.variables['params']['encoder']['gates']
+    return fused.lstm_states(gates, frames, start, self.precision)
 
   def features(self, frames: jax.Array) -> jax.Array:
     """The spatial-temporal feature y [B, D] of frames [B, M, L]."""

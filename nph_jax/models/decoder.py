@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from nph_jax.models import initializers, lstm
+from nph_jax.models import fused, initializers, lstm
 
 
 class _FeedbackCell(nn.Module):
@@ -38,6 +38,7 @@ class FrameDecoder(nn.Module):
     frame_dim: L.
     width: LSTM width H.
     forget_bias, recurrent_init: see lstm.Gates.
+    literal, precision: see encoder.NeighborhoodEncoder.
   """
 
   num_frames: int
@@ -45,10 +46,15 @@ class FrameDecoder(nn.Module):
   width: int
   forget_bias: float = 1.0
   recurrent_init: str = 'xavier'
+  literal: bool = False
+  precision: str = 'float32'
 
   @nn.compact
   def __call__(self, frame: jax.Array, state: lstm.LSTMState) -> jax.Array:
     """Returns [B, M, L] from v~0 [B, L] and the first state."""
+    if not (self.literal or self.is_initializing()):
+      cell = self.variables['params']['cell']
+      return fused.decode(cell, frame, state, self.num_frames, self.precision)
     scan = nn.scan(
       _FeedbackCell,
       variable_broadcast='params',

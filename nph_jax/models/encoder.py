@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from nph_jax.models import dropout, lstm, normalization
+from nph_jax.models import dropout, fused, lstm, normalization
 
 
 class NeighborhoodEncoder(nn.Module):
@@ -25,6 +25,9 @@ class NeighborhoodEncoder(nn.Module):
     forget_bias, recurrent_init: see lstm.Gates.
     norm: momentum, per_step, epsilon of the cell's batch normalisation.
     axis_name: devices' axis under pmap.
+    literal: scan the equations as they stand, the reference that the default,
+      `fused`, is tested against.
+    precision: of the products; the literal scan is always float32.
   """
 
   num_frames: int
@@ -37,6 +40,8 @@ class NeighborhoodEncoder(nn.Module):
   recurrent_init: str
   norm: Mapping[str, Any]
   axis_name: str | None = None
+  literal: bool = False
+  precision: str = 'float32'
 
   @nn.compact
   def __call__(
@@ -56,17 +61,31 @@ class NeighborhoodEncoder(nn.Module):
       self.norm['per_step'],
       name='norm',
     )
-    inputs = lstm.CellInputs(
-      jnp.swapaxes(frames, 0, 1),
-      self._masks(frames, train),
-      running.parameters(),
-    )
-    zeros = lstm.zero_state(frames.shape[0], self.hidden_width, memory.dtype)
-    state = lstm.NeighborhoodState(memory, *zeros)
-    state, moments = self._scan(train)(state, inputs)
+    masks = self._masks(frames, train)
+    literal = self.literal or self.is_initializing()
+    run = self._run_literal if literal else self._run_fused
+    state, moments = run(frames, memory, masks, running.parameters(), train)
     if train:
       running.update(*moments)
     return state
+
+  def _run_literal(self, frames, memory, masks, moments, train):
+    zeros = lstm.zero_state(frames.shape[0], self.hidden_width, memory.dtype)
+    state = lstm.NeighborhoodState(memory, *zeros)
+    inputs = lstm.CellInputs(jnp.swapaxes(frames, 0, 1), masks, moments)
+    return self._scan(train)(state, inputs)
+
+  def _run_fused(self, frames, memory, masks, moments, train):
+    fields = {
+      'attention': self.attention,
+      'mlp_layers': self.mlp_layers,
+      'epsilon': self.norm['epsilon'],
+      'train': train,
+      'axis_name': self.axis_name,
+      'precision': self.precision,
+    }
+    cell = self.variables['params']['cell']
+    return fused.encode(cell, frames, memory, masks, moments, fields)
 
   def _masks(self, frames: jax.Array, train: bool) -> jax.Array | None:
     """Dropout factors [M, B, Nb], frame-major as the scan reads them."""

@@ -105,6 +105,43 @@ class LSTMCell(nn.Module):
     return state, state.hidden
 
 
+def normalized_update(
+  i: jax.Array,
+  f: jax.Array,
+  o: jax.Array,
+  cell: jax.Array,
+  candidate: jax.Array,
+  moments: dict[str, jax.Array],
+  epsilon: float,
+  train: bool,
+  axis_name: str | None,
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+  """Eq. 8-9 for one step.
+
+  Args:
+    i: input gate [B, H]; f, o likewise forget and output gate.
+    f: see i.
+    o: see i.
+    cell: c_{t-1} [B, H].
+    candidate: MLP(m_t) [B, H].
+    moments: gamma and beta, running mean and variance, [H] each.
+    epsilon: of the batch normalisation.
+    train: normalise with the batch's statistics, not the running ones.
+    axis_name: devices' axis under pmap.
+
+  Returns:
+    (c_t, h_t), and the mean and variance [H] that normalised.
+  """
+  cell = f * cell + i * candidate
+  mean, variance = moments['mean'], moments['variance']
+  if train:
+    mean, variance = normalization.batch_moments(cell, axis_name)
+  cell = normalization.normalize(
+    cell, mean, variance, moments['gamma'], moments['beta'], epsilon
+  )
+  return (cell, o * jnp.tanh(cell)), (mean, variance)
+
+
 class CellInputs(NamedTuple):
   """What one step of NPH's LSTM reads besides its state.
 
@@ -162,18 +199,18 @@ class NeighborhoodLSTMCell(nn.Module):
     )(inputs.frame, state.hidden)
     i, f, o = jnp.split(nn.sigmoid(gates), 3, axis=-1)
     memory = self._attend(state.memory, inputs)
-    cell = f * state.cell + i * self._mlp(memory)
-    m = inputs.moments
-    mean, variance = (
-      normalization.batch_moments(cell, self.axis_name)
-      if self.train
-      else (m['mean'], m['variance'])
+    (cell, hidden), moments = normalized_update(
+      i,
+      f,
+      o,
+      state.cell,
+      self._mlp(memory),
+      inputs.moments,
+      self.epsilon,
+      self.train,
+      self.axis_name,
     )
-    cell = normalization.normalize(
-      cell, mean, variance, m['gamma'], m['beta'], self.epsilon
-    )
-    hidden = o * jnp.tanh(cell)
-    return NeighborhoodState(memory, cell, hidden), (mean, variance)
+    return NeighborhoodState(memory, cell, hidden), moments
 
   def _attend(self, memory: jax.Array, inputs: CellInputs) -> jax.Array:
     frame = nn.Dense(

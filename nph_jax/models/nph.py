@@ -43,6 +43,7 @@ class NPH(nn.Module):
     norm: batch normalisation of eq. 8.
     sign_window: of the straight-through gradient.
     axis_name: devices' axis under pmap.
+    literal, precision: see NeighborhoodEncoder.
   """
 
   num_bits: int
@@ -58,6 +59,8 @@ class NPH(nn.Module):
   norm: Mapping[str, Any]
   sign_window: float = 1.0
   axis_name: str | None = None
+  literal: bool = False
+  precision: str = 'float32'
 
   def setup(self):
     self.neighborhood = _dense(self.memory_width)
@@ -72,6 +75,8 @@ class NPH(nn.Module):
       self.recurrent_init,
       self.norm,
       self.axis_name,
+      self.literal,
+      self.precision,
     )
     self.hash_layer = _dense(self.num_bits)
     self.first_frame = _dense(self.frame_dim)
@@ -81,6 +86,8 @@ class NPH(nn.Module):
       self.hidden_width,
       self.forget_bias,
       self.recurrent_init,
+      self.literal,
+      self.precision,
     )
     self.reconstruct_neighborhood = _dense(self.memory_width)
 

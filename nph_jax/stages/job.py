@@ -94,6 +94,8 @@ class Job:
         copy_cell=section.copy_cell,
         forget_bias=self.config.model.forget_bias,
         recurrent_init=self.config.model.recurrent_init,
+        literal=self.config.model.literal,
+        precision=self.config.model.precision,
       )
     )
 

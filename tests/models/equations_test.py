@@ -25,6 +25,7 @@ def problem():
   model = config.model.to_dict()
   model.update(memory_width=WIDTH, hidden_width=WIDTH, dropout_rate=0.0)
   model['attention']['scale'] = 3.0
+  model['literal'] = True
   method = registry.build(
     'nph',
     num_bits=K,

@@ -1,0 +1,192 @@
+"""The same encoder and decoders, rearranged for large matrix products.
+
+Exact algebra on the parameters of the literal modules (`lstm`, `encoder`,
+`decoder`); only the order of rounding differs.
+
+Encoder: every product with v_t is independent of the recurrence, so one
+product over all frames does them; the memory of eq. 3 does not read the LSTM's
+state, so its scan runs first and MLP(m) is one product over all frames too;
+query, key and value of the memory are one product.
+
+Decoder: v~_t = h_t W_out + b_out enters the next step as v~_t W_x, so that the
+recurrence needs only h_t (W_out W_x + W_h), and all v~ are one product at the
+end.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from nph_jax.models import lstm
+from nph_jax.models.precision import matmul
+from nph_jax.models.recurrence import frames_first, recurrent_scan
+
+Params = Mapping[str, Any]
+
+
+def lstm_states(
+  gates: Params, frames: jax.Array, state: lstm.LSTMState, precision: str
+) -> lstm.LSTMState:
+  """State of a standard LSTM after the last of frames [B, M, L].
+
+  Args:
+    gates: parameters of lstm.Gates.
+    frames: the inputs.
+    state: before the first frame.
+    precision: of the products.
+  """
+  linear = matmul(frames, gates['input_kernel'], precision) + gates['bias']
+  weight = gates['recurrent_kernel']
+  carry, _ = recurrent_scan(
+    _lstm_step, precision, weight, tuple(state), frames_first(linear), ()
+  )
+  return lstm.LSTMState(*carry)
+
+
+def _lstm_step(carry, _, linear):
+  state = lstm.lstm_update(linear, lstm.LSTMState(*carry))
+  return tuple(state), state.hidden
+
+
+def decode(
+  cell: Params,
+  frame: jax.Array,
+  state: lstm.LSTMState,
+  num_frames: int,
+  precision: str,
+) -> jax.Array:
+  """Frames [B, M, L] of decoder.FrameDecoder, given its cell's parameters."""
+  gates, output = cell['lstm']['gates'], cell['output']
+  input_kernel, recurrent = gates['input_kernel'], gates['recurrent_kernel']
+  linear = (
+    matmul(frame, input_kernel, precision)
+    + matmul(state.hidden, recurrent, precision)
+    + gates['bias']
+  )
+  first = lstm.lstm_update(linear, state)
+  weight = matmul(output['kernel'], input_kernel, precision) + recurrent
+  bias = output['bias'] @ input_kernel + gates['bias']
+  offsets = jnp.broadcast_to(bias, (num_frames - 1, *linear.shape))
+  _, hidden = recurrent_scan(
+    _lstm_step, precision, weight, tuple(first), offsets, ()
+  )
+  hidden = jnp.concatenate([first.hidden[None], hidden])
+  frames = matmul(frames_first(hidden), output['kernel'], precision)
+  return frames + output['bias']
+
+
+def encode(
+  cell: Params,
+  frames: jax.Array,
+  memory: jax.Array,
+  mask: jax.Array | None,
+  moments: Mapping[str, jax.Array],
+  fields: Mapping[str, Any],
+) -> tuple[lstm.NeighborhoodState, tuple[jax.Array, jax.Array]]:
+  """What the scan of lstm.NeighborhoodLSTMCell returns.
+
+  Args:
+    cell: the cell's parameters.
+    frames: v [B, M, L].
+    memory: n_i [B, Nb].
+    mask: dropout factors [M, B, Nb] of the projected frames, or None.
+    moments: gamma, beta, mean and variance, [M, H] each.
+    fields: the encoder's attention, mlp_layers, epsilon, train, axis_name and
+      precision.
+  """
+  precision = fields['precision']
+  embed, gates = cell['embed'], cell['gates']
+  kernel = jnp.concatenate([embed['kernel'], gates['input_kernel']], axis=1)
+  bias = jnp.concatenate([embed['bias'], gates['bias']])
+  linear = frames_first(matmul(frames, kernel, precision)) + bias
+  projected, gate_offsets = jnp.split(linear, [memory.shape[-1]], axis=-1)
+  if mask is not None:
+    projected = projected * mask
+  memories = _memories(cell['attention'], projected, memory, fields)
+  candidates = _mlp(cell, memories, fields['mlp_layers'], precision)
+  step = functools.partial(
+    _cell_step,
+    epsilon=fields['epsilon'],
+    train=fields['train'],
+    axis_name=fields['axis_name'],
+  )
+  zeros = lstm.zero_state(*candidates.shape[1:], memory.dtype)
+  (cell_state, hidden), used = recurrent_scan(
+    step,
+    precision,
+    gates['recurrent_kernel'],
+    tuple(zeros),
+    gate_offsets,
+    (candidates, dict(moments)),
+  )
+  return lstm.NeighborhoodState(memories[-1], cell_state, hidden), used
+
+
+def _memories(
+  attention: Params,
+  projected: jax.Array,
+  memory: jax.Array,
+  fields: Mapping[str, Any],
+) -> jax.Array:
+  """Eq. 3-4 over all frames: m_1 .. m_M [M, B, Nb]."""
+  precision = fields['precision']
+  query, key, value = (
+    attention[k]['kernel'] for k in ('query', 'key', 'value')
+  )
+  frame_kernel = jnp.concatenate([key, value], axis=1)
+  keys, values = jnp.split(
+    matmul(projected, frame_kernel, precision), 2, axis=-1
+  )
+  weight = jnp.concatenate([query, key, value], axis=1)
+  step = functools.partial(
+    _memory_step,
+    num_heads=fields['attention']['num_heads'],
+    scale=fields['attention']['scale'],
+    residual=fields['attention']['residual'],
+  )
+  offsets = jnp.zeros((*projected.shape[:2], weight.shape[1]), memory.dtype)
+  _, memories = recurrent_scan(
+    step, precision, weight, (memory,), offsets, (keys, values)
+  )
+  return memories
+
+
+def _memory_step(carry, frame, linear, *, num_heads, scale, residual):
+  """The softmax over two rows is a sigmoid of the scores' difference."""
+  (memory,) = carry
+  split = lambda x: x.reshape(*x.shape[:-1], num_heads, -1)  # noqa: E731
+  query, own_key, own_value = map(split, jnp.split(linear, 3, axis=-1))
+  frame_key, frame_value = map(split, frame)
+  score = jnp.sum(query * (own_key - frame_key), axis=-1, keepdims=True)
+  weight = nn.sigmoid(score / jnp.sqrt(scale))
+  read = (frame_value + weight * (own_value - frame_value)).reshape(
+    memory.shape
+  )
+  memory = memory + read if residual else read
+  return (memory,), memory
+
+
+def _mlp(
+  cell: Params, memories: jax.Array, layers: int, precision: str
+) -> jax.Array:
+  for layer in range(layers):
+    memories = nn.relu(memories) if layer else memories
+    dense = cell[f'mlp_{layer}']
+    memories = matmul(memories, dense['kernel'], precision) + dense['bias']
+  return memories
+
+
+def _cell_step(carry, inputs, linear, *, epsilon, train, axis_name):
+  """Eq. 5-9, but for the products with v_t and the MLP."""
+  cell, _ = carry
+  candidate, moments = inputs
+  i, f, o = jnp.split(nn.sigmoid(linear), 3, axis=-1)
+  return lstm.normalized_update(
+    i, f, o, cell, candidate, moments, epsilon, train, axis_name
+  )

@@ -1,0 +1,167 @@
+"""The rearranged form against the literal scans: values and gradients."""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nph_jax import configuration
+from nph_jax.models import precision, registry
+from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
+from nph_jax.models.recurrence import recurrent_scan
+
+B, M, L, K, WIDTH = 12, 4, 7, 8, 10
+TABLES = {
+  'anchors': np.random.default_rng(2).normal(size=(9, 5)),
+  'anchor_indices': np.random.default_rng(3).integers(0, 9, (12, 3)),
+}
+
+
+def nph(literal, **fields):
+  config = configuration.base()
+  model = config.model.to_dict()
+  attention = {
+    key: fields.pop(key) for key in ('num_heads', 'residual') if key in fields
+  }
+  model['attention'].update(attention, scale=3.0)
+  model.update(memory_width=WIDTH, hidden_width=WIDTH, **fields)
+  model['literal'] = literal
+  return registry.build(
+    'nph',
+    num_bits=K,
+    num_frames=M,
+    frame_dim=L,
+    model=model,
+    loss=config.loss.to_dict(),
+  )
+
+
+def autoencoder(literal, **fields):
+  module = Autoencoder(WIDTH, M, L, literal=literal, **fields)
+  return AutoencoderMethod(module)
+
+
+def loss_and_gradient(method, params, collections, dtype):
+  rng = np.random.default_rng(5)
+  batch = {
+    'frames': jnp.asarray(rng.normal(size=(B, M, L)), dtype),
+    'index': np.arange(B),
+  }
+  tables = {
+    'anchors': jnp.asarray(TABLES['anchors'], dtype),
+    'anchor_indices': TABLES['anchor_indices'],
+  }
+  run = jax.jit(jax.value_and_grad(method.loss, has_aux=True), static_argnums=5)
+  (loss, (_, after)), gradient = run(
+    params, collections, batch, tables, jax.random.key(7), None
+  )
+  return loss, gradient, after
+
+
+def assert_equal(build, fields, wide):
+  with jax.enable_x64(True) if wide else contextlib.nullcontext():
+    dtype = jnp.float64 if wide else jnp.float32
+    literal, fused = build(True, **fields), build(False, **fields)
+    tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
+    params, collections = literal.init(jax.random.key(0), tables)
+    if wide:
+      rng = np.random.default_rng(6)
+      params = jax.tree.map(lambda x: rng.normal(size=x.shape) / 2, params)
+    expected = loss_and_gradient(literal, params, collections, dtype)
+    found = loss_and_gradient(fused, params, collections, dtype)
+    tolerance = 1e-10 if wide else 1e-5
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+      scale = np.abs(b).max() + 1e-30
+      np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize(
+  'fields',
+  [
+    {},
+    {'num_heads': 2, 'residual': True, 'mlp_layers': 3},
+    {'norm': {'momentum': 0.9, 'per_step': False, 'epsilon': 1e-3}},
+  ],
+  ids=str,
+)
+def test_nph_in_float64(fields):
+  assert_equal(nph, fields, wide=True)
+
+
+def test_nph_in_float32():
+  assert_equal(nph, {}, wide=False)
+
+
+@pytest.mark.parametrize('copy_cell', [True, False])
+def test_autoencoder_in_float64(copy_cell):
+  assert_equal(autoencoder, {'copy_cell': copy_cell}, wide=True)
+
+
+def test_encoding_equals_literal():
+  with jax.enable_x64(True):
+    tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
+    params, collections = nph(True).init(jax.random.key(0), tables)
+    frames = np.random.default_rng(5).normal(size=(B, M, L))
+    nearest = tables['anchors'][tables['anchor_indices'][:B]]
+    codes = [
+      nph(literal).relaxed_code(
+        {'params': params, **collections}, frames, nearest
+      )
+      for literal in (True, False)
+    ]
+    np.testing.assert_allclose(codes[0], codes[1], rtol=1e-10)
+
+
+def test_recurrent_scan_differentiates_as_a_plain_scan():
+  rng = np.random.default_rng(0)
+  with jax.enable_x64(True):
+    weight = rng.normal(size=(3, 3))
+    offsets = rng.normal(size=(5, 2, 3))
+    start = rng.normal(size=(2, 3))
+
+    def step(carry, x, linear):
+      hidden = jnp.tanh(linear * x)
+      return (hidden,), hidden * 2
+
+    def by_helper(weight, start, offsets):
+      carry, out = recurrent_scan(
+        step, 'float32', weight, (start,), offsets, jnp.arange(5.0)
+      )
+      return jnp.sum(out**2) + jnp.sum(carry[0])
+
+    def plain(weight, hidden, offsets):
+      total = 0.0
+      for t in range(5):
+        hidden = jnp.tanh((offsets[t] + hidden @ weight) * t)
+        total += jnp.sum((hidden * 2) ** 2)
+      return total + jnp.sum(hidden)
+
+    arguments = (weight, start, offsets)
+    for found, expected in zip(
+      jax.grad(by_helper, (0, 1, 2))(*arguments),
+      jax.grad(plain, (0, 1, 2))(*arguments),
+    ):
+      np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_bfloat16_product_rounds_operands_only():
+  rng = np.random.default_rng(0)
+  x, w = rng.normal(size=(2, 3, 40)), rng.normal(size=(40, 6))
+  g = rng.normal(size=(2, 3, 6))
+  round_ = lambda a: np.asarray(  # noqa: E731
+    jnp.asarray(a, jnp.bfloat16), np.float64
+  )
+  x, w, g = (np.asarray(a, np.float32) for a in (x, w, g))
+  out, pullback = jax.vjp(lambda x, w: precision.matmul(x, w, 'bfloat16'), x, w)
+  dx, dw = pullback(jnp.asarray(g))
+  np.testing.assert_allclose(out, round_(x) @ round_(w), rtol=1e-5, atol=1e-5)
+  np.testing.assert_allclose(dx, round_(g) @ round_(w).T, rtol=1e-5, atol=1e-5)
+  np.testing.assert_allclose(
+    dw,
+    round_(x).reshape(6, 40).T @ round_(g).reshape(6, 6),
+    rtol=1e-5,
+    atol=1e-5,
+  )
+  assert dx.dtype == dw.dtype == np.float32
