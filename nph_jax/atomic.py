@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,18 +20,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     UserError: the disk is full; neither `path` nor the temporary changes.
   """
   path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  handle, name = tempfile.mkstemp(
-    prefix=f'.{path.stem}.', suffix=path.suffix, dir=path.parent
-  )
-  os.close(handle)
-  temporary = pathlib.Path(name)
+  # Always the same name: what a killed process left, the next one replaces.
+  temporary = path.with_name(f'.{path.stem}.partial{path.suffix}')
   try:
     with errors.writing(path):
+      path.parent.mkdir(parents=True, exist_ok=True)
       yield temporary
       with open(temporary, 'rb+') as file:
         os.fsync(file.fileno())
-    os.chmod(temporary, 0o644)
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
