@@ -90,6 +90,7 @@ def _data() -> dict[str, Any]:
     'num_frames': 0,  # M; as in the files if 0
     'feature_dim': 0,  # L; likewise
     'num_labels': 0,  # likewise
+    'residency': 'auto',  # of training frames: device, host or stream
     'canvas': 0,  # side of moving_digits' frames
     'train': dict(files),
     'query': dict(files),
@@ -233,6 +234,7 @@ _POSITIVE = (
   'checkpoint.every_steps', 'checkpoint.keep', 'logging.every_steps',
 )  # fmt: skip
 _CHOICES = {
+  'data.residency': ('auto', 'device', 'host', 'stream'),
   'loss.pairs': ('batch', 'memory_bank', 'sampled_pairs'),
   'model.recurrent_init': ('xavier', 'orthogonal'),
   'model.precision': ('float32', 'bfloat16'),
@@ -248,7 +250,11 @@ def _require(config: ConfigDict, name: str, good, expected: str) -> None:
 
 
 # A workdir may go on with other values of these; train's lengths may grow.
-MAY_DIFFER = ('train.num_epochs', 'train.num_steps', 'checkpoint.', 'logging.')
+# Where frames are kept changes no number.
+MAY_DIFFER = (
+  'train.num_epochs', 'train.num_steps', 'checkpoint.', 'logging.',
+  'data.residency',
+)  # fmt: skip
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -39,6 +40,8 @@ class Run:
     steps_per_epoch: for the data position and the log.
     checkpoint_every: steps between checkpoints.
     log_every: steps between log lines.
+    steps_per_call: updates in one call of the compiled step; more than one
+      pays where a batch is no more than its videos' row numbers.
   """
 
   name: str
@@ -48,6 +51,7 @@ class Run:
   steps_per_epoch: int
   checkpoint_every: int
   log_every: int
+  steps_per_call: int = 1
 
 
 def train_step(
@@ -64,8 +68,9 @@ def train_step(
 
   Args:
     state: before the step.
-    tables: constants of the whole run, such as the anchors.
-    batch: this device's frames [B, M, L] and index [B].
+    tables: constants of the whole run, such as the anchors; frames
+      [N, M, L] among them when the whole split is on the device.
+    batch: this device's index [B], and frames [B, M, L] unless in the tables.
     method: see models.method.HashingMethod.
     optimizer: of the parameters.
     seed: of the step's randomness, with the step's number.
@@ -75,7 +80,10 @@ def train_step(
     The state after it, and the loss, its terms and the gradient's norm.
   """
   key = jax.random.fold_in(rng.stream(seed, 'step'), state.step)
-  batch = {**batch, 'frames': batch['frames'].astype(float)}
+  frames = (
+    tables['frames'][batch['index']] if 'frames' in tables else batch['frames']
+  )
+  batch = {**batch, 'frames': frames.astype(float)}
   gradient = jax.value_and_grad(method.loss, has_aux=True)
   (loss, (terms, collections)), grads = gradient(
     state.params, state.collections, batch, tables, key, axis_name
@@ -89,10 +97,14 @@ def train_step(
   return TrainState(state.step + 1, params, collections, opt_state), metrics
 
 
-def parallel_step(
+def parallel_steps(
   method: Any, optimizer: optax.GradientTransformation, seed: int
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
-  """`train_step` over all devices of all hosts; batches as `split_batch`."""
+  """`train_step` over all devices of all hosts, as often as a call has batches.
+
+  The function returned takes state, tables and batches as `split_batches`
+  yields them; its metrics have the steps as their first axis.
+  """
   step = functools.partial(
     train_step,
     method=method,
@@ -100,8 +112,12 @@ def parallel_step(
     seed=seed,
     axis_name=AXIS,
   )
+
+  def steps(state, tables, batches):
+    return jax.lax.scan(lambda s, b: step(s, tables, b), state, batches)
+
   return jax.pmap(
-    step,
+    steps,
     axis_name=AXIS,
     in_axes=(None, None, 0),
     out_axes=(None, None),
@@ -127,13 +143,18 @@ def replicate(tree: Any) -> Any:
   return jax.tree.map(place, tree)
 
 
-def split_batch(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-  """This host's batch [B, ...] as [local devices, B / devices, ...]."""
+def split_batches(
+  batches: Sequence[Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+  """This host's batches [B, ...] as [devices, steps, B / devices, ...]."""
   devices = jax.local_device_count()
-  return {
-    k: v.reshape(devices, len(v) // devices, *v.shape[1:])
-    for k, v in batch.items()
-  }
+
+  def split(*parts: np.ndarray) -> np.ndarray:
+    shape = (devices, len(parts[0]) // devices, *parts[0].shape[1:])
+    parts = [part.reshape(shape)[:, None] for part in parts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+  return {k: split(*(batch[k] for batch in batches)) for k in batches[0]}
 
 
 def check_batch_size(batch_size: int, num_videos: int, field: str) -> None:
@@ -184,23 +205,31 @@ def fit(
   if restored is not None:
     state = restored[0]
   first = int(state.step)
-  step_fn = parallel_step(method, optimizer, run.seed)
+  steps_fn = parallel_steps(method, optimizer, run.seed)
   meter = _Meter(run, checkpointer, writer, first)
-  pending = None
-  for step, batch in zip(
-    range(first + 1, run.num_steps + 1), batches(first), strict=False
-  ):
-    state, metrics = step_fn(state, tables, split_batch(batch))
-    # The metrics of a step are looked at while the next one runs.
+  stream, step, pending = batches(first), first, None
+  while step < run.num_steps:
+    count = _steps_until_stop(run, step)
+    chunk = split_batches(list(itertools.islice(stream, count)))
+    state, metrics = steps_fn(state, tables, chunk)
+    # The metrics of a call are looked at while the next one runs.
     if pending is not None:
       meter.record(*pending)
-    pending = step, metrics
+    pending, step = (step, metrics), step + count
     if step % run.checkpoint_every == 0 or step == run.num_steps:
       meter.record(*pending)
       pending = None
       checkpointer.save(_global(state), _position(run, step))
   meter.close()
   return jax.device_get(state)
+
+
+def _steps_until_stop(run: Run, step: int) -> int:
+  """Steps of the next call: all of a call's, or one (two programs in all)."""
+  left = min(
+    run.num_steps - step, run.checkpoint_every - step % run.checkpoint_every
+  )
+  return run.steps_per_call if run.steps_per_call <= left else 1
 
 
 def _global(state: TrainState) -> TrainState:
@@ -241,7 +270,14 @@ class _Meter:
     self._last_log, self._last_time = first, time.perf_counter()
 
   def record(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
-    values = {k: float(v) for k, v in jax.device_get(metrics).items()}
+    """Takes the metrics [steps] of the call that began after `step`."""
+    metrics = jax.device_get(metrics)
+    for row in range(len(metrics['loss'])):
+      self._record(
+        step + row + 1, {k: float(v[row]) for k, v in metrics.items()}
+      )
+
+  def _record(self, step: int, values: dict[str, float]) -> None:
     self._stop_if_not_finite(step, values)
     self._bar.update()
     if step % self._run.log_every == 0 or step == self._run.num_steps:

@@ -21,6 +21,7 @@ parser.add_argument('--processes', type=int, default=1)
 parser.add_argument('--process', type=int, default=0)
 parser.add_argument('--pairs', default='batch')
 parser.add_argument('--poison_step', type=int)
+parser.add_argument('--steps_per_call', type=int, default=1)
 options = parser.parse_args()
 os.environ['NPROC'] = '16'
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
@@ -52,8 +53,12 @@ def make_method():
   )
 
 
+def all_frames():
+  return np.random.default_rng(0).normal(size=(N, M, L)).astype(np.float16)
+
+
 def batches(start):
-  frames = np.random.default_rng(0).normal(size=(N, M, L)).astype(np.float16)
+  frames = all_frames()
   rows = B // options.processes
   for step in range(start, 10**6):
     index = np.random.default_rng(step).permutation(N)[:B]
@@ -61,7 +66,10 @@ def batches(start):
     batch = frames[mine].copy()
     if step + 1 == options.poison_step:
       batch[0, 0, 0] = np.nan
-    yield {'frames': batch, 'index': mine}
+    if options.steps_per_call > 1:
+      yield {'index': mine}  # the frames are on the devices
+    else:
+      yield {'frames': batch, 'index': mine}
 
 
 def main():
@@ -73,7 +81,11 @@ def main():
   }
   method, optimizer = make_method(), train_state.adam(1e-3, 0.9)
   state = train_state.create(method, optimizer, jax.random.key(0), tables)
-  run = train.Run('small', 0, options.steps, B, N // B, 2, 1)
+  if options.steps_per_call > 1:
+    tables['frames'] = jnp.asarray(all_frames())
+  run = train.Run(
+    'small', 0, options.steps, B, N // B, 4, 1, options.steps_per_call
+  )
   workdir = pathlib.Path(options.workdir or f'{options.out}.work')
   losses = []
   with (

@@ -7,6 +7,7 @@ all videos, so any step can be read without the ones before it.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,6 +20,7 @@ from nph_jax.data.video_dataset import Split
 # 25 x 4096), where tf.data's own tuning would take half of the machine's.
 _PARALLEL = 2
 _PREFETCH = 4
+_CACHE_BLOCK = 256
 _TRAIN_KEYS = ('frames', 'index')
 _EVALUATION_KEYS = ('frames', 'labels', 'index', 'digest')
 
@@ -64,6 +66,7 @@ def train_batches(
   start_step: int = 0,
   process_index: int = 0,
   process_count: int = 1,
+  residency: str = 'stream',
 ) -> Iterator[dict[str, np.ndarray]]:
   """Yields one process's part of every global batch from `start_step` on.
 
@@ -74,6 +77,9 @@ def train_batches(
     start_step: the first step; its batch is the same wherever one starts.
     process_index: reads rows p B/P to (p + 1) B/P of each global batch.
     process_count: P; B must be a multiple of it.
+    residency: where the frames are: 'stream', read from disk batch by batch;
+      'host', read once into memory; 'device', there already (`all_frames`), so
+      that a batch is its `index` alone.
 
   Returns:
     An endless iterator of `frames` (B/P, M, L) float16 and `index` (B/P,).
@@ -98,8 +104,46 @@ def train_batches(
   def rows(step: int) -> np.ndarray:
     return batch_indices(split.num_videos, batch_size, seed, step)[own]
 
+  if residency == 'device':
+    return ({'index': rows(step)} for step in itertools.count(start_step))
   dataset = tf.data.Dataset.counter(start_step)
+  if residency == 'host':
+    return _iterate_cached(split, dataset, rows)
   return _iterate(split, dataset, rows, _TRAIN_KEYS)
+
+
+def all_frames(split: Split) -> np.ndarray:
+  """All frames of a split in memory, (N, M, L) float16."""
+  shape = (split.num_videos, split.num_frames, split.feature_dim)
+  frames = np.empty(shape, np.float16)
+  for block in evaluation_blocks(split, _CACHE_BLOCK):
+    frames[block['index'][block['mask']]] = block['frames'][block['mask']]
+  return frames
+
+
+def _iterate_cached(
+  split: Split, numbers: tf.data.Dataset, rows: Callable[[int], np.ndarray]
+) -> Iterator[dict[str, np.ndarray]]:
+  """As `_iterate` for training, from frames read once and kept in memory."""
+  frames = all_frames(split)
+
+  def gather(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    index = rows(int(number))
+    return frames[index], index
+
+  def gather_tensors(number: tf.Tensor) -> dict[str, tf.Tensor]:
+    types = (tf.float16, tf.int64)
+    found, index = tf.numpy_function(gather, [number], types)
+    shape = [None, split.num_frames, split.feature_dim]
+    return {
+      'frames': tf.ensure_shape(found, shape),
+      'index': tf.ensure_shape(index, [None]),
+    }
+
+  dataset = numbers.map(
+    gather_tensors, num_parallel_calls=_PARALLEL, deterministic=True
+  )
+  return dataset.prefetch(_PREFETCH).as_numpy_iterator()
 
 
 def _iterate(

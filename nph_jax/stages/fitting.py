@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import pathlib
 from typing import Any
@@ -11,7 +12,10 @@ import jax
 from nph_jax import distributed, rng, train, train_state
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.metric_writer import MetricWriter
+from nph_jax.stages import residency
 from nph_jax.stages.job import Job
+
+_STEPS_PER_CALL = 10
 
 
 def initial_state(
@@ -33,15 +37,21 @@ def fit(
   """Trains `method` on the training split, continuing what `folder` holds."""
   from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
+  split = job.dataset.split('train')
+  where = residency.choose(job.config.data.residency, job.frames_bytes)
   batches = functools.partial(
     input_pipeline.train_batches,
-    job.dataset.split('train'),
+    split,
     run.batch_size,
     rng.subseed(job.config.seed, f'{run.name} data order'),
     process_index=jax.process_index(),
     process_count=jax.process_count(),
+    residency=where,
   )
   state = initial_state(job, run, method, optimizer, tables)
+  if where == 'device':
+    tables = {**tables, 'frames': input_pipeline.all_frames(split)}
+    run = dataclasses.replace(run, steps_per_call=_STEPS_PER_CALL)
   with Checkpointer(folder, job.config.checkpoint.keep) as checkpointer:
     first = checkpointer.latest_step or 0
     with MetricWriter(

@@ -49,6 +49,11 @@ class Job:
     return self.shape.num_videos['train']
 
   @property
+  def frames_bytes(self) -> int:
+    """Of the training frames, in float16 as stored."""
+    return 2 * self.num_train * self.shape.num_frames * self.shape.feature_dim
+
+  @property
   def batch_size(self) -> int:
     """The global batch of training."""
     return self.config.train.batch_size or configuration.automatic_batch_size(
