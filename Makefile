@@ -32,7 +32,7 @@ venv: $(INSTALLED)
 
 $(INSTALLED): $(BIN)/python \
   setup.cfg pyproject.toml requirements.txt constraints.txt
-	@echo 'Installing into .venv: about 2.5 GB, a minute or more.'
+	@echo 'Installing into .venv: 2.7 GB, a minute or more.'
 	@$(BIN)/python -m pip install -qq --no-input \
 	  --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -8,7 +8,9 @@ right; the job itself is `nph_jax.job`.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -37,26 +39,43 @@ def _parse(argv: list[str]) -> list[str]:
   """Reads the flags; whatever is wrong with them becomes one sentence."""
   try:
     rest = flags.FLAGS(argv)
-  except (flags.Error, errors.UserError) as error:
-    _fail(str(error))
-  except (AttributeError, KeyError) as error:
-    _fail(_unknown_field(argv, str(error)))
-  except Exception as error:  # a config file can raise anything
-    _fail(f'--config: {type(error).__name__}: {str(error).splitlines()[0]}')
+  except Exception as error:  # a config file is a program
+    _fail(_unknown_field(argv) or _explained(error))
   if rest[1:]:
     _fail(f'{rest[1]!r} is not a flag; flags are written --name=value.')
   return rest
 
 
-def _unknown_field(argv: list[str], message: str) -> str:
-  given = [a.partition('=')[0] for a in argv if a.startswith('--config.')]
-  named = [a for a in given if any(p in message for p in a.split('.')[1:])]
-  if not named:
-    return f'--config: {message}'
+def _explained(error: Exception) -> str:
+  """One sentence on what became of a flag or of the config file."""
+  given = [a for a in sys.argv if a.startswith('--config=')]
+  name = given[-1] if given else '--config'
+  if isinstance(error, OSError):
+    return f'{name}: the file is missing or cannot be read.'
+  # The flags library puts the whole traceback of a config file's own mistake
+  # between these two lines.
+  lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+  text = ' '.join(dict.fromkeys([*lines[:1], *lines[-1:]]))
+  if isinstance(error, (flags.Error, errors.UserError)):
+    return text
   return (
-    f'{named[-1]} is not a value of the configuration; '
-    'nph_jax/configuration.py lists them all.'
+    f'{name}: {type(error).__name__}: {text}; nph_jax.configuration.base '
+    'makes a configuration to start from, as the files of configs/ do.'
   )
+
+
+def _unknown_field(argv: list[str]) -> str:
+  """A sentence on the first --config.x that is no value, '' without one."""
+  known = configuration.base()
+  for name in (a.partition('=')[0] for a in argv if a.startswith('--config.')):
+    try:
+      configuration.get(known, name.removeprefix('--config.'))
+    except (AttributeError, KeyError, TypeError):
+      return (
+        f'{name} is not a value of the configuration; '
+        'nph_jax/configuration.py lists them all.'
+      )
+  return ''
 
 
 def _fail(sentence: str) -> None:
@@ -64,30 +83,42 @@ def _fail(sentence: str) -> None:
   sys.exit(1)
 
 
+@contextlib.contextmanager
+def _explaining() -> Iterator[None]:
+  try:
+    yield
+  except Exception as error:
+    raise errors.UserError(_explained(error)) from error
+
+
 def _checked_config() -> configuration.ConfigDict:
-  if _CONFIG.value is None:
+  _check_flags()
+  with _explaining():
+    config = _CONFIG.value
+    config.to_dict()  # a file that is missing fails here
+    overridden = set(config_flags.get_override_values(flags.FLAGS['config']))
+    configuration.settle_lengths(config, overridden)
+  from nph_jax.models import registry  # slow; wrong flags fail before
+
+  with _explaining():
+    configuration.check(config, tuple(registry.METHODS))
+  return config
+
+
+def _check_flags() -> None:
+  if not flags.FLAGS['config'].present:
     raise errors.UserError('--config=FILE is missing; see configs/.')
-  if _WORKDIR.value is None:
+  if not _WORKDIR.value:
     raise errors.UserError('--workdir=DIR is missing: where results should go.')
+  if not _STAGES.value:
+    raise errors.UserError(
+      f'--stages= names none; choose from {", ".join(STAGES)}.'
+    )
   for stage in _STAGES.value:
     if stage not in STAGES:
       raise errors.UserError(
         f'--stages: {stage!r} is none of {", ".join(STAGES)}.'
       )
-  try:
-    config = _CONFIG.value
-    config.to_dict()  # a file that failed to load fails here
-  except OSError as error:
-    raise errors.UserError(
-      f'--config={flags.FLAGS["config"].config_filename}: the file is missing '
-      'or cannot be read.'
-    ) from error
-  overridden = set(config_flags.get_override_values(flags.FLAGS['config']))
-  configuration.settle_lengths(config, overridden)
-  from nph_jax.models import registry
-
-  configuration.check(config, tuple(registry.METHODS))
-  return config
 
 
 def _main(_: list[str]) -> None:

@@ -31,8 +31,11 @@ class Workdir:
 
   def check_config(self, config: configuration.ConfigDict) -> None:
     """Raises a UserError when the folder belongs to another configuration."""
-    if self.root.exists() and not self.root.is_dir():
-      raise errors.UserError(f'--workdir={self.root}: is a file, not a folder.')
+    for folder in (self.root, *self.root.parents):
+      if folder.exists() and not folder.is_dir():
+        raise errors.UserError(
+          f'--workdir={self.root}: {folder} is a file, not a folder.'
+        )
     if not self.config.exists():
       return
     old = self._read(self.config)
@@ -48,8 +51,15 @@ class Workdir:
 
   def write_config(self, config: configuration.ConfigDict) -> None:
     """Writes config.json."""
-    if distributed.is_primary():
+    if not distributed.is_primary():
+      return
+    try:
       atomic.write_json(self.config, json.loads(config.to_json()))
+    except OSError as error:
+      raise errors.UserError(
+        f'--workdir={self.root}: cannot be written ({error.strerror}); give a '
+        'folder that you may write to.'
+      ) from error
 
   def stamp(self, name: str) -> Any:
     """What `set_stamp` last recorded under `name`, None if nothing."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
+import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +17,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from nph_jax import atomic, errors
+from nph_jax import errors
 from nph_jax.export import hasher
 from nph_jax.models import hashing
 from nph_jax.neighborhood import anchors as anchors_lib
@@ -78,13 +80,17 @@ def build(
   shape = jax.export.symbolic_shape(
     f'batch, {module.num_frames}, {module.frame_dim}'
   )
-  exported = jax.export.export(jax.jit(hash_frames), platforms=PLATFORMS)(
-    jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), parameters),
-    jax.ShapeDtypeStruct(shape, jnp.float32),
-  )
+  # The default product of a GPU keeps 10 bits of a factor: a database hashed
+  # there would not fit queries hashed on a CPU.
+  with jax.default_matmul_precision('highest'):
+    exported = jax.export.export(jax.jit(hash_frames), platforms=PLATFORMS)(
+      jax.tree.map(jax.typeof, parameters),
+      jax.ShapeDtypeStruct(shape, jnp.float32),
+    )
   flat = flax.traverse_util.flatten_dict(parameters, sep='/')
   manifest = {
     'format': hasher.FORMAT,
+    'jax': jax.__version__,
     'num_bits': module.num_bits,
     'num_frames': module.num_frames,
     'feature_dim': module.frame_dim,
@@ -101,25 +107,52 @@ def build(
 def write(bundle: Bundle, folder: pathlib.Path) -> None:
   """Writes `bundle` to `folder`, replacing what was there, whole or not at all.
 
+  A folder cannot be renamed onto another: for an instant, between the two
+  renames, there is none. A process killed right there leaves the old bundle
+  beside its place, as `.NAME.old`, from where the next call takes it back.
+
   Raises:
-    UserError: the disk is full.
+    UserError: the disk is full; the old bundle stays.
   """
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  temporary = pathlib.Path(
-    tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent)
-  )
+  new = folder.with_name(f'.{folder.name}.new')
+  old = folder.with_name(f'.{folder.name}.old')
+  if old.exists() and not folder.exists():
+    old.rename(folder)
+  for leftover in (new, old):
+    shutil.rmtree(leftover, ignore_errors=True)
   try:
     with errors.writing(folder):
-      (temporary / hasher.PROGRAM).write_bytes(bundle.program)
-      with open(temporary / hasher.PARAMETERS, 'wb') as file:
-        np.savez(file, **bundle.parameters)
-      atomic.write_json(temporary / hasher.MANIFEST, bundle.manifest)
-      (temporary / 'README.md').write_text(_readme(bundle.manifest))
-    temporary.chmod(0o755)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+      new.mkdir(parents=True)
+      for name, content in _files(bundle).items():
+        _write_through(new / name, content)
+    if folder.exists():
+      folder.rename(old)
+    new.rename(folder)
   finally:
-    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(new, ignore_errors=True)
+  shutil.rmtree(old, ignore_errors=True)
+
+
+def _files(bundle: Bundle) -> dict[str, bytes]:
+  parameters = io.BytesIO()
+  np.savez(parameters, **bundle.parameters)
+  files = {
+    hasher.PROGRAM: bundle.program,
+    hasher.PARAMETERS: parameters.getvalue(),
+  }
+  digests = {name: hasher.digest(content) for name, content in files.items()}
+  manifest = json.dumps({**bundle.manifest, 'digests': digests}, indent=2)
+  files[hasher.MANIFEST] = f'{manifest}\n'.encode()
+  files['README.md'] = _readme(bundle.manifest).encode()
+  return files
+
+
+def _write_through(path: pathlib.Path, content: bytes) -> None:
+  """Writes a file down to the disk, before a rename makes it the bundle's."""
+  with open(path, 'wb') as file:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _readme(manifest: Mapping[str, Any]) -> str:
@@ -143,7 +176,7 @@ the most significant, 1 stands for +1. From the shell:
 |---|---|
 | hasher.stablehlo | program for {platforms}, batch size symbolic |
 | parameters.npz | its parameters: autoencoder, anchors, method |
-| manifest.json | sizes, configuration, training step |
+| manifest.json | sizes, configuration, training step, digests of these files |
 
 Trained for {m['step']} steps with seed {m['config']['seed']}.
 """

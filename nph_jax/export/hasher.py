@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import pathlib
@@ -63,72 +65,102 @@ class Hasher:
 
   def encode_relaxed(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The codes of `encode`, and t float32 [B, K] whose signs they are."""
-    frames = self._checked(np.asarray(frames))
+    frames = np.asarray(frames)
+    self._check_shape(frames.shape)
     codes = np.empty((len(frames), self.num_bits // 8), np.uint8)
     relaxed = np.empty((len(frames), self.num_bits), np.float32)
     for start in range(0, len(frames), self.block_size):
-      block = frames[start : start + self.block_size]
-      rows = slice(start, start + len(block))
-      codes[rows], relaxed[rows] = self._encode_block(block)
+      rows = slice(start, min(start + self.block_size, len(frames)))
+      codes[rows], relaxed[rows] = self._encode_block(
+        _to_half(frames[rows], start)
+      )
     return codes, relaxed
 
   def _encode_block(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    padding = np.zeros(
-      (self.block_size - len(block), *block.shape[1:]), block.dtype
-    )
-    padded = np.concatenate([block, padding]).astype(np.float32)
+    padded = np.zeros((self.block_size, *block.shape[1:]), np.float32)
+    padded[: len(block)] = block
     outputs = self._call(self._parameters, padded)
     packed = np.asarray(outputs['packed_code'])[: len(block)]
     return packed, np.asarray(outputs['relaxed_code'])[: len(block)]
 
-  def _checked(self, frames: np.ndarray) -> np.ndarray:
+  def _check_shape(self, shape: tuple[int, ...]) -> None:
     expected = (self.num_frames, self.feature_dim)
-    if frames.ndim != 3 or frames.shape[1:] != expected:
+    if len(shape) != 3 or shape[1:] != expected:
       raise errors.UserError(
-        f'frames have shape {frames.shape}; this hasher reads (videos, '
+        f'frames have shape {shape}; this hasher reads (videos, '
         f'{expected[0]}, {expected[1]}).'
       )
-    with np.errstate(over='ignore'):
-      frames = frames.astype(np.float16)
-    bad = ~np.isfinite(frames).all(axis=(1, 2))
-    if bad.any():
-      raise errors.UserError(
-        f'video {int(np.argmax(bad))} of the frames has NaN, infinite or '
-        'larger values than float16 holds (65504).'
-      )
-    return frames
+
+
+def _to_half(block: np.ndarray, start: int) -> np.ndarray:
+  """Rounds [B, M, L] to float16; its first video is number `start`."""
+  with np.errstate(over='ignore'):
+    block = block.astype(np.float16)
+  bad = ~np.isfinite(block).all(axis=(1, 2))
+  if bad.any():
+    raise errors.UserError(
+      f'video {start + int(np.argmax(bad))} of the frames has NaN, infinite or '
+      'larger values than float16 holds (65504).'
+    )
+  return block
+
+
+def digest(content: bytes) -> str:
+  """What the manifest says of a file's content."""
+  return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def load_hasher(path: str | os.PathLike[str]) -> Hasher:
   """Loads the bundle in the folder `path`.
 
   Raises:
-    UserError: a file is missing or damaged, or of a later format.
+    UserError: a file is missing or damaged, or this jax or this version of
+      nph_jax is too old for it.
   """
   folder = pathlib.Path(path)
   for name in (MANIFEST, PROGRAM, PARAMETERS):
     if not (folder / name).is_file():
       raise errors.UserError(
-        f'{folder / name}: is missing; --bundle has to be the folder export/ '
-        'of a trained workdir.'
+        f'{folder / name}: is missing; a bundle is the folder export/ of a '
+        'trained workdir, which --stages=export writes.'
       )
+  manifest = _read_manifest(folder / MANIFEST)
+  files = {name: (folder / name).read_bytes() for name in (PROGRAM, PARAMETERS)}
+  for name, content in files.items():
+    if manifest.get('digests', {}).get(name) != digest(content):
+      raise _damaged(folder / name)
+  with np.load(io.BytesIO(files[PARAMETERS]), allow_pickle=False) as archive:
+    parameters = dict(archive)
   try:
-    manifest = json.loads((folder / MANIFEST).read_text())
-    if manifest['format'] > FORMAT:
-      raise errors.UserError(
-        f'{folder}: has format {manifest["format"]}, newer than this version '
-        f'of nph_jax reads ({FORMAT}); update nph_jax.'
-      )
-    with np.load(folder / PARAMETERS, allow_pickle=False) as file:
-      parameters = dict(file)
-    return Hasher((folder / PROGRAM).read_bytes(), parameters, manifest)
-  except errors.UserError:
-    raise
-  except Exception as error:
+    return Hasher(files[PROGRAM], parameters, manifest)
+  except Exception as error:  # whatever a jax says to another one's program
     raise errors.UserError(
-      f'{folder}: the bundle is damaged ({type(error).__name__}); export it '
-      'again with --stages=export.'
+      f'{folder / PROGRAM}: was exported by jax {manifest["jax"]} and cannot '
+      f'be read by jax {jax.__version__}; install that version, or export the '
+      'bundle again with this one.'
     ) from error
+
+
+def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    manifest = json.loads(path.read_text())
+  except ValueError as error:
+    raise _damaged(path) from error
+  if not isinstance(manifest, dict) or 'format' not in manifest:
+    raise _damaged(path)
+  if manifest['format'] > FORMAT:
+    raise errors.UserError(
+      f'{path}: has format {manifest["format"]}, newer than this version of '
+      f'nph_jax reads ({FORMAT}); update nph_jax.'
+    )
+  return manifest
+
+
+def _damaged(path: pathlib.Path) -> errors.UserError:
+  return errors.UserError(
+    f'{path}: is damaged or not of this bundle; copy the bundle again, or '
+    'remove it and export it again with --stages=export.'
+  )
 
 
 def _nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:

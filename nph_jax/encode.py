@@ -1,0 +1,138 @@
+"""Codes of anybody's frame features from the shell, by an exported bundle.
+
+python -m nph_jax.encode --bundle=DIR --features=FILE[,FILE] --out=codes.npy
+
+Reads and writes block by block: memory does not grow with the number of videos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import BinaryIO, NoReturn
+
+import numpy as np
+
+from nph_jax import atomic, errors
+from nph_jax.data import blocks, progress
+from nph_jax.export import hasher as hasher_lib
+
+
+class _Parser(argparse.ArgumentParser):
+  """Reports a bad flag the way every other bad input is reported."""
+
+  def error(self, message: str) -> NoReturn:
+    raise errors.UserError(f'{message}; --help lists the flags.')
+
+
+def encode_files(
+  hasher: hasher_lib.Hasher, paths: Sequence[str], out: pathlib.Path
+) -> int:
+  """Writes the packed codes of all videos of `paths`, in order, to `out`.
+
+  Args:
+    hasher: of frames [M, L].
+    paths: feature files, `.h5` or `.npy`, read as one array [N, M, L].
+    out: `.npy`, uint8 [N, K / 8]; appears only when all of it is written.
+
+  Returns:
+    N.
+
+  Raises:
+    UserError: a file is missing or damaged, has other frames than the hasher
+      reads or values that are not finite, or the disk is full.
+  """
+  with blocks.FeatureFiles(paths) as files:
+    _check_frames(hasher, paths[0], files.shape[1:])
+    num_videos = files.shape[0]
+  with (
+    atomic.replacing(out) as temporary,
+    open(temporary, 'wb') as file,
+    progress.bar('encoding', num_videos, 'video') as bar,
+  ):
+    _write_header(file, (num_videos, hasher.num_bits // 8))
+    for frames in blocks.iterate_blocks(paths, hasher.block_size):
+      # Not through a memory map: a full disk would end that in SIGBUS.
+      file.write(hasher.encode(frames).tobytes())
+      bar.update(len(frames))
+  return num_videos
+
+
+def _check_frames(
+  hasher: hasher_lib.Hasher, path: str, found: tuple[int, int]
+) -> None:
+  if found != (hasher.num_frames, hasher.feature_dim):
+    raise errors.UserError(
+      f'{path}: {found[0]} frames of width {found[1]}, but the bundle reads '
+      f'{hasher.num_frames} of width {hasher.feature_dim}; use features '
+      'extracted the way those it was trained on were.'
+    )
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
+  header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
+  np.lib.format.write_array_header_1_0(file, header)
+
+
+def _check_out(out: pathlib.Path, paths: Sequence[str]) -> None:
+  if not out.parent.is_dir():
+    raise errors.UserError(
+      f'{out}: the folder {out.parent} is missing; make it, or give --out a '
+      'file in another one.'
+    )
+  if out.is_dir():
+    raise errors.UserError(f'{out}: is a folder; give --out a file name.')
+  for path in filter(os.path.exists, paths):
+    if out.exists() and os.path.samefile(out, path):
+      raise errors.UserError(
+        f'{out}: is one of the feature files; give --out another name.'
+      )
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = _Parser(
+    prog='python -m nph_jax.encode',
+    description='Packed codes of frame features.',
+    allow_abbrev=False,
+  )
+  parser.add_argument(
+    '--bundle', required=True, help='folder export/ of a trained workdir'
+  )
+  parser.add_argument(
+    '--features',
+    required=True,
+    help='.h5 with `feats` (videos, frames, width) or .npy; shards by commas',
+  )
+  parser.add_argument(
+    '--out', required=True, help='.npy, uint8 (videos, bits / 8)'
+  )
+  return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Reads the bundle and the features, writes `--out`.
+
+  Raises:
+    UserError: any bad flag or file.
+  """
+  flags = _parser().parse_args(argv)
+  paths = [path for path in flags.features.split(',') if path]
+  if not paths:
+    raise errors.UserError('--features= names no file.')
+  out = pathlib.Path(flags.out)
+  _check_out(out, paths)
+  hasher = hasher_lib.load_hasher(flags.bundle)
+  try:
+    num_videos = encode_files(hasher, paths, out)
+  except OSError as error:
+    raise errors.UserError(
+      f'{out}: cannot be written ({error.strerror}); give --out a file in a '
+      'folder that you may write to.'
+    ) from error
+  print(f'{out}: {num_videos} codes of {hasher.num_bits} bits')
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,159 @@
+"""Every file of configs/: loads, follows the schema, says what it needs."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+
+from nph_jax import configuration, errors
+from nph_jax.models import registry
+from nph_jax.stages import prepare
+from nph_jax.stages.job import open_job
+
+FOLDER = pathlib.Path(__file__).parent.parent / 'configs'
+PUBLISHED = ('activitynet', 'fcvid', 'hmdb51', 'ucf101', 'yfcc')
+NAMES = sorted((*PUBLISHED, 'custom', 'moving_digits'))
+SPLITS = ('train', 'query', 'database')
+
+
+def load(name):
+  spec = importlib.util.spec_from_file_location(name, FOLDER / f'{name}.py')
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+def get_config(name, arg=''):
+  return load(name).get_config(arg)
+
+
+def flat(config):
+  """Dotted names and types of all values."""
+  if not isinstance(config, configuration.ConfigDict):
+    return {'': type(config)}
+  return {
+    f'{key}.{rest}'.rstrip('.'): kind
+    for key in config
+    for rest, kind in flat(config[key]).items()
+  }
+
+
+def test_one_config_for_each_data_set():
+  assert sorted(path.stem for path in FOLDER.glob('*.py')) == NAMES
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_follows_the_schema_and_is_valid(name):
+  config = get_config(name)
+  assert flat(config) == flat(configuration.base())
+  assert config.data.name == name
+  configuration.check(config, tuple(registry.METHODS))
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize(
+  'arg, method, num_bits',
+  [
+    ('', 'nph', 32),
+    ('bits=64', 'nph', 64),
+    ('other', 'other', 32),
+    ('other,bits=8', 'other', 8),
+  ],
+)
+def test_argument_chooses_method_and_bits(name, arg, method, num_bits):
+  config = get_config(name, arg)
+  assert (config.method, config.num_bits) == (method, num_bits)
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('arg', ['bits=many', 'bits=-8', 'features=other'])
+def test_unreadable_argument_is_an_error(name, arg):
+  with pytest.raises(errors.UserError, match='cannot read .*METHOD,bits='):
+    get_config(name, arg)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_model_and_losses_are_the_papers(name):
+  config = get_config(name)
+  assert config.loss.weights.to_dict() == {
+    'similarity': 0.1,
+    'visual': 0.8,
+    'neighborhood': 0.1,
+  }
+  assert config.model.memory_width == config.neighborhood.width == 256
+  assert config.model.attention.scale == 256
+  assert config.train.learning_rate == 1e-3
+  assert config.train.beta1 == 0.9
+  assert config.neighborhood.kmeans_iterations == 10
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_published_sets_train_for_the_papers_100_epochs(name):
+  config = get_config(name)
+  for section in (config.train, config.neighborhood):
+    assert (section.num_epochs, section.num_steps) == (100, 0)
+  num_videos = config.data.train.num_videos
+  assert configuration.automatic_batch_size(num_videos) == 128
+
+
+@pytest.mark.parametrize('name', ['fcvid', 'activitynet', 'yfcc'])
+def test_paper_anchors_on_the_papers_training_sets(name):
+  config = get_config(name)
+  y = np.broadcast_to(np.float32(0), (config.data.train.num_videos, 1))
+  setting = prepare.anchor_setting(y, config.neighborhood, seed=0)
+  assert setting == (2000, 3)
+
+
+def test_activitynet_offers_the_papers_features():
+  public, paper = (
+    get_config('activitynet', arg).data for arg in ('', 'features=vgg16,bits=8')
+  )
+  assert (public.num_frames, public.feature_dim) == (30, 2048)
+  assert (paper.num_frames, paper.feature_dim) == (25, 4096)
+  assert public.database.num_videos == 3_758
+  assert paper.database.num_videos == 3_760
+  assert public.train == paper.train
+
+
+def test_splits_are_those_of_the_field():
+  fcvid, yfcc = get_config('fcvid'), get_config('yfcc')
+  assert fcvid.data.query == fcvid.data.database
+  assert not fcvid.eval.exclude_self
+  assert yfcc.eval.exclude_self
+  shards = yfcc.data.train.features.split(',')
+  assert shards == [f'yfcc_train_feats_{i}.h5' for i in range(1, 10)]
+  for name in ('ucf101', 'hmdb51'):
+    data = get_config(name).data
+    assert data.database.features == data.train.features
+    assert data.query.features != data.database.features
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_docstring_names_files_sizes_and_source(name):
+  text, data = load(name).__doc__, get_config(name).data
+  assert data.published.split()[-1] in text
+  for split in (data[name] for name in SPLITS):
+    for shards in filter(None, (split.features, split.labels)):
+      assert shards.split(',')[0] in text
+    count = split.num_videos
+    assert f'{count}' in text or f'{count:,}' in text
+  assert 'Expected mAP@K' in text and 'denominator K' in text
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_without_data_the_files_and_their_source_are_named(
+  name, tmp_path, monkeypatch
+):
+  monkeypatch.chdir(tmp_path)
+  config = get_config(name)
+  with pytest.raises(errors.UserError) as caught:
+    open_job(config, 'results')
+  message = str(caught.value)
+  for split in (config.data[name] for name in SPLITS):
+    for shards in filter(None, (split.features, split.labels)):
+      for shard in shards.split(','):
+        assert f'data/{name}/{shard}' in message
+  assert config.data.published in message
+  assert '\n' not in message
+  assert not list(tmp_path.iterdir())

@@ -1,0 +1,457 @@
+"""The command line: one run end to end, and a sentence for every mistake."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import h5py
+import ml_collections
+import numpy as np
+import pytest
+import scipy.io
+
+from nph_jax import configuration, errors, job
+from nph_jax.data import moving_digits
+from nph_jax.export import load_hasher
+from nph_jax.retrieval import evaluation
+
+ROOT = pathlib.Path(__file__).parents[1]
+DIGITS = 'configs/moving_digits.py'
+NUM_FRAMES, CANVAS, SEED, STEPS = 3, 9, 5, 6
+VIDEOS = {'train': 64, 'query': 21, 'database': 50}
+SIZES = (
+  f'--config.data.num_frames={NUM_FRAMES}',
+  f'--config.data.canvas={CANVAS}',
+  *(f'--config.data.{k}.num_videos={v}' for k, v in VIDEOS.items()),
+  '--config.neighborhood.width=16',
+  f'--config.neighborhood.num_steps={STEPS}',
+  '--config.model.memory_width=16',
+  '--config.model.hidden_width=16',
+  f'--config.train.num_steps={STEPS}',
+  '--config.export.block_size=16',
+)
+
+
+class Shell:
+  """Runs the job as a person does, but for a cache of compiled programs."""
+
+  def __init__(self, folder):
+    self._environment = {
+      **os.environ,
+      'JAX_COMPILATION_CACHE_DIR': str(folder),
+      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+    }
+
+  def start(self, *arguments, module='nph_jax.main', **environment):
+    return subprocess.Popen(
+      [sys.executable, '-m', module, *map(str, arguments)],
+      cwd=ROOT,
+      env=self._environment | environment,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+
+  def run(self, *arguments, **options):
+    process = self.start(*arguments, **options)
+    stdout, stderr = process.communicate()
+    return process.returncode, stdout, stderr
+
+
+def digits(workdir, *arguments, seed=SEED):
+  return (
+    f'--config={DIGITS}:nph,bits=16',
+    f'--workdir={workdir}',
+    f'--config.seed={seed}',
+    *SIZES,
+    *arguments,
+  )
+
+
+@pytest.fixture(scope='module')
+def shell(tmp_path_factory):
+  return Shell(tmp_path_factory.mktemp('compiled'))
+
+
+@pytest.fixture(scope='module')
+def finished(shell, tmp_path_factory):
+  """A workdir of a whole run, and what it printed."""
+  workdir = tmp_path_factory.mktemp('first') / 'run'
+  code, stdout, stderr = shell.run(*digits(workdir))
+  assert code == 0, stderr
+  return workdir, stdout
+
+
+@pytest.fixture(scope='module')
+def workdir(finished):
+  return finished[0]
+
+
+@pytest.fixture(scope='module')
+def metrics(workdir):
+  return json.loads((workdir / 'metrics.json').read_text())
+
+
+def videos(split):
+  """Frames and labels as the run made them."""
+  return moving_digits.make_videos(
+    split, 0, VIDEOS[split], seed=SEED, num_frames=NUM_FRAMES, canvas=CANVAS
+  )
+
+
+def codes(workdir, split):
+  return np.load(workdir / 'codes' / f'{split}.npy')
+
+
+def test_all_outputs_are_there(workdir):
+  assert sorted(path.name for path in workdir.iterdir()) == [
+    'checkpoints',
+    'codes',
+    'config.json',
+    'data',
+    'export',
+    'logs',
+    'metrics.json',
+    'neighborhood',
+    'pr_curve.csv',
+    'pr_curve.png',
+    'report.md',
+    'stages.json',
+  ]
+  assert (workdir / 'pr_curve.png').read_bytes()[1:4] == b'PNG'
+  assert sorted(os.listdir(workdir / 'codes')) == ['database.npy', 'query.npy']
+
+
+def test_says_what_came_out_and_what_to_try_next(finished):
+  workdir, stdout = finished
+  assert 'nph, 16 bits, moving_digits' in stdout
+  assert 'mAP@5' in stdout and 'mAP@40' in stdout and 'mAP@60' not in stdout
+  assert f'report: {workdir}/report.md' in stdout
+  assert f'python -m nph_jax.encode --bundle={workdir}/export' in stdout
+
+
+def test_config_json_holds_every_value(workdir):
+  config = json.loads((workdir / 'config.json').read_text())
+  assert config['seed'] == SEED and config['num_bits'] == 16
+  assert config['train']['num_steps'] == STEPS
+  assert config['train']['num_epochs'] == 0  # unset by num_steps
+  assert config['neighborhood']['num_epochs'] == 0
+
+
+def test_metrics_say_of_what_they_are(metrics):
+  assert metrics['dataset'] == 'moving_digits'
+  assert metrics['method'] == 'nph'
+  assert metrics['num_bits'] == 16
+  assert metrics['seed'] == SEED
+  assert metrics['splits'] == VIDEOS
+
+
+def test_metrics_have_every_protocol_for_every_k(metrics):
+  keys = {'k', 'denominator', 'ties', 'exclude_self', 'value'}
+  assert all(set(row) == keys for row in metrics['map'])
+  found = sorted(
+    (row['k'], row['denominator'], row['ties'], row['exclude_self'])
+    for row in metrics['map']
+  )
+  # The database has 50 videos, and no query is among them.
+  assert found == sorted(
+    (k, denominator, ties, False)
+    for k in (5, 10, 20, 40)
+    for denominator in ('min_rk', 'k')
+    for ties in ('stable', 'expected')
+  )
+
+
+def test_codes_are_packed_bytes_in_file_order(workdir):
+  for split in ('query', 'database'):
+    packed = codes(workdir, split)
+    assert packed.dtype == np.uint8 and packed.shape == (VIDEOS[split], 2)
+  assert len(np.unique(codes(workdir, 'database'), axis=0)) > 5
+
+
+def test_metrics_follow_from_the_codes(workdir, metrics):
+  scored = evaluation.evaluate_codes(
+    codes(workdir, 'query'),
+    videos('query')[1],
+    codes(workdir, 'database'),
+    videos('database')[1],
+  )
+  assert metrics['map'] == scored.map
+  with open(workdir / 'pr_curve.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert [int(row['radius']) for row in rows] == list(range(17))
+  for row, expected in zip(rows, scored.pr_curve):
+    assert float(row['precision']) == expected['precision']
+    assert float(row['recall']) == expected['recall']
+
+
+def test_report_names_protocols_and_neighbourhood(workdir, metrics):
+  text = (workdir / 'report.md').read_text()
+  assert 'min_rk' in text and 'expected' in text and 'anchors (n)' in text
+  assert f'{metrics["map"][0]["value"]:.4f}' in text
+
+
+def test_logs_name_each_loss_term(workdir):
+  lines = (workdir / 'logs' / 'nph' / 'metrics.jsonl').read_text().splitlines()
+  last = json.loads(lines[-1])
+  assert last['step'] == STEPS and last['videos_per_second'] > 0
+  terms = ('similarity', 'visual', 'neighborhood')
+  weighted = sum(
+    weight * last[f'loss/{name}']
+    for weight, name in zip((0.1, 0.8, 0.1), terms)
+  )
+  assert last['loss'] == pytest.approx(weighted, rel=1e-5)
+
+
+@pytest.mark.parametrize('split', ['query', 'database'])
+def test_the_bundle_gives_the_evaluated_codes(workdir, split):
+  frames = videos(split)[0]
+  hasher = load_hasher(workdir / 'export')
+  np.testing.assert_array_equal(hasher.encode(frames), codes(workdir, split))
+  one_by_one = [hasher.encode(frames[i : i + 1]) for i in range(len(frames))]
+  np.testing.assert_array_equal(
+    np.concatenate(one_by_one), codes(workdir, split)
+  )
+
+
+def test_the_shell_gives_the_evaluated_codes(workdir, shell, tmp_path):
+  np.save(tmp_path / 'a.npy', videos('query')[0].astype(np.float32))
+  with h5py.File(tmp_path / 'b.h5', 'w') as file:
+    file['feats'] = videos('database')[0]
+  code, stdout, stderr = shell.run(
+    f'--bundle={workdir / "export"}',
+    f'--features={tmp_path / "a.npy"},{tmp_path / "b.h5"}',
+    f'--out={tmp_path / "codes.npy"}',
+    module='nph_jax.encode',
+  )
+  assert code == 0, stderr
+  np.testing.assert_array_equal(
+    np.load(tmp_path / 'codes.npy'),
+    np.concatenate([codes(workdir, 'query'), codes(workdir, 'database')]),
+  )
+
+
+def test_the_seed_and_nothing_else_decides_the_codes(workdir, shell, tmp_path):
+  without_export = '--stages=prepare,train,evaluate'
+  runs = [
+    shell.start(*digits(tmp_path / 'same', without_export)),
+    shell.start(*digits(tmp_path / 'other', without_export, seed=SEED + 1)),
+  ]
+  for process in runs:
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+  assert not (tmp_path / 'same' / 'export').exists()
+  for split in ('query', 'database'):
+    expected = codes(workdir, split)
+    np.testing.assert_array_equal(codes(tmp_path / 'same', split), expected)
+    assert not np.array_equal(codes(tmp_path / 'other', split), expected)
+  same, other = (
+    json.loads((tmp_path / name / 'metrics.json').read_text())
+    for name in ('same', 'other')
+  )
+  assert same == json.loads((workdir / 'metrics.json').read_text())
+  assert other['seed'] == SEED + 1 and other['map'] != same['map']
+
+
+def test_a_finished_run_does_nothing_again(workdir, shell):
+  before = {p: p.stat().st_mtime_ns for p in workdir.rglob('*') if p.is_file()}
+  code, _, stderr = shell.run(*digits(workdir))
+  assert code == 0, stderr
+  del before[workdir / 'config.json']  # lengths may differ, so it is written
+  assert (
+    before.items()
+    <= {
+      p: p.stat().st_mtime_ns for p in workdir.rglob('*') if p.is_file()
+    }.items()
+  )
+
+
+def assert_one_sentence(code, stdout, stderr, expected):
+  assert (code, stdout) == (1, ''), stderr
+  assert stderr.startswith('error: ') and stderr.count('\n') == 1
+  assert expected in stderr
+
+
+@pytest.mark.parametrize(
+  ('config', 'arguments', 'expected'),
+  [
+    (DIGITS, ['--config.x=1'], '--config.x is not a value of the config'),
+    (DIGITS, ['--config.seed.x=1'], '--config.seed.x is not a value'),
+    (
+      DIGITS,
+      ['--config.train.nun_steps=1', '--config.train.num_steps=1'],
+      '--config.train.nun_steps is not a value',
+    ),
+    (DIGITS, ['--config.seed=one'], '--config.seed=one: invalid literal'),
+    (DIGITS, ['--config.seed=1.5'], '--config.seed=1.5: invalid literal'),
+    (DIGITS, ['--config.train=5'], '--config.train=5: Failed to parse'),
+    (
+      DIGITS,
+      ['--config.train.num_epochs=2', '--config.train.num_steps=9'],
+      'both --config.train.num_epochs and --config.train.num_steps',
+    ),
+    (DIGITS, ['--stages=prepare,fly'], "'fly' is none of prepare, train,"),
+    (DIGITS, ['--stages='], '--stages= names none'),
+    (DIGITS, ['stray'], "'stray' is not a flag"),
+    (DIGITS, ['--bogus=1'], "Unknown command line flag 'bogus'"),
+    (DIGITS, ['--workdir='], '--workdir=DIR is missing'),
+    (f'{DIGITS}:bits=x', [], "cannot read 'bits=x'"),
+    (f'{DIGITS}:bits=12', [], 'config.num_bits is 12'),
+    (f'{DIGITS}:foo', [], "config.method is 'foo'; choose one of"),
+    ('nope.py', [], '--config=nope.py: the file is missing'),
+    ('nope.py', ['--config.seed=1'], '--config=nope.py: the file is missing'),
+    ('', [], '--config=: the file is missing'),
+    ('configs', [], '--config=configs: '),
+    (DIGITS, ['--process_id=1'], '--process_id need --coordinator=HOST:PORT'),
+  ],
+)
+def test_a_wrong_flag_gets_one_sentence(
+  shell, tmp_path, config, arguments, expected
+):
+  result = shell.run(
+    f'--config={config}', f'--workdir={tmp_path / "run"}', *arguments
+  )
+  assert_one_sentence(*result, expected)
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_flags_get_one_sentence(shell):
+  result = shell.run('--workdir=run')
+  assert_one_sentence(*result, '--config=FILE is missing')
+  result = shell.run(f'--config={DIGITS}')
+  assert_one_sentence(*result, '--workdir=DIR is missing')
+
+
+@pytest.mark.parametrize(
+  ('program', 'expected'),
+  [
+    ('def get_config(:', 'SyntaxError: invalid syntax (config.py, line 1)'),
+    ('import nope', "ModuleNotFoundError: No module named 'nope'"),
+    ('def get_config():\n  raise ValueError("too odd")', 'too odd'),
+    ('def get_config():\n  raise ValueError()', 'ValueError'),
+    ('x = 1', "no attribute 'get_config'"),
+    (
+      'import ml_collections\n'
+      'def get_config():\n  return ml_collections.ConfigDict({"seed": 1})',
+      'nph_jax.configuration.base',
+    ),
+  ],
+)
+def test_a_config_file_that_fails_gets_one_sentence(
+  shell, tmp_path, program, expected
+):
+  path = tmp_path / 'config.py'
+  path.write_text(program)
+  result = shell.run(f'--config={path}', f'--workdir={tmp_path / "run"}')
+  assert_one_sentence(*result, expected)
+  assert f'--config={path}: ' in result[2]
+  assert not (tmp_path / 'run').exists()
+
+
+def load(path, **overrides):
+  """A configuration as main checks it."""
+  scope = {}
+  exec((ROOT / path).read_text(), scope)
+  config = scope['get_config']('bits=16')
+  config.update_from_flattened_dict(
+    {key.replace('__', '.'): value for key, value in overrides.items()}
+  )
+  assert isinstance(config, ml_collections.ConfigDict)
+  configuration.check(config, ('nph',))
+  return config
+
+
+@pytest.mark.parametrize(
+  ('path', 'overrides', 'expected'),
+  [
+    (
+      DIGITS,
+      {'neighborhood__num_anchors': 2001},
+      'config.neighborhood.num_anchors is 2001, but there are only 2000',
+    ),
+    (
+      DIGITS,
+      {'neighborhood__num_anchors': 3, 'neighborhood__num_nearest': 4},
+      'config.neighborhood.num_nearest is 4, but there are only 3 anchors',
+    ),
+    (
+      DIGITS,
+      {'train__batch_size': 2001},
+      'config.train.batch_size is 2001, but there are only 2000',
+    ),
+    (
+      DIGITS,
+      {'neighborhood__batch_size': 2001},
+      'config.neighborhood.batch_size is 2001, but there are only 2000',
+    ),
+    (DIGITS, {'data__train__num_videos': 9}, '9 training videos; expected'),
+    (
+      'configs/custom.py',
+      {'data__train__features': 'gone.h5'},
+      'not set: --config.data.query.features=PATH',
+    ),
+  ],
+)
+def test_what_the_data_make_impossible_gets_one_sentence(
+  tmp_path, capsys, path, overrides, expected
+):
+  config = load(path, **overrides)
+  with pytest.raises(SystemExit) as exit_:
+    errors.run_main(
+      lambda: job.run(config, str(tmp_path / 'run'), tuple(job.STAGES))
+    )
+  assert_one_sentence(exit_.value.code, *capsys.readouterr(), expected)
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workdir_that_is_a_file_gets_one_sentence(shell, tmp_path):
+  (tmp_path / 'run').write_text('mine')
+  result = shell.run(*digits(tmp_path / 'run'))
+  assert_one_sentence(*result, 'run: ')
+  assert (tmp_path / 'run').read_text() == 'mine'
+
+
+def test_a_batch_that_devices_cannot_share_gets_one_sentence(shell, tmp_path):
+  result = shell.run(
+    *digits(tmp_path / 'run', '--config.train.batch_size=16'),
+    XLA_FLAGS='--xla_force_host_platform_device_count=3',
+  )
+  expected = 'config.train.batch_size is 16, which does not divide evenly'
+  assert_one_sentence(*result, expected)
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_another_configuration_names_the_field(workdir, shell):
+  before = (workdir / 'config.json').read_text()
+  result = shell.run(*digits(workdir, seed=SEED + 1))
+  assert_one_sentence(*result, f'config.seed was {SEED} and is {SEED + 1} now')
+  assert (workdir / 'config.json').read_text() == before
+
+
+@pytest.mark.parametrize('stage', ['train', 'evaluate', 'export'])
+def test_a_stage_without_the_one_before_says_which(tmp_path, stage):
+  with pytest.raises(errors.UserError, match='run the stage prepare first'):
+    job.run(load(DIGITS), str(tmp_path / 'run'), (stage,))
+  assert not (tmp_path / 'run' / 'metrics.json').exists()
+
+
+def test_nan_in_a_feature_file_names_file_and_video(shell, tmp_path):
+  rng, flags = np.random.default_rng(0), []
+  for split in ('train', 'query', 'database'):
+    frames = rng.standard_normal((20, 2, 4)).astype(np.float32)
+    if split == 'database':
+      frames[17, 1, 3] = np.nan
+    features, labels = tmp_path / f'{split}.npy', tmp_path / f'{split}.mat'
+    np.save(features, frames)
+    scipy.io.savemat(labels, {'labels': np.eye(4)[np.arange(20) % 4]})
+    flags.append(f'--config.data.{split}.features={features}')
+    flags.append(f'--config.data.{split}.labels={labels}')
+  result = shell.run(
+    '--config=configs/custom.py', f'--workdir={tmp_path / "run"}', *flags
+  )
+  assert_one_sentence(*result, 'database.npy: video 17 (counting from 0)')
+  built = [p for p in (tmp_path / 'run').rglob('*.tfrecord*') if p.is_file()]
+  assert built == []
