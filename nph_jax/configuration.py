@@ -27,7 +27,7 @@ def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
   Raises:
     UserError: `arg` cannot be read.
   """
-  return ConfigDict(
+  config = ConfigDict(
     {
       'method': method,
       'num_bits': num_bits,
@@ -47,6 +47,7 @@ def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
       'logging': {'every_steps': 50},
     }
   )
+  return config.lock()  # a misspelt value in a file of configs/ is an error
 
 
 def parse_arg(
@@ -213,6 +214,16 @@ def check(config: ConfigDict, methods: tuple[str, ...]) -> None:
   for name, choices in _CHOICES.items():
     _require(config, name, lambda v, c=choices: v in c, f'one of {choices}')
   _require(config, 'model.dropout_rate', lambda v: 0 <= v < 1, 'in [0, 1)')
+  for name in config.loss.weights:
+    _require(config, f'loss.weights.{name}', lambda v: v >= 0, 'zero or more')
+  _require(config, 'eval.ks', _are_ranks, 'whole numbers above zero')
+  heads = config.model.attention.num_heads
+  _require(
+    config,
+    'model.memory_width',
+    lambda v: v % heads == 0,
+    f'a multiple of model.attention.num_heads, {heads}',
+  )
   for pair in LENGTHS:
     if not any(get(config, name) for name in pair):
       raise errors.UserError(
@@ -239,6 +250,10 @@ _CHOICES = {
   'model.recurrent_init': ('xavier', 'orthogonal'),
   'model.precision': ('float32', 'bfloat16'),
 }
+
+
+def _are_ranks(ks: Any) -> bool:
+  return bool(ks) and all(isinstance(k, int) and k > 0 for k in ks)
 
 
 def _require(config: ConfigDict, name: str, good, expected: str) -> None:

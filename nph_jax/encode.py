@@ -20,13 +20,6 @@ from nph_jax.data import blocks, progress
 from nph_jax.export import hasher as hasher_lib
 
 
-class _Parser(argparse.ArgumentParser):
-  """Reports a bad flag the way every other bad input is reported."""
-
-  def error(self, message: str) -> NoReturn:
-    raise errors.UserError(f'{message}; --help lists the flags.')
-
-
 def encode_files(
   hasher: hasher_lib.Hasher, paths: Sequence[str], out: pathlib.Path
 ) -> int:
@@ -92,7 +85,7 @@ def _check_out(out: pathlib.Path, paths: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-  parser = _Parser(
+  parser = errors.Parser(
     prog='python -m nph_jax.encode',
     description='Packed codes of frame features.',
     allow_abbrev=False,

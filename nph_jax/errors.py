@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import errno
 import sys
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
   """Bad input, stated in one sentence: what, where, expected, what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+  """Reports a bad flag the way every other bad input is reported."""
+
+  def error(self, message: str) -> NoReturn:
+    raise UserError(f'{message}; --help lists the flags.')
 
 
 @contextlib.contextmanager

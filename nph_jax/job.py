@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 
-from nph_jax import configuration, distributed
+from nph_jax import allocator, configuration, distributed
 from nph_jax.retrieval import report
 from nph_jax.stages import evaluating, exporting, prepare, training
 from nph_jax.stages.job import open_job
@@ -31,28 +32,31 @@ def run(
   Raises:
     UserError: anything wrong with sources, sizes, folder or values.
   """
+  allocator.keep_freed_memory()
   job = open_job(config, workdir)
   for name, stage in STAGES.items():
     if name in stages:
       stage(job)
       distributed.barrier(f'stage {name}')
   if distributed.is_primary() and job.workdir.metrics.exists():
-    print(_summary(job.workdir))
+    print(_summary(job.workdir, config.eval.exclude_self))
 
 
-def _summary(workdir: Workdir) -> str:
+def _summary(workdir: Workdir, exclude_self: bool) -> str:
+  """The table under the configured protocol; see configs' eval.exclude_self.
+
+  Self can only be excluded where queries are in the database.
+  """
   metrics = json.loads(workdir.metrics.read_text())
-  shown = [
-    row
-    for row in metrics['map']
-    if row['ties'] == 'expected' and not row['exclude_self']
-  ]
+  rows = [row for row in metrics['map'] if row['ties'] == 'expected']
+  shown = [row for row in rows if row['exclude_self'] == exclude_self]
+  shown = shown or [row for row in rows if not row['exclude_self']]
   return f"""
 {metrics['method']}, {metrics['num_bits']} bits, {metrics['dataset']}:
 
 {report.metrics_table(shown)}
 
 report: {workdir.report}
-next:   python -m nph_jax.encode --bundle={workdir.export} \\
+next:   {sys.executable} -m nph_jax.encode --bundle={workdir.export} \\
           --features=YOUR.h5 --out=codes.npy
 """

@@ -273,21 +273,24 @@ class _Meter:
     """Takes the metrics [steps] of the call that began after `step`."""
     metrics = jax.device_get(metrics)
     for row in range(len(metrics['loss'])):
-      self._record(
-        step + row + 1, {k: float(v[row]) for k, v in metrics.items()}
-      )
+      values = {k: float(v[row]) for k, v in metrics.items()}
+      self._stop_if_not_finite(step + row + 1, values)
+    # A call's steps end together: only the last one can tell the speed.
+    last, step = step, step + len(metrics['loss'])
+    self._bar.update(step - last)
+    if step // self._run.log_every > last // self._run.log_every or (
+      step == self._run.num_steps
+    ):
+      self._log(step, values)
 
-  def _record(self, step: int, values: dict[str, float]) -> None:
-    self._stop_if_not_finite(step, values)
-    self._bar.update()
-    if step % self._run.log_every == 0 or step == self._run.num_steps:
-      now = time.perf_counter()
-      videos = (step - self._last_log) * self._run.batch_size
-      values['videos_per_second'] = videos / max(now - self._last_time, 1e-9)
-      values['epoch'] = step / self._run.steps_per_epoch
-      self._last_log, self._last_time = step, now
-      self._writer.write_scalars(step, values)
-      self._bar.set_postfix(loss=f'{values["loss"]:.4f}', refresh=False)
+  def _log(self, step: int, values: dict[str, float]) -> None:
+    now = time.perf_counter()
+    videos = (step - self._last_log) * self._run.batch_size
+    values['videos_per_second'] = videos / max(now - self._last_time, 1e-9)
+    values['epoch'] = step / self._run.steps_per_epoch
+    self._last_log, self._last_time = step, now
+    self._writer.write_scalars(step, values)
+    self._bar.set_postfix(loss=f'{values["loss"]:.4f}', refresh=False)
 
   def _stop_if_not_finite(self, step: int, values: dict[str, float]) -> None:
     broken = [k for k, v in values.items() if not np.isfinite(v)]

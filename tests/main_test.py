@@ -76,18 +76,27 @@ def shell(tmp_path_factory):
   return Shell(tmp_path_factory.mktemp('compiled'))
 
 
-@pytest.fixture(scope='module')
-def finished(shell, tmp_path_factory):
-  """A workdir of a whole run, and what it printed."""
-  workdir = tmp_path_factory.mktemp('first') / 'run'
-  code, stdout, stderr = shell.run(*digits(workdir))
-  assert code == 0, stderr
-  return workdir, stdout
+WITHOUT_EXPORT = '--stages=prepare,train,evaluate'
 
 
 @pytest.fixture(scope='module')
-def workdir(finished):
-  return finished[0]
+def root(shell, tmp_path_factory):
+  """Folder of `run`, made by all stages, and of `other`, of another seed."""
+  folder = tmp_path_factory.mktemp('root')
+  runs = [
+    shell.start(*digits(folder / 'run')),
+    shell.start(*digits(folder / 'other', WITHOUT_EXPORT, seed=SEED + 1)),
+  ]
+  outputs = [process.communicate() for process in runs]
+  for process, (_, stderr) in zip(runs, outputs):
+    assert process.returncode == 0, stderr
+  (folder / 'stdout').write_text(outputs[0][0])
+  return folder
+
+
+@pytest.fixture(scope='module')
+def workdir(root):
+  return root / 'run'
 
 
 @pytest.fixture(scope='module')
@@ -125,8 +134,8 @@ def test_all_outputs_are_there(workdir):
   assert sorted(os.listdir(workdir / 'codes')) == ['database.npy', 'query.npy']
 
 
-def test_says_what_came_out_and_what_to_try_next(finished):
-  workdir, stdout = finished
+def test_says_what_came_out_and_what_to_try_next(root, workdir):
+  stdout = (root / 'stdout').read_text()
   assert 'nph, 16 bits, moving_digits' in stdout
   assert 'mAP@5' in stdout and 'mAP@40' in stdout and 'mAP@60' not in stdout
   assert f'report: {workdir}/report.md' in stdout
@@ -234,39 +243,33 @@ def test_the_shell_gives_the_evaluated_codes(workdir, shell, tmp_path):
   )
 
 
-def test_the_seed_and_nothing_else_decides_the_codes(workdir, shell, tmp_path):
-  without_export = '--stages=prepare,train,evaluate'
-  runs = [
-    shell.start(*digits(tmp_path / 'same', without_export)),
-    shell.start(*digits(tmp_path / 'other', without_export, seed=SEED + 1)),
-  ]
-  for process in runs:
-    _, stderr = process.communicate()
-    assert process.returncode == 0, stderr
-  assert not (tmp_path / 'same' / 'export').exists()
-  for split in ('query', 'database'):
-    expected = codes(workdir, split)
-    np.testing.assert_array_equal(codes(tmp_path / 'same', split), expected)
-    assert not np.array_equal(codes(tmp_path / 'other', split), expected)
-  same, other = (
-    json.loads((tmp_path / name / 'metrics.json').read_text())
-    for name in ('same', 'other')
-  )
-  assert same == json.loads((workdir / 'metrics.json').read_text())
-  assert other['seed'] == SEED + 1 and other['map'] != same['map']
-
-
-def test_a_finished_run_does_nothing_again(workdir, shell):
-  before = {p: p.stat().st_mtime_ns for p in workdir.rglob('*') if p.is_file()}
-  code, _, stderr = shell.run(*digits(workdir))
+def test_the_same_seed_gives_the_same_codes(workdir, shell, tmp_path):
+  code, _, stderr = shell.run(*digits(tmp_path, WITHOUT_EXPORT))
   assert code == 0, stderr
-  del before[workdir / 'config.json']  # lengths may differ, so it is written
-  assert (
-    before.items()
-    <= {
-      p: p.stat().st_mtime_ns for p in workdir.rglob('*') if p.is_file()
-    }.items()
-  )
+  assert not (tmp_path / 'export').exists()
+  for split in ('query', 'database'):
+    np.testing.assert_array_equal(codes(tmp_path, split), codes(workdir, split))
+  metrics = (tmp_path / 'metrics.json').read_text()
+  assert metrics == (workdir / 'metrics.json').read_text()
+
+
+def test_another_seed_gives_other_codes(root, workdir, metrics):
+  for split in ('query', 'database'):
+    other = codes(root / 'other', split)
+    assert not np.array_equal(other, codes(workdir, split))
+  other = json.loads((root / 'other' / 'metrics.json').read_text())
+  assert other['seed'] == SEED + 1 and other['map'] != metrics['map']
+
+
+def test_a_finished_run_does_nothing_again(workdir):
+  def files():
+    return {p: p.stat().st_mtime_ns for p in workdir.rglob('*') if p.is_file()}
+
+  stored = json.loads((workdir / 'config.json').read_text())
+  before = files()
+  job.run(ml_collections.ConfigDict(stored), str(workdir), tuple(job.STAGES))
+  changed = [path.name for path in before if files()[path] != before[path]]
+  assert changed == ['config.json']  # lengths and intervals may differ
 
 
 def assert_one_sentence(code, stdout, stderr, expected):
@@ -305,7 +308,6 @@ def assert_one_sentence(code, stdout, stderr, expected):
     ('nope.py', ['--config.seed=1'], '--config=nope.py: the file is missing'),
     ('', [], '--config=: the file is missing'),
     ('configs', [], '--config=configs: '),
-    (DIGITS, ['--process_id=1'], '--process_id need --coordinator=HOST:PORT'),
   ],
 )
 def test_a_wrong_flag_gets_one_sentence(
@@ -364,6 +366,13 @@ def load(path, **overrides):
   return config
 
 
+def run_here(config, workdir, capsys):
+  """Exit code, stdout and stderr of the job, flags read, in this process."""
+  with pytest.raises(SystemExit) as exit_:
+    errors.run_main(lambda: job.run(config, str(workdir), tuple(job.STAGES)))
+  return exit_.value.code, *capsys.readouterr()
+
+
 @pytest.mark.parametrize(
   ('path', 'overrides', 'expected'),
   [
@@ -399,18 +408,14 @@ def test_what_the_data_make_impossible_gets_one_sentence(
   tmp_path, capsys, path, overrides, expected
 ):
   config = load(path, **overrides)
-  with pytest.raises(SystemExit) as exit_:
-    errors.run_main(
-      lambda: job.run(config, str(tmp_path / 'run'), tuple(job.STAGES))
-    )
-  assert_one_sentence(exit_.value.code, *capsys.readouterr(), expected)
+  assert_one_sentence(*run_here(config, tmp_path / 'run', capsys), expected)
   assert list(tmp_path.iterdir()) == []
 
 
-def test_a_workdir_that_is_a_file_gets_one_sentence(shell, tmp_path):
+def test_a_workdir_that_is_a_file_gets_one_sentence(tmp_path, capsys):
   (tmp_path / 'run').write_text('mine')
-  result = shell.run(*digits(tmp_path / 'run'))
-  assert_one_sentence(*result, 'run: ')
+  result = run_here(load(DIGITS), tmp_path / 'run', capsys)
+  assert_one_sentence(*result, 'run is a file, not a folder')
   assert (tmp_path / 'run').read_text() == 'mine'
 
 
@@ -438,8 +443,8 @@ def test_a_stage_without_the_one_before_says_which(tmp_path, stage):
   assert not (tmp_path / 'run' / 'metrics.json').exists()
 
 
-def test_nan_in_a_feature_file_names_file_and_video(shell, tmp_path):
-  rng, flags = np.random.default_rng(0), []
+def test_nan_in_a_feature_file_names_file_and_video(tmp_path, capsys):
+  rng, paths = np.random.default_rng(0), {}
   for split in ('train', 'query', 'database'):
     frames = rng.standard_normal((20, 2, 4)).astype(np.float32)
     if split == 'database':
@@ -447,11 +452,9 @@ def test_nan_in_a_feature_file_names_file_and_video(shell, tmp_path):
     features, labels = tmp_path / f'{split}.npy', tmp_path / f'{split}.mat'
     np.save(features, frames)
     scipy.io.savemat(labels, {'labels': np.eye(4)[np.arange(20) % 4]})
-    flags.append(f'--config.data.{split}.features={features}')
-    flags.append(f'--config.data.{split}.labels={labels}')
-  result = shell.run(
-    '--config=configs/custom.py', f'--workdir={tmp_path / "run"}', *flags
-  )
+    paths[f'data__{split}__features'] = str(features)
+    paths[f'data__{split}__labels'] = str(labels)
+  config = load('configs/custom.py', **paths)
+  result = run_here(config, tmp_path / 'run', capsys)
   assert_one_sentence(*result, 'database.npy: video 17 (counting from 0)')
-  built = [p for p in (tmp_path / 'run').rglob('*.tfrecord*') if p.is_file()]
-  assert built == []
+  assert list((tmp_path / 'run').rglob('*.tfrecord*')) == []

@@ -171,17 +171,24 @@ def _built(
 
 
 def build(
-  spec: sources.DataSpec, data_dir: str | os.PathLike[str]
+  spec: sources.DataSpec,
+  data_dir: str | os.PathLike[str],
+  shape: sources.DataShape | None = None,
 ) -> VideoDataset:
   """Returns the data set, built under `data_dir` unless it is there already.
 
   It lies in `data_dir/<name>-<key>`, the key made of the sources' content.
 
+  Args:
+    spec: the sources.
+    data_dir: where built data lie.
+    shape: what sources.check said of them, if it was asked already.
+
   Raises:
     UserError: as sources.check and blocks.FeatureFiles.read; full disk; built
       data damaged since.
   """
-  shape = sources.check(spec)
+  shape = shape or sources.check(spec)
   data_dir = pathlib.Path(data_dir)
   with building.exclusive(data_dir):
     _remove_stale(data_dir)

@@ -18,13 +18,6 @@ from nph_jax.data import labels as labels_lib
 from nph_jax.retrieval import code_files, evaluation, report
 
 
-class _Parser(argparse.ArgumentParser):
-  """Reports a bad flag the way every other bad input is reported."""
-
-  def error(self, message: str) -> NoReturn:
-    raise errors.UserError(f'{message}; --help lists the flags.')
-
-
 @dataclasses.dataclass(frozen=True)
 class _Split:
   """One side's codes (N, P) uint8 and labels (N, number of labels)."""
@@ -92,7 +85,7 @@ def _write(path: str, result: dict[str, Any]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-  parser = _Parser(
+  parser = errors.Parser(
     prog='python -m nph_jax.retrieval.evaluate',
     description='mAP@K and precision-recall of packed codes.',
     allow_abbrev=False,

@@ -26,12 +26,18 @@ class EncodedSplit:
 def run(job: Job) -> None:
   """Writes codes, metrics and report, unless they are of this checkpoint."""
   stamp = {'step': training.trained_steps(job)}
-  if job.workdir.stamp('evaluate') == stamp:
+  if _results_there(job) and job.workdir.stamp('evaluate') == stamp:
     return
   trained = bundling.trained_bundle(job)
   if distributed.is_primary():
     _evaluate(job, trained.load())
     job.workdir.set_stamp('evaluate', stamp)
+
+
+def _results_there(job: Job) -> bool:
+  folder = job.workdir
+  codes = [folder.codes / f'{name}.npy' for name in ('query', 'database')]
+  return all(p.is_file() for p in (folder.metrics, folder.report, *codes))
 
 
 def _evaluate(job: Job, hasher: Hasher) -> None:

@@ -11,7 +11,8 @@ from nph_jax.stages.job import Job
 def run(job: Job) -> None:
   """Writes export/, unless it holds the newest checkpoint already."""
   stamp = {'step': training.trained_steps(job)}
-  if job.workdir.stamp('export') == stamp:
+  there = (job.workdir.export / 'manifest.json').is_file()
+  if there and job.workdir.stamp('export') == stamp:
     return
   trained = bundling.trained_bundle(job)
   if distributed.is_primary():

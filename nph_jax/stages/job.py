@@ -40,7 +40,7 @@ class Job:
     from nph_jax.data import video_features  # tensorflow takes seconds
 
     folder = self.config.data.dir or self.workdir.data
-    dataset = video_features.build(self.spec, folder)
+    dataset = video_features.build(self.spec, folder, self.shape)
     self.workdir.check_data_key(dataset.key)
     return dataset
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import pathlib
+from collections.abc import Callable
+
 import jax
+import numpy as np
 
 from nph_jax import errors, train
 from nph_jax.checkpoint import Checkpointer
@@ -52,21 +57,33 @@ def trained_state(job: Job) -> TrainState:
   Raises:
     UserError: there is none.
   """
-  tables = job.tables()
-  like = initial_state(job, job.run, job.method, job.optimizer, tables)
-  return _restore(job, job.workdir.checkpoints, like, 'train')
+  like = functools.partial(
+    initial_state, job, job.run, job.method, job.optimizer, job.tables()
+  )
+  return _restore(job.workdir.checkpoints, like, 'train')
 
 
 def autoencoder_params(job: Job) -> dict:
   """The trained autoencoder's parameters; UserError if there are none."""
-  like = initial_state(
-    job, job.autoencoder_run, job.autoencoder, job.autoencoder_optimizer, {}
+  like = functools.partial(
+    initial_state,
+    job,
+    job.autoencoder_run,
+    job.autoencoder,
+    job.autoencoder_optimizer,
+    {},
   )
   folder = job.workdir.neighborhood / 'autoencoder'
-  return _restore(job, folder, like, 'prepare').params
+  return _restore(folder, like, 'prepare').params
 
 
-def _restore(job: Job, folder, like: TrainState, stage: str) -> TrainState:
+def _restore(
+  folder: pathlib.Path, initial: Callable[[], TrainState], stage: str
+) -> TrainState:
+  # Only the shapes are wanted: nothing is compiled or drawn for them.
+  like = jax.tree.map(
+    lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(initial)
+  )
   with Checkpointer(folder) as checkpointer:
     restored = checkpointer.restore(train.replicate(like))
   if restored is None:

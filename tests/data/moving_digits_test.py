@@ -10,7 +10,7 @@ SPLITS = ('train', 'query', 'database')
 
 def test_any_block_alone():
   frames, labels = moving_digits.make_videos('query', 0, 20, seed=3)
-  assert frames.shape == (20, 25, 256)
+  assert frames.shape == (20, 25, moving_digits.CANVAS**2)
   assert frames.dtype == np.float16
   for video in (0, 7, 19):
     alone = moving_digits.make_videos('query', video, video + 1, seed=3)
@@ -69,7 +69,7 @@ def test_a_digit_keeps_its_mass_within_the_canvas():
   mass = frames.sum(axis=-1)
   np.testing.assert_allclose(mass, mass[:, :1].repeat(25, 1), rtol=3e-3)
   assert frames.min() == 0
-  assert frames.max() <= 1
+  assert frames.max() <= moving_digits.PEAK
 
 
 def test_constant_velocity_between_bounces():
@@ -87,7 +87,7 @@ def test_two_digits_overlap_by_maximum():
   frames, _ = moving_digits.make_videos('train', 0, 200, seed=0)
   draws = moving_digits._uniforms('train', 0, 200, 0)
   double = frames[draws[:, 0] < 0.5]
-  assert double.max() <= 1
+  assert double.max() <= moving_digits.PEAK
   # A sum would keep the mass; the maximum loses some where digits meet.
   mass = double.astype(np.float64).sum(-1)
   assert (mass.min(axis=1) < 0.95 * mass.max(axis=1)).any()
