@@ -25,7 +25,7 @@ def get_config(arg=''):
   data.query.num_videos = 200
   data.database.num_videos = 1000
 
-  config.neighborhood.num_epochs = 30
-  config.train.num_epochs = 30
+  config.neighborhood.num_epochs = 60
+  config.train.num_epochs = 60
   config.logging.every_steps = 20
   return config

@@ -11,7 +11,7 @@ import argparse
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 import numpy as np
 
