@@ -21,7 +21,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   """
   path = pathlib.Path(path)
   # Always the same name: what a killed process left, the next one replaces.
-  temporary = path.with_name(f'.{path.stem}.partial{path.suffix}')
+  temporary = path.parent / f'.{path.stem}.partial{path.suffix}'
   try:
     with errors.writing(path):
       path.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def split_sources(
   """
   if spec.name == 'moving_digits':
     return {
-      name: ((name, str(spec.seed), str(number)), ())
+      name: ((name, *map(str, (spec.seed, number, moving_digits.PEAK))), ())
       for name, number in shape.num_videos.items()
     }
   cache = DigestCache(data_dir)
