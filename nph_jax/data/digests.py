@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Sequence
 
 from nph_jax import atomic
-from nph_jax.data import progress, sources
+from nph_jax.data import moving_digits, progress, sources
 
 CACHE = 'source_digests.json'
 _READ_BYTES = 4 << 20
