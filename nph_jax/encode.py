@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from nph_jax import atomic, errors
+from nph_jax import allocator, atomic, compilation, errors
 from nph_jax.data import blocks, progress
 from nph_jax.export import hasher as hasher_lib
 
@@ -116,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     raise errors.UserError('--features= names no file.')
   out = pathlib.Path(flags.out)
   _check_out(out, paths)
+  allocator.keep_freed_memory()
+  compilation.use_persistent_cache()
   hasher = hasher_lib.load_hasher(flags.bundle)
   try:
     num_videos = encode_files(hasher, paths, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from nph_jax import allocator, configuration, distributed
+from nph_jax import allocator, compilation, configuration, distributed
 from nph_jax.retrieval import report
 from nph_jax.stages import evaluating, exporting, prepare, training
 from nph_jax.stages.job import open_job
@@ -33,6 +33,7 @@ def run(
     UserError: anything wrong with sources, sizes, folder or values.
   """
   allocator.keep_freed_memory()
+  compilation.use_persistent_cache()
   job = open_job(config, workdir)
   for name, stage in STAGES.items():
     if name in stages:

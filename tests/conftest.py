@@ -7,6 +7,11 @@ import pathlib
 # the pool is else too small for them and the wait never ends.
 os.environ.setdefault('NPROC', '16')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+# Not the user's own cache; shared by all tests and their subprocesses.
+os.environ.setdefault(
+  'JAX_COMPILATION_CACHE_DIR',
+  str(pathlib.Path(__file__).parent.parent / '.pytest_cache' / 'compiled'),
+)
 
 import pytest
 

@@ -34,7 +34,7 @@ def _forward(x: jax.Array, w: jax.Array):
 def _backward(residuals, gradient: jax.Array):
   x16, w16 = residuals
   gradient = _round(gradient)
-  return _dot(gradient, w16, 1, 1), _dot(x16, gradient, 0, 0)
+  return _dot(gradient, w16, 1, 1), _mixed_over_rows(x16, gradient)
 
 
 _mixed.defvjp(_forward, _backward)
@@ -49,3 +49,41 @@ def _dot(a: jax.Array, b: jax.Array, axis_a: int, axis_b: int) -> jax.Array:
   return jax.lax.dot_general(
     a, b, contraction, preferred_element_type=jnp.float32
   )
+
+
+def product_over_rows(x: jax.Array, g: jax.Array, precision: str) -> jax.Array:
+  """x^T g [N, P] of x [..., N] and g [..., P]: a weight's gradient."""
+  x, g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+  if precision == 'float32':
+    return x.T @ g
+  return _mixed_over_rows(_round(x), _round(g)).astype(x.dtype)
+
+
+def _mixed_over_rows(x: jax.Array, g: jax.Array) -> jax.Array:
+  return jax.lax.platform_dependent(
+    x, g, cpu=_sum_of_products_cpu, default=_sum_of_products
+  )
+
+
+def _sum_of_products(x: jax.Array, g: jax.Array) -> jax.Array:
+  """x^T g [N, P] of x [R, N] and g [R, P]."""
+  return _dot(x, g, 0, 0)
+
+
+def _sum_of_products_cpu(x: jax.Array, g: jax.Array) -> jax.Array:
+  """The same by a product of row-major operands, the smaller one transposed.
+
+  XLA's fast bfloat16 product on CPUs takes no transposed left operand; what it
+  does instead is three times slower (benchmarks/README.md).
+  """
+  if x.shape[1] <= g.shape[1]:
+    return _dot(_transposed(x), g, 1, 0)
+  return _transposed(_dot(_transposed(g), x, 1, 0))
+
+
+def _transposed(x: jax.Array) -> jax.Array:
+  """x^T in memory: by way of three axes, or XLA folds it into the product."""
+  rows, columns = x.shape
+  inner = max(size for size in range(1, 129) if rows % size == 0)
+  blocks = x.reshape(rows // inner, inner, columns).transpose(2, 0, 1)
+  return jax.lax.optimization_barrier(blocks).reshape(columns, rows)

@@ -70,19 +70,11 @@ def _forward(step, precision, weight, carry, offsets, inputs):
 def _backward(step, precision, residuals, cotangent):
   pullback, hidden = residuals
   carry, offsets, inputs = pullback(cotangent)
-  weight = _product_over_steps(hidden, offsets, precision)
+  weight = precision_lib.product_over_rows(hidden, offsets, precision)
   return weight, carry, offsets, inputs
 
 
 recurrent_scan.defvjp(_forward, _backward)
-
-
-def _product_over_steps(
-  hidden: jax.Array, gradient: jax.Array, precision: str
-) -> jax.Array:
-  hidden = hidden.reshape(-1, hidden.shape[-1])
-  gradient = gradient.reshape(-1, gradient.shape[-1])
-  return precision_lib.matmul(hidden.T, gradient, precision)
 
 
 def frames_first(x: jax.Array) -> jax.Array:
