@@ -7,7 +7,10 @@ stored without any trace of how many devices held it.
 
 from __future__ import annotations
 
+import os
 import pathlib
+import shutil
+import tempfile
 from typing import Any
 
 import jax
@@ -60,6 +63,7 @@ class Checkpointer:
     if step in self._manager.all_steps():
       return
     try:
+      self._check_space(state)
       self._manager.save(
         step,
         args=ocp.args.Composite(
@@ -69,11 +73,25 @@ class Checkpointer:
         force=True,
       )
     except (OSError, ValueError) as error:
+      for unfinished in self._directory.glob('*.orbax-checkpoint-tmp'):
+        shutil.rmtree(unfinished, ignore_errors=True)
       raise errors.UserError(
         f'{self.path(step)}: the checkpoint could not be written '
         f'({_first_line(error)}); free some space and run the same command '
         f'again, it continues from step {self.latest_step or 0}.'
       ) from error
+
+  def _check_space(self, state: Any) -> None:
+    """Reserves the checkpoint's size for a moment; OSError if there is none.
+
+    Found out while writing, a full disk makes the library's threads print
+    their tracebacks over the one sentence.
+    """
+    if not hasattr(os, 'posix_fallocate'):
+      return  # macOS has none
+    size = sum(x.nbytes for x in jax.tree.leaves(state))
+    with tempfile.TemporaryFile(dir=self._directory) as file:
+      os.posix_fallocate(file.fileno(), 0, size)
 
   def restore(self, like: Any) -> tuple[Any, dict[str, int]] | None:
     """The newest (state, position), None without one.
@@ -115,4 +133,4 @@ class Checkpointer:
 
 
 def _first_line(error: BaseException) -> str:
-  return str(error).strip().split('\n')[0][:200]
+  return str(error).strip().split('\n')[0][:120]

@@ -25,12 +25,13 @@ class EncodedSplit:
 
 def run(job: Job) -> None:
   """Writes codes, metrics and report, unless they are of this checkpoint."""
-  stamp = {'step': training.trained_steps(job)}
+  step = training.trained_steps(job)
+  stamp = {'step': step}
   if _results_there(job) and job.workdir.stamp('evaluate') == stamp:
     return
   trained = bundling.trained_bundle(job)
   if distributed.is_primary():
-    _evaluate(job, trained.load())
+    _evaluate(job, trained.load(), step)
     job.workdir.set_stamp('evaluate', stamp)
 
 
@@ -40,7 +41,7 @@ def _results_there(job: Job) -> bool:
   return all(p.is_file() for p in (folder.metrics, folder.report, *codes))
 
 
-def _evaluate(job: Job, hasher: Hasher) -> None:
+def _evaluate(job: Job, hasher: Hasher, step: int) -> None:
   query = encode_split(hasher, job.dataset.split('query'))
   same = job.dataset.split('query').same_source_as(
     job.dataset.split('database')
@@ -57,7 +58,7 @@ def _evaluate(job: Job, hasher: Hasher) -> None:
     self_rows=self_rows(query, database, same),
   )
   _write_codes(job, query, database)
-  _write_results(job, result)
+  _write_results(job, result, step)
 
 
 def encode_split(hasher: Hasher, split: Any) -> EncodedSplit:
@@ -93,7 +94,7 @@ def _write_codes(job: Job, query: EncodedSplit, database: EncodedSplit) -> None:
       np.save(temporary, split.codes)
 
 
-def _write_results(job: Job, result: evaluation.Evaluation) -> None:
+def _write_results(job: Job, result: evaluation.Evaluation, step: int) -> None:
   config, folder = job.config, job.workdir
   metrics = {
     'dataset': config.data.name,
@@ -103,19 +104,19 @@ def _write_results(job: Job, result: evaluation.Evaluation) -> None:
     'splits': dict(job.shape.num_videos),
     'map': result.map,
     'queries_without_relevant': result.queries_without_relevant,
-    'step': training.trained_steps(job),
+    'step': step,
   }
   atomic.write_json(folder.metrics, metrics)
   report.write_pr_curve(folder.root, result.pr_curve)
-  atomic.write_text(folder.report, _report(job, result))
+  atomic.write_text(folder.report, _report(job, result, step))
 
 
-def _report(job: Job, result: evaluation.Evaluation) -> str:
+def _report(job: Job, result: evaluation.Evaluation, step: int) -> str:
   config, counts = job.config, job.shape.num_videos
   graph = job.workdir.stamp('prepare')
   return f"""# {config.method}, {config.num_bits} bits, {config.data.name}
 
-Seed {config.seed}; {training.trained_steps(job)} steps of {job.batch_size}
+Seed {config.seed}; {step} steps of {job.batch_size}
 videos; {counts['train']} training videos, {counts['query']} queries,
 {counts['database']} videos in the database.
 

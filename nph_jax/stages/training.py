@@ -42,7 +42,10 @@ def run(job: Job) -> None:
 
 
 def trained_steps(job: Job) -> int:
-  """Updates done at the newest checkpoint, 0 without one."""
+  """Updates done at the newest checkpoint, 0 without one.
+
+  Every process has to call it: they look at the checkpoints together.
+  """
   if not job.workdir.checkpoints.exists():
     return 0
   with Checkpointer(job.workdir.checkpoints) as checkpointer:
