@@ -1,6 +1,7 @@
 """One training step: ours, our literal scan, and PyTorch, in turns.
 
   python -m benchmarks.step [--size=fcvid] [--runs=7] [--compile]
+    [--default_malloc]
 
 Every contender takes one step after the other, so that a busy moment of the
 machine meets all of them. Prints and returns medians in seconds.
@@ -107,11 +108,12 @@ CONTENDERS = {
 }
 
 
-def measure(size, runs=7, with_compile=False):
+def measure(size, runs=7, with_compile=False, keep_memory=True):
   """Median seconds of a step and seconds to the first, by contender."""
   from nph_jax import allocator
 
-  allocator.keep_freed_memory()
+  if keep_memory:
+    allocator.keep_freed_memory()
   contenders = dict(CONTENDERS)
   if with_compile:
     contenders['PyTorch compiled'] = functools.partial(pytorch, compiled=True)
@@ -137,8 +139,11 @@ def main():
   parser.add_argument('--size', choices=SIZES, default='fcvid')
   parser.add_argument('--runs', type=int, default=7)
   parser.add_argument('--compile', action='store_true')
+  parser.add_argument('--default_malloc', action='store_true')
   options = parser.parse_args()
-  result = measure(options.size, options.runs, options.compile)
+  result = measure(
+    options.size, options.runs, options.compile, not options.default_malloc
+  )
   for name, seconds in result['seconds'].items():
     first = result['to_first_step'][name]
     print(f'{name:18} {seconds:8.3f} s   first {first:.1f} s')

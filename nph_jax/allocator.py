@@ -13,9 +13,8 @@ def keep_freed_memory() -> bool:
 
   On a CPU, XLA allocates all of a step's intermediate results anew at every
   step. By default glibc maps and unmaps such large pieces, so that each page
-  is cleared and mapped again every time, which takes as long as the
-  arithmetic (benchmarks/README.md has the figures). The process then stays at
-  its largest size until it ends.
+  is cleared and mapped again every time (benchmarks/README.md has what that
+  costs). The process then stays at its largest size until it ends.
 
   Returns:
     Whether the C library is one that can.

@@ -74,7 +74,7 @@ def _sum_of_products_cpu(x: jax.Array, g: jax.Array) -> jax.Array:
   """The same by a product of row-major operands, the smaller one transposed.
 
   XLA's fast bfloat16 product on CPUs takes no transposed left operand; what it
-  does instead is three times slower (benchmarks/README.md).
+  does instead takes twice the time (benchmarks/README.md).
   """
   if x.shape[1] <= g.shape[1]:
     return _dot(_transposed(x), g, 1, 0)
