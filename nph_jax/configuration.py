@@ -188,6 +188,14 @@ def settle_lengths(config: ConfigDict, overridden: set[str]) -> None:
       config[section][field] = 0
 
 
+def default_workdir(config: ConfigDict) -> str:
+  """Where results go when nothing else is said."""
+  return (
+    f'runs/{config.data.name}-{config.method}-{config.num_bits}bits-'
+    f'seed{config.seed}'
+  )
+
+
 def get(config: ConfigDict, name: str) -> Any:
   """The value at a dotted name."""
   for part in name.split('.'):

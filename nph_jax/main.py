@@ -1,6 +1,6 @@
 """The main job: prepare, train, evaluate and export by one configuration.
 
-  python -m nph_jax.main --config=configs/moving_digits.py --workdir=DIR
+  python -m nph_jax.main --config=configs/moving_digits.py [--workdir=DIR]
 
 Only flags are here, and nothing slow is imported before they are known to be
 right; the job itself is `nph_jax.job`.
@@ -23,7 +23,10 @@ _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'File of configs/, with an optional :METHOD,bits=NUMBER.'
 )
 _WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'Folder of all results; made if missing, continued if not.'
+  'workdir',
+  None,
+  'Folder of all results; made if missing, continued if not. By default '
+  'runs/DATA-METHOD-BITSbits-seedSEED.',
 )
 _STAGES = flags.DEFINE_list(
   'stages', list(STAGES), f'Stages to run, of {", ".join(STAGES)}.'
@@ -108,8 +111,8 @@ def _checked_config() -> configuration.ConfigDict:
 def _check_flags() -> None:
   if not flags.FLAGS['config'].present:
     raise errors.UserError('--config=FILE is missing; see configs/.')
-  if not _WORKDIR.value:
-    raise errors.UserError('--workdir=DIR is missing: where results should go.')
+  if _WORKDIR.value == '':
+    raise errors.UserError('--workdir= is empty: name the folder of results.')
   if not _STAGES.value:
     raise errors.UserError(
       f'--stages= names none; choose from {", ".join(STAGES)}.'
@@ -130,7 +133,8 @@ def _main(_: list[str]) -> None:
     distributed.start(
       _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )
-    job.run(config, _WORKDIR.value, tuple(_STAGES.value))
+    workdir = _WORKDIR.value or configuration.default_workdir(config)
+    job.run(config, workdir, tuple(_STAGES.value))
 
   errors.run_main(run)
 

@@ -139,7 +139,7 @@ def test_says_what_came_out_and_what_to_try_next(root, workdir):
   assert 'nph, 16 bits, moving_digits' in stdout
   assert 'mAP@5' in stdout and 'mAP@40' in stdout and 'mAP@60' not in stdout
   assert f'report: {workdir}/report.md' in stdout
-  assert f'python -m nph_jax.encode --bundle={workdir}/export' in stdout
+  assert f'-m nph_jax.encode --bundle={workdir}/export' in stdout
 
 
 def test_config_json_holds_every_value(workdir):
@@ -300,7 +300,7 @@ def assert_one_sentence(code, stdout, stderr, expected):
     (DIGITS, ['--stages='], '--stages= names none'),
     (DIGITS, ['stray'], "'stray' is not a flag"),
     (DIGITS, ['--bogus=1'], "Unknown command line flag 'bogus'"),
-    (DIGITS, ['--workdir='], '--workdir=DIR is missing'),
+    (DIGITS, ['--workdir='], '--workdir= is empty'),
     (f'{DIGITS}:bits=x', [], "cannot read 'bits=x'"),
     (f'{DIGITS}:bits=12', [], 'config.num_bits is 12'),
     (f'{DIGITS}:foo', [], "config.method is 'foo'; choose one of"),
@@ -320,11 +320,22 @@ def test_a_wrong_flag_gets_one_sentence(
   assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_flags_get_one_sentence(shell):
+def test_a_missing_config_gets_one_sentence(shell):
   result = shell.run('--workdir=run')
   assert_one_sentence(*result, '--config=FILE is missing')
-  result = shell.run(f'--config={DIGITS}')
-  assert_one_sentence(*result, '--workdir=DIR is missing')
+
+
+def test_without_a_workdir_results_go_to_runs(shell):
+  config = configuration.base('nph,bits=64')
+  config.seed, config.data.name = 3, 'fcvid'
+  expected = 'runs/fcvid-nph-64bits-seed3'
+  assert configuration.default_workdir(config) == expected
+  # Nothing is made where the data are missing: one sentence says which.
+  result = shell.run(
+    '--config=configs/activitynet.py', '--config.data.source_dir=/nowhere'
+  )
+  assert_one_sentence(*result, 'train_feats.h5')
+  assert not (ROOT / 'runs' / 'activitynet-nph-32bits-seed0').exists()
 
 
 @pytest.mark.parametrize(
