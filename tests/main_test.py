@@ -325,6 +325,13 @@ def test_a_missing_config_gets_one_sentence(shell):
   assert_one_sentence(*result, '--config=FILE is missing')
 
 
+def test_a_stage_refused_leaves_the_workdir_open(shell, tmp_path):
+  workdir = tmp_path / 'run'
+  result = shell.run(*digits(workdir), '--stages=train')
+  assert_one_sentence(*result, 'run the stage prepare first')
+  assert not (workdir / 'config.json').exists()
+
+
 def test_without_a_workdir_results_go_to_runs(shell):
   config = configuration.base('nph,bits=64')
   config.seed, config.data.name = 3, 'fcvid'

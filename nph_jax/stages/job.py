@@ -42,6 +42,8 @@ class Job:
     folder = self.config.data.dir or self.workdir.data
     dataset = video_features.build(self.spec, folder, self.shape)
     self.workdir.check_data_key(dataset.key)
+    # Only now: a folder whose data turned out bad stays open to another try.
+    self.workdir.write_config(self.config)
     return dataset
 
   @property
@@ -168,7 +170,7 @@ class Job:
 
 
 def open_job(config: configuration.ConfigDict, workdir: str) -> Job:
-  """Checks folder, sources and sizes, and writes config.json.
+  """Checks folder, sources and sizes.
 
   Raises:
     UserError: anything that would stop a stage later on.
@@ -184,7 +186,6 @@ def open_job(config: configuration.ConfigDict, workdir: str) -> Job:
     job.autoencoder_batch_size, job.num_train, 'config.neighborhood.batch_size'
   )
   _check_anchors(config.neighborhood, job.num_train)
-  folder.write_config(config)
   return job
 
 

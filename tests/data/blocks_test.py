@@ -1,3 +1,5 @@
+"""Feature files read in blocks."""
+
 from __future__ import annotations
 
 import h5py

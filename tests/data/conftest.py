@@ -1,3 +1,5 @@
+"""Made-up files and digits of small sizes."""
+
 from __future__ import annotations
 
 import pathlib

@@ -1,3 +1,5 @@
+"""Training and evaluation pipelines."""
+
 from __future__ import annotations
 
 import itertools

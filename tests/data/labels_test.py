@@ -1,3 +1,5 @@
+"""Label files."""
+
 from __future__ import annotations
 
 import h5py

@@ -1,3 +1,5 @@
+"""The embedded data."""
+
 from __future__ import annotations
 
 import numpy as np

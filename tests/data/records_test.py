@@ -1,3 +1,5 @@
+"""Random access to records."""
+
 from __future__ import annotations
 
 import pytest

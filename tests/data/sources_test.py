@@ -1,3 +1,5 @@
+"""Checks of the sources."""
+
 from __future__ import annotations
 
 import subprocess

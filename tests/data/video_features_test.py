@@ -1,3 +1,5 @@
+"""The TFDS builder."""
+
 from __future__ import annotations
 
 import pathlib
