@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGEST = 2**31 - 1
 
 
@@ -23,7 +23,13 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL('libc.so.6').mallopt
   except (OSError, AttributeError):
     return False  # not glibc
+  # Only the main arena can hold pieces of more than 64 MiB; XLA allocates from
+  # threads, which without this would have other ones.
   return all(
-    mallopt(option, _LARGEST)
-    for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD)
+    mallopt(option, value)
+    for option, value in (
+      (_M_ARENA_MAX, 1),
+      (_M_MMAP_THRESHOLD, _LARGEST),
+      (_M_TRIM_THRESHOLD, _LARGEST),
+    )
   )

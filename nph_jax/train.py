@@ -92,7 +92,7 @@ def train_step(
   if axis_name is not None:
     grads, metrics = jax.lax.pmean((grads, metrics), axis_name)
   updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-  metrics['gradient_norm'] = optax.global_norm(grads)
+  metrics['gradient_norm'] = optax.tree.norm(grads)
   params = optax.apply_updates(state.params, updates)
   return TrainState(state.step + 1, params, collections, opt_state), metrics
 

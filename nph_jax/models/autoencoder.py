@@ -13,6 +13,7 @@ from flax import linen as nn
 from nph_jax import losses
 from nph_jax.models import fused, lstm
 from nph_jax.models.decoder import FrameDecoder
+from nph_jax.models.linear_frames import LinearFrames
 
 
 class Autoencoder(nn.Module):
@@ -70,13 +71,17 @@ class Autoencoder(nn.Module):
     """The spatial-temporal feature y [B, D] of frames [B, M, L]."""
     return self.encode(frames).hidden
 
-  def __call__(self, frames: jax.Array) -> jax.Array:
-    """Reconstructed frames [B, M, L], in the order of the input."""
+  def __call__(self, frames: jax.Array) -> jax.Array | LinearFrames:
+    """Reconstructed frames [B, M, L] as the decoder gives them, in order."""
     state = self.encode(frames)
     if not self.copy_cell:
       state = state._replace(cell=jnp.zeros_like(state.cell))
     reconstruction = self.decoder(jnp.zeros_like(frames[:, 0]), state)
-    return reconstruction[:, ::-1] if self.reverse else reconstruction
+    if not self.reverse:
+      return reconstruction
+    if isinstance(reconstruction, LinearFrames):
+      return reconstruction.reverse()
+    return reconstruction[:, ::-1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import fused, initializers, lstm
+from nph_jax.models.linear_frames import LinearFrames
 
 
 class _FeedbackCell(nn.Module):
@@ -50,8 +51,13 @@ class FrameDecoder(nn.Module):
   precision: str = 'float32'
 
   @nn.compact
-  def __call__(self, frame: jax.Array, state: lstm.LSTMState) -> jax.Array:
-    """Returns [B, M, L] from v~0 [B, L] and the first state."""
+  def __call__(
+    self, frame: jax.Array, state: lstm.LSTMState
+  ) -> jax.Array | LinearFrames:
+    """Returns [B, M, L] from v~0 [B, L] and the first state.
+
+    As an array if `literal`, else as the product that it is.
+    """
     if not (self.literal or self.is_initializing()):
       cell = self.variables['params']['cell']
       return fused.decode(cell, frame, state, self.num_frames, self.precision)

@@ -3,14 +3,14 @@
 Exact algebra on the parameters of the literal modules (`lstm`, `encoder`,
 `decoder`); only the order of rounding differs.
 
-Encoder: every product with v_t is independent of the recurrence, so one
-product over all frames does them; the memory of eq. 3 does not read the LSTM's
+Encoder: every product with v_t is independent of the recurrence, so products
+over all frames do them; the memory of eq. 3 does not read the LSTM's
 state, so its scan runs first and MLP(m) is one product over all frames too;
 query, key and value of the memory are one product.
 
 Decoder: v~_t = h_t W_out + b_out enters the next step as v~_t W_x, so that the
-recurrence needs only h_t (W_out W_x + W_h), and all v~ are one product at the
-end.
+recurrence needs only h_t (W_out W_x + W_h), and what the v~ are needed for is
+left to the end (`linear_frames`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import lstm
+from nph_jax.models.linear_frames import LinearFrames
 from nph_jax.models.precision import matmul
 from nph_jax.models.recurrence import frames_first, recurrent_scan
 
@@ -41,10 +42,11 @@ def lstm_states(
     state: before the first frame.
     precision: of the products.
   """
+  frames = frames_first(frames)
   linear = matmul(frames, gates['input_kernel'], precision) + gates['bias']
   weight = gates['recurrent_kernel']
   carry, _ = recurrent_scan(
-    _lstm_step, precision, weight, tuple(state), frames_first(linear), ()
+    _lstm_step, precision, weight, tuple(state), linear, ()
   )
   return lstm.LSTMState(*carry)
 
@@ -60,25 +62,25 @@ def decode(
   state: lstm.LSTMState,
   num_frames: int,
   precision: str,
-) -> jax.Array:
-  """Frames [B, M, L] of decoder.FrameDecoder, given its cell's parameters."""
+) -> LinearFrames:
+  """Frames of decoder.FrameDecoder, given its cell's parameters."""
   gates, output = cell['lstm']['gates'], cell['output']
-  input_kernel, recurrent = gates['input_kernel'], gates['recurrent_kernel']
-  linear = (
-    matmul(frame, input_kernel, precision)
-    + matmul(state.hidden, recurrent, precision)
-    + gates['bias']
-  )
+  width = len(output['kernel'])
+  # W_out, b_out and v~0 meet W_x in one product.
+  rows = jnp.concatenate([output['kernel'], output['bias'][None], frame])
+  rows = matmul(rows, gates['input_kernel'], precision)
+  folded, bias, linear = jnp.split(rows, [width, width + 1])
+  recurrent = gates['recurrent_kernel']
+  linear = linear + matmul(state.hidden, recurrent, precision) + gates['bias']
   first = lstm.lstm_update(linear, state)
-  weight = matmul(output['kernel'], input_kernel, precision) + recurrent
-  bias = output['bias'] @ input_kernel + gates['bias']
-  offsets = jnp.broadcast_to(bias, (num_frames - 1, *linear.shape))
+  offsets = jnp.broadcast_to(
+    bias + gates['bias'], (num_frames - 1, *linear.shape)
+  )
   _, hidden = recurrent_scan(
-    _lstm_step, precision, weight, tuple(first), offsets, ()
+    _lstm_step, precision, folded + recurrent, tuple(first), offsets, ()
   )
   hidden = jnp.concatenate([first.hidden[None], hidden])
-  frames = matmul(frames_first(hidden), output['kernel'], precision)
-  return frames + output['bias']
+  return LinearFrames(hidden, output['kernel'], output['bias'], precision)
 
 
 def encode(
@@ -102,10 +104,10 @@ def encode(
   """
   precision = fields['precision']
   embed, gates = cell['embed'], cell['gates']
-  kernel = jnp.concatenate([embed['kernel'], gates['input_kernel']], axis=1)
-  bias = jnp.concatenate([embed['bias'], gates['bias']])
-  linear = frames_first(matmul(frames, kernel, precision)) + bias
-  projected, gate_offsets = jnp.split(linear, [memory.shape[-1]], axis=-1)
+  frames = frames_first(frames)
+  projected = matmul(frames, embed['kernel'], precision) + embed['bias']
+  gate_offsets = matmul(frames, gates['input_kernel'], precision)
+  gate_offsets = gate_offsets + gates['bias']
   if mask is not None:
     projected = projected * mask
   memories = _memories(cell['attention'], projected, memory, fields)

@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 PRECISIONS = ('float32', 'bfloat16')
 
 
-def matmul(x: jax.Array, w: jax.Array, precision: str) -> jax.Array:
+def matmul(
+  x: jax.Array, w: jax.Array, precision: str, transpose: bool = False
+) -> jax.Array:
   """x [..., N] @ w [N, P] as [..., P], of the dtype of x.
 
   With 'bfloat16' the operands are rounded, the sums are float32, in the
   products of the backward pass too (which differentiating a mixed product
   would run in float32).
+
+  Args:
+    x: [..., N].
+    w: [N, P].
+    precision: one of PRECISIONS.
+    transpose: w is [P, N] instead.
   """
   if precision == 'float32':
-    return x @ w
+    return x @ (w.T if transpose else w)
   rows = x.reshape(-1, x.shape[-1])
-  return _mixed(rows, w).reshape(*x.shape[:-1], w.shape[-1]).astype(x.dtype)
+  product = _mixed(rows, w, int(transpose))
+  return product.reshape(*x.shape[:-1], -1).astype(x.dtype)
 
 
-@jax.custom_vjp
-def _mixed(x: jax.Array, w: jax.Array) -> jax.Array:
-  return _dot(_round(x), _round(w), 1, 0)
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def rounded(x: jax.Array, precision: str) -> jax.Array:
+  """x as a product in `precision` reads it, of the dtype of x.
+
+  Its gradient is that of x.
+  """
+  return x if precision == 'float32' else _round(x).astype(x.dtype)
 
 
-def _forward(x: jax.Array, w: jax.Array):
+@rounded.defjvp
+def _rounded_jvp(precision, primals, tangents):
+  return rounded(primals[0], precision), tangents[0]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _mixed(x: jax.Array, w: jax.Array, axis: int) -> jax.Array:
+  """Contracts x [R, N] with the axis of w."""
+  return _dot(_round(x), _round(w), 1, axis)
+
+
+def _forward(x: jax.Array, w: jax.Array, axis: int):
   x16, w16 = _round(x), _round(w)
-  return _dot(x16, w16, 1, 0), (x16, w16)
+  return _dot(x16, w16, 1, axis), (x16, w16)
 
 
-def _backward(residuals, gradient: jax.Array):
+def _backward(axis: int, residuals, gradient: jax.Array):
   x16, w16 = residuals
   gradient = _round(gradient)
-  return _dot(gradient, w16, 1, 1), _mixed_over_rows(x16, gradient)
+  pair = (gradient, x16) if axis else (x16, gradient)
+  return _dot(gradient, w16, 1, 1 - axis), _mixed_over_rows(*pair)
 
 
 _mixed.defvjp(_forward, _backward)
@@ -71,12 +98,13 @@ def _sum_of_products(x: jax.Array, g: jax.Array) -> jax.Array:
 
 
 def _sum_of_products_cpu(x: jax.Array, g: jax.Array) -> jax.Array:
-  """The same by a product of row-major operands, the smaller one transposed.
+  """The same by a product of row-major operands, one of them transposed.
 
   XLA's fast bfloat16 product on CPUs takes no transposed left operand; what it
-  does instead takes twice the time (benchmarks/README.md).
+  does instead takes twice the time (benchmarks/README.md). To transpose g
+  means to transpose the result too, which has twice the bytes to a value.
   """
-  if x.shape[1] <= g.shape[1]:
+  if x.size <= g.size + 2 * x.shape[1] * g.shape[1]:
     return _dot(_transposed(x), g, 1, 0)
   return _transposed(_dot(_transposed(g), x, 1, 0))
 
