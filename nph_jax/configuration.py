@@ -101,6 +101,7 @@ def _data() -> dict[str, Any]:
 
 def _neighborhood() -> dict[str, Any]:
   return {
+    'dir': '',  # where runs share it; WORKDIR/neighborhood if empty
     'width': 256,  # d, section 4.1
     'num_epochs': 100,
     'num_steps': 0,
@@ -131,6 +132,7 @@ def _model() -> dict[str, Any]:
     'recurrent_init': 'xavier',  # or orthogonal, as SSVH
     'norm': {'momentum': 0.99, 'per_step': True, 'epsilon': 1e-5},
     'sign_window': 1.0,
+    'ssth_layers': 1,  # or 2, the stacked form of which NPH's text speaks
     'literal': False,  # scan the equations as they stand: slower, the same
     'precision': 'float32',  # or bfloat16 operands with float32 sums
   }
@@ -257,6 +259,7 @@ _CHOICES = {
   'loss.pairs': ('batch', 'memory_bank', 'sampled_pairs'),
   'model.recurrent_init': ('xavier', 'orthogonal'),
   'model.precision': ('float32', 'bfloat16'),
+  'model.ssth_layers': (1, 2),
 }
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from nph_jax import errors
 from nph_jax.export import hasher
 from nph_jax.models import hashing
+from nph_jax.models.method import Method
 from nph_jax.neighborhood import anchors as anchors_lib
 
 PLATFORMS = ('cpu', 'cuda')
@@ -38,47 +39,83 @@ class Bundle:
     return hasher.Hasher(self.program, self.parameters, self.manifest)
 
 
+@dataclasses.dataclass(frozen=True)
+class Neighborhood:
+  """What finds a video's nearest anchors.
+
+  Attributes:
+    autoencoder: the module that yields y.
+    params: its parameters.
+    anchors: [C, D].
+    num_nearest: A.
+  """
+
+  autoencoder: Any
+  params: Mapping[str, Any]
+  anchors: jax.Array
+  num_nearest: int
+
+  def parameters(self) -> dict[str, Any]:
+    """What `nearest` reads: no decoder, which hashing has no use for."""
+    used = {'encoder': self.params['encoder']}
+    return {'autoencoder': used, 'anchors': self.anchors}
+
+  def nearest(
+    self, parameters: Mapping[str, Any], frames: jax.Array
+  ) -> jax.Array:
+    """The nearest anchors [B, A, D] of frames [B, M, L]."""
+    y = self.autoencoder.apply(
+      {'params': parameters['autoencoder']}, frames, method='features'
+    )
+    anchors = parameters['anchors']
+    rows = anchors_lib.nearest_anchors_jnp(y, anchors, self.num_nearest)
+    return anchors[rows]
+
+
 def build(
-  method: Any,
+  method: Method,
   variables: Mapping[str, Any],
-  autoencoder: Any,
-  autoencoder_params: Mapping[str, Any],
-  anchors: jax.Array,
-  num_nearest: int,
+  neighborhood: Neighborhood | None,
   block_size: int,
   about: Mapping[str, Any],
 ) -> Bundle:
   """Exports frames -> y -> nearest anchors -> t -> packed code.
 
   Args:
-    method: see models.method.HashingMethod.
+    method: whose hasher it is.
     variables: its inference variables.
-    autoencoder: the module that yields y.
-    autoencoder_params: its parameters.
-    anchors: [C, D].
-    num_nearest: A.
+    neighborhood: None if codes do not depend on it; then frames -> t directly.
     block_size: videos that the hasher encodes at a time.
     about: further entries of the manifest, among them the configuration.
   """
-  # Without the decoder's parameters, which hashing has no use for.
-  used = {'encoder': autoencoder_params['encoder']}
-  parameters = {'autoencoder': used, 'anchors': anchors, 'method': variables}
+  parameters = {'method': variables}
+  if neighborhood is not None:
+    parameters.update(neighborhood.parameters())
+  flat = flax.traverse_util.flatten_dict(parameters, sep='/')
+  return Bundle(
+    _program(method, neighborhood, parameters),
+    {name: np.asarray(value) for name, value in flat.items()},
+    _manifest(method, block_size, about),
+  )
+
+
+def _program(
+  method: Method,
+  neighborhood: Neighborhood | None,
+  parameters: Mapping[str, Any],
+) -> bytes:
+  """(parameters, frames [B, M, L]) -> code and t as StableHLO, B symbolic."""
 
   def hash_frames(parameters, frames):
-    y = autoencoder.apply(
-      {'params': parameters['autoencoder']}, frames, method='features'
-    )
-    centres = parameters['anchors']
-    nearest = centres[anchors_lib.nearest_anchors_jnp(y, centres, num_nearest)]
+    nearest = neighborhood and neighborhood.nearest(parameters, frames)
     relaxed = method.relaxed_code(parameters['method'], frames, nearest)
     return {
       'packed_code': hashing.pack_bits(relaxed),
       'relaxed_code': relaxed,
     }
 
-  module = method.module
   shape = jax.export.symbolic_shape(
-    f'batch, {module.num_frames}, {module.frame_dim}'
+    f'batch, {method.num_frames}, {method.frame_dim}'
   )
   # The default product of a GPU keeps 10 bits of a factor: a database hashed
   # there would not fit queries hashed on a CPU.
@@ -87,21 +124,21 @@ def build(
       jax.tree.map(jax.typeof, parameters),
       jax.ShapeDtypeStruct(shape, jnp.float32),
     )
-  flat = flax.traverse_util.flatten_dict(parameters, sep='/')
-  manifest = {
+  return bytes(exported.serialize())
+
+
+def _manifest(
+  method: Method, block_size: int, about: Mapping[str, Any]
+) -> dict[str, Any]:
+  return {
     'format': hasher.FORMAT,
     'jax': jax.__version__,
-    'num_bits': module.num_bits,
-    'num_frames': module.num_frames,
-    'feature_dim': module.frame_dim,
+    'num_bits': method.num_bits,
+    'num_frames': method.num_frames,
+    'feature_dim': method.frame_dim,
     'block_size': block_size,
     **about,
   }
-  return Bundle(
-    bytes(exported.serialize()),
-    {name: np.asarray(value) for name, value in flat.items()},
-    manifest,
-  )
 
 
 def write(bundle: Bundle, folder: pathlib.Path) -> None:
@@ -143,7 +180,7 @@ def _files(bundle: Bundle) -> dict[str, bytes]:
   digests = {name: hasher.digest(content) for name, content in files.items()}
   manifest = json.dumps({**bundle.manifest, 'digests': digests}, indent=2)
   files[hasher.MANIFEST] = f'{manifest}\n'.encode()
-  files['README.md'] = _readme(bundle.manifest).encode()
+  files['README.md'] = _readme(bundle).encode()
   return files
 
 
@@ -155,8 +192,9 @@ def _write_through(path: pathlib.Path, content: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _readme(manifest: Mapping[str, Any]) -> str:
-  m, platforms = manifest, ' and '.join(PLATFORMS)
+def _readme(bundle: Bundle) -> str:
+  m, platforms = bundle.manifest, ' and '.join(PLATFORMS)
+  parts = sorted({name.partition('/')[0] for name in bundle.parameters})
   return f"""# Video hasher: {m['method']}, {m['num_bits']} bits, {m['dataset']}
 
 Maps the features of a video's {m['num_frames']} frames, {m['feature_dim']}
@@ -175,8 +213,8 @@ the most significant, 1 stands for +1. From the shell:
 | file | content |
 |---|---|
 | hasher.stablehlo | program for {platforms}, batch size symbolic |
-| parameters.npz | its parameters: autoencoder, anchors, method |
+| parameters.npz | its parameters: {', '.join(parts)} |
 | manifest.json | sizes, configuration, training step, digests of these files |
 
-Trained for {m['step']} steps with seed {m['config']['seed']}.
+Seed {m['config']['seed']}, {m['step']} training steps.
 """

@@ -1,9 +1,9 @@
-"""The neighbourhood preserving encoder: a scan of eq. 3-9 over the frames."""
+"""Encoders of frames, and the paper's: a scan of eq. 3-9 over the frames."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,23 @@ from flax import linen as nn
 from nph_jax.models import dropout, fused, lstm, normalization
 
 
-class NeighborhoodEncoder(nn.Module):
-  """Reads the frames of a video under the guidance of its first memory.
+class Encoded(NamedTuple):
+  """What an encoder makes of videos.
+
+  video [B, H], for the hash layer; the last memory [B, Nb] and all hidden
+  states [B, M, H], None from encoders without them.
+  """
+
+  video: jax.Array
+  memory: jax.Array | None = None
+  states: jax.Array | None = None
+
+
+class Encoder(nn.Module):
+  """The fields that all encoders share; each ignores what is not for it.
 
   Attributes:
+    reads_neighborhood: whether `__call__` wants n_i.
     num_frames: M.
     hidden_width: H.
     memory_width: Nb.
@@ -27,8 +40,10 @@ class NeighborhoodEncoder(nn.Module):
     axis_name: devices' axis under pmap.
     literal: scan the equations as they stand, the reference that the default,
       `fused`, is tested against.
-    precision: of the products; the literal scan is always float32.
+    precision: of the products; a literal scan is always float32.
   """
+
+  reads_neighborhood: ClassVar[bool] = False
 
   num_frames: int
   hidden_width: int
@@ -43,17 +58,29 @@ class NeighborhoodEncoder(nn.Module):
   literal: bool = False
   precision: str = 'float32'
 
-  @nn.compact
   def __call__(
-    self, frames: jax.Array, memory: jax.Array, train: bool
-  ) -> lstm.NeighborhoodState:
-    """Returns the state after the last frame.
+    self, frames: jax.Array, neighborhood: jax.Array | None, train: bool
+  ) -> Encoded:
+    """Encodes videos.
 
     Args:
       frames: v, [B, M, L].
-      memory: the first memory, n_i of eq. 4, [B, Nb].
+      neighborhood: n_i, [B, Nb]; None where it is not read.
       train: whether to drop units and normalise with the batch's statistics.
     """
+    raise NotImplementedError
+
+
+class NeighborhoodEncoder(Encoder):
+  """Reads the frames of a video under the guidance of its first memory."""
+
+  reads_neighborhood = True
+
+  @nn.compact
+  def __call__(
+    self, frames: jax.Array, neighborhood: jax.Array | None, train: bool
+  ) -> Encoded:
+    """Last hidden state and memory, with `literal` all states; see Encoder."""
     running = normalization.RunningMoments(
       self.num_frames,
       self.hidden_width,
@@ -64,16 +91,24 @@ class NeighborhoodEncoder(nn.Module):
     masks = self._masks(frames, train)
     literal = self.literal or self.is_initializing()
     run = self._run_literal if literal else self._run_fused
-    state, moments = run(frames, memory, masks, running.parameters(), train)
+    memory = self._first_memory(frames, neighborhood)
+    encoded, moments = run(frames, memory, masks, running.parameters(), train)
     if train:
       running.update(*moments)
-    return state
+    return encoded
+
+  def _first_memory(self, frames, neighborhood):
+    """m_0 [B, Nb], which the paper's encoder takes to be n_i (eq. 4)."""
+    del frames
+    return neighborhood
 
   def _run_literal(self, frames, memory, masks, moments, train):
     zeros = lstm.zero_state(frames.shape[0], self.hidden_width, memory.dtype)
     state = lstm.NeighborhoodState(memory, *zeros)
     inputs = lstm.CellInputs(jnp.swapaxes(frames, 0, 1), masks, moments)
-    return self._scan(train)(state, inputs)
+    state, (hidden, moments) = self._scan(train)(state, inputs)
+    states = jnp.swapaxes(hidden, 0, 1)
+    return Encoded(state.hidden, state.memory, states), moments
 
   def _run_fused(self, frames, memory, masks, moments, train):
     fields = {
@@ -85,7 +120,8 @@ class NeighborhoodEncoder(nn.Module):
       'precision': self.precision,
     }
     cell = self.variables['params']['cell']
-    return fused.encode(cell, frames, memory, masks, moments, fields)
+    state, moments = fused.encode(cell, frames, memory, masks, moments, fields)
+    return Encoded(state.hidden, state.memory), moments
 
   def _masks(self, frames: jax.Array, train: bool) -> jax.Array | None:
     """Dropout factors [M, B, Nb], frame-major as the scan reads them."""
@@ -115,3 +151,22 @@ class NeighborhoodEncoder(nn.Module):
       self.axis_name,
       name='cell',
     )
+
+
+class SelfAttentionEncoder(NeighborhoodEncoder):
+  """The same, begun at one learned m_0 for all videos instead of n_i.
+
+  The paper's SelfAtt, a relational recurrent network (reference [32]) of one
+  memory slot. It says of m_0 no more than that; here it starts as a random
+  vector of about unit length, as long as a row of the identity from which the
+  memory of [32] starts.
+  """
+
+  reads_neighborhood = False
+
+  def _first_memory(self, frames, neighborhood):
+    del neighborhood
+    width = self.memory_width
+    initializer = nn.initializers.normal(width**-0.5)
+    memory = self.param('first_memory', initializer, (width,))
+    return jnp.broadcast_to(memory, (frames.shape[0], width))

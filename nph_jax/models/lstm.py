@@ -188,8 +188,17 @@ class NeighborhoodLSTMCell(nn.Module):
   @nn.compact
   def __call__(
     self, state: NeighborhoodState, inputs: CellInputs
-  ) -> tuple[NeighborhoodState, tuple[jax.Array, jax.Array]]:
-    """Returns the next state and the statistics used, mean and variance [H]."""
+  ) -> tuple[NeighborhoodState, tuple[jax.Array, tuple[jax.Array, jax.Array]]]:
+    """One step.
+
+    Args:
+      state: before it.
+      inputs: what else it reads.
+
+    Returns:
+      The next state, and (its hidden part, the statistics used, mean and
+      variance [H]).
+    """
     gates = Gates(
       3,
       self.hidden_width,
@@ -210,7 +219,7 @@ class NeighborhoodLSTMCell(nn.Module):
       self.train,
       self.axis_name,
     )
-    return NeighborhoodState(memory, cell, hidden), moments
+    return NeighborhoodState(memory, cell, hidden), (hidden, moments)
 
   def _attend(self, memory: jax.Array, inputs: CellInputs) -> jax.Array:
     frame = nn.Dense(

@@ -6,29 +6,34 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import hashing, initializers, lstm
 from nph_jax.models.decoder import FrameDecoder
-from nph_jax.models.encoder import NeighborhoodEncoder
+from nph_jax.models.encoder import Encoder, NeighborhoodEncoder
+from nph_jax.models.linear_frames import LinearFrames
 
 
 class Outputs(NamedTuple):
   """What the losses read.
 
   relaxed_code t and binary_code b [B, K]; reconstruction v~ [B, M, L];
-  neighborhood n and neighborhood_reconstruction n~ [B, Nb].
+  neighborhood n and neighborhood_reconstruction n~ [B, Nb], None where the
+  module has none.
   """
 
   relaxed_code: jax.Array
   binary_code: jax.Array
-  reconstruction: jax.Array
-  neighborhood: jax.Array
-  neighborhood_reconstruction: jax.Array
+  reconstruction: jax.Array | LinearFrames
+  neighborhood: jax.Array | None
+  neighborhood_reconstruction: jax.Array | None
 
 
 class NPH(nn.Module):
   """Encoder, sign, decoder and the reconstruction of the neighbourhood.
+
+  The last three fields are what the ablations differ in (`ablations.py`).
 
   Attributes:
     num_bits: K.
@@ -43,7 +48,12 @@ class NPH(nn.Module):
     norm: batch normalisation of eq. 8.
     sign_window: of the straight-through gradient.
     axis_name: devices' axis under pmap.
-    literal, precision: see NeighborhoodEncoder.
+    literal, precision: see encoder.Encoder.
+    encoder_type: of the frames.
+    reconstructs_neighborhood: whether there is an n~ for L_nr; for encoders
+      that read n.
+    concatenates_nearest: whether the hash layer reads the nearest anchors
+      beside the encoded video.
   """
 
   num_bits: int
@@ -61,10 +71,19 @@ class NPH(nn.Module):
   axis_name: str | None = None
   literal: bool = False
   precision: str = 'float32'
+  encoder_type: type[Encoder] = NeighborhoodEncoder
+  reconstructs_neighborhood: bool = True
+  concatenates_nearest: bool = False
+
+  @property
+  def reads_nearest(self) -> bool:
+    """Whether codes depend on the nearest anchors."""
+    return self.encoder_type.reads_neighborhood or self.concatenates_nearest
 
   def setup(self):
-    self.neighborhood = _dense(self.memory_width)
-    self.encoder = NeighborhoodEncoder(
+    if self.encoder_type.reads_neighborhood:
+      self.neighborhood = _dense(self.memory_width)
+    self.encoder = self.encoder_type(
       self.num_frames,
       self.hidden_width,
       self.memory_width,
@@ -89,37 +108,47 @@ class NPH(nn.Module):
       self.literal,
       self.precision,
     )
-    self.reconstruct_neighborhood = _dense(self.memory_width)
+    if self.reconstructs_neighborhood:
+      self.reconstruct_neighborhood = _dense(self.memory_width)
 
   def encode(
-    self, frames: jax.Array, nearest: jax.Array, train: bool = False
-  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    self, frames: jax.Array, nearest: jax.Array | None, train: bool = False
+  ) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
     """Relaxed code t [B, K], last memory [B, Nb], neighbourhood n [B, Nb].
 
     Args:
       frames: v, [B, M, L].
-      nearest: the a nearest anchors, nearest first, [B, A, D].
-      train: see NeighborhoodEncoder.
+      nearest: the a nearest anchors, nearest first, [B, A, D]; None unless
+        `reads_nearest`.
+      train: see encoder.Encoder.
     """
-    neighborhood = self.neighborhood(
-      nearest.reshape(nearest.shape[0], -1)
-    )  # 11
-    state = self.encoder(frames, neighborhood, train)
-    return self.hash_layer(state.hidden), state.memory, neighborhood  # eq. 10
+    if self.reads_nearest:
+      nearest = nearest.reshape(nearest.shape[0], -1)
+    neighborhood = None
+    if self.encoder_type.reads_neighborhood:
+      neighborhood = self.neighborhood(nearest)  # eq. 11
+    encoded = self.encoder(frames, neighborhood, train)
+    video = encoded.video
+    if self.concatenates_nearest:
+      video = jnp.concatenate([video, nearest], axis=-1)
+    return self.hash_layer(video), encoded.memory, neighborhood  # eq. 10
 
   def __call__(
-    self, frames: jax.Array, nearest: jax.Array, train: bool = False
+    self, frames: jax.Array, nearest: jax.Array | None, train: bool = False
   ) -> Outputs:
     """Everything that the losses need; arguments as `encode`."""
     relaxed, memory, neighborhood = self.encode(frames, nearest, train)
     binary = hashing.sign_ste(relaxed, self.sign_window)  # eq. 2
     state = lstm.zero_state(frames.shape[0], self.hidden_width, relaxed.dtype)
+    rebuilt = None
+    if self.reconstructs_neighborhood:
+      rebuilt = self.reconstruct_neighborhood(memory)
     return Outputs(
       relaxed,
       binary,
       self.decoder(self.first_frame(binary), state),
       neighborhood,
-      self.reconstruct_neighborhood(memory),
+      rebuilt,
     )
 
 

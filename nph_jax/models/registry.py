@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from nph_jax.models import method, nph
+from nph_jax.models import ablations, dh, itq, jtae, method, mfh, ssth, ssvh
 
+# Each builds a method.Method from the arguments of `build` but its name.
 METHODS = {
-  'nph': nph.NPH,
+  **{name: ablations.of(part) for name, part in ablations.ABLATIONS.items()},
+  'itq': itq.ITQ.build,
+  'mfh': mfh.MFH.build,
+  'dh': dh.build,
+  'ssth': ssth.build,
+  'jtae': jtae.build,
+  'ssvh': ssvh.build,
 }
 
 
@@ -17,7 +24,7 @@ def build(
   frame_dim: int,
   model: dict,
   loss: dict,
-) -> method.HashingMethod:
+) -> method.Method:
   """The method `name` for codes of `num_bits` and frames [M, L].
 
   Args:
@@ -25,10 +32,14 @@ def build(
     num_bits: K.
     num_frames: M.
     frame_dim: L.
-    model: the module's fields.
-    loss: fields of HashingMethod besides its module.
+    model: the configuration's section of that name; each method takes what
+      applies to it.
+    loss: likewise.
   """
-  module = METHODS[name](
-    num_bits=num_bits, num_frames=num_frames, frame_dim=frame_dim, **model
+  return METHODS[name](
+    num_bits=num_bits,
+    num_frames=num_frames,
+    frame_dim=frame_dim,
+    model=model,
+    loss=loss,
   )
-  return method.HashingMethod(module, **loss)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from nph_jax.export import bundle
-from nph_jax.stages import training
+from nph_jax.stages import tables, training
 from nph_jax.stages.job import Job
 
 
@@ -22,10 +22,19 @@ def trained_bundle(job: Job) -> bundle.Bundle:
   return bundle.build(
     job.method,
     job.method.inference_variables(state.params, state.collections),
-    job.autoencoder.module,
-    training.autoencoder_params(job),
-    job.tables()['anchors'],
-    job.workdir.stamp('prepare')['num_nearest'],
+    _neighborhood(job),
     job.config.export.block_size,
     about,
+  )
+
+
+def _neighborhood(job: Job) -> bundle.Neighborhood | None:
+  method = job.method
+  if not (method.needs_neighborhood and method.encodes_neighborhood):
+    return None
+  return bundle.Neighborhood(
+    job.autoencoder.module,
+    training.autoencoder_params(job),
+    tables.neighborhood(job)['anchors'],
+    tables.neighborhood_stamp(job)['num_nearest'],
   )

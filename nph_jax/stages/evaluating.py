@@ -10,7 +10,7 @@ import numpy as np
 from nph_jax import atomic, distributed
 from nph_jax.export import Hasher
 from nph_jax.retrieval import evaluation, relevance, report
-from nph_jax.stages import bundling, training
+from nph_jax.stages import bundling, tables, training
 from nph_jax.stages.job import Job
 
 
@@ -113,18 +113,13 @@ def _write_results(job: Job, result: evaluation.Evaluation, step: int) -> None:
 
 def _report(job: Job, result: evaluation.Evaluation, step: int) -> str:
   config, counts = job.config, job.shape.num_videos
-  graph = job.workdir.stamp('prepare')
   return f"""# {config.method}, {config.num_bits} bits, {config.data.name}
 
-Seed {config.seed}; {step} steps of {job.batch_size}
-videos; {counts['train']} training videos, {counts['query']} queries,
+Seed {config.seed}; {_length(job, step)};
+{counts['train']} training videos, {counts['query']} queries,
 {counts['database']} videos in the database.
 
-Neighbourhood: {graph['num_anchors']} anchors (n), the nearest
-{graph['num_nearest']} of each video (a); S has density
-{graph['pair_density']:.4f} and mean degree {graph['mean_degree']:.1f}.
-
-## mAP@K
+{_neighborhood(job)}## mAP@K
 
 AP@K is the sum of the precisions at the relevant ones of the first K, divided
 by min(R, K) (`min_rk`, the paper's text) or by K (`k`, all published code).
@@ -145,4 +140,23 @@ is itself in the database stays in the ranking unless self is excluded.
 
     python -m nph_jax.encode --bundle={job.workdir.export} --features=FILE.h5 \\
       --out=codes.npy
+"""
+
+
+def _length(job: Job, step: int) -> str:
+  if job.method.is_closed_form:
+    return 'closed form, no training steps'
+  return f'{step} steps of {job.batch_size} videos'
+
+
+def _neighborhood(job: Job) -> str:
+  """A paragraph, '' for a method without a neighbourhood."""
+  if not job.method.needs_neighborhood:
+    return ''
+  graph = tables.neighborhood_stamp(job)
+  return f"""\
+Neighbourhood: {graph['num_anchors']} anchors (n), the nearest
+{graph['num_nearest']} of each video (a); S has density
+{graph['pair_density']:.4f} and mean degree {graph['mean_degree']:.1f}.
+
 """

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
 from typing import Any
-
-import jax.numpy as jnp
 
 from nph_jax import configuration, errors, train, train_state
 from nph_jax.data import sources
 from nph_jax.models import method, registry
 from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
-from nph_jax.neighborhood import side_files
 from nph_jax.workdir import Workdir
 
 
@@ -68,8 +63,11 @@ class Job:
 
   @property
   def run(self) -> train.Run:
-    """The training of the hashing method."""
-    return self._run(self.config.method, self.config.train, self.batch_size)
+    """The training of the hashing method, 0 steps for a closed form."""
+    run = self._run(self.config.method, self.config.train, self.batch_size)
+    if self.method.is_closed_form:
+      return dataclasses.replace(run, num_steps=0)
+    return run
 
   @property
   def autoencoder_run(self) -> train.Run:
@@ -106,8 +104,8 @@ class Job:
       )
     )
 
-  @property
-  def method(self) -> method.HashingMethod:
+  @functools.cached_property
+  def method(self) -> method.Method:
     return registry.build(
       self.config.method,
       num_bits=self.config.num_bits,
@@ -134,40 +132,6 @@ class Job:
       self.config.neighborhood.learning_rate, self.config.train.beta1
     )
 
-  def neighborhood_key(self) -> str:
-    """A hash of all that the stored neighbourhood was made from."""
-    made_from = {
-      'data': self.dataset.key,
-      'neighborhood': self.config.neighborhood.to_dict(),
-      'autoencoder': repr(self.autoencoder.module),
-      'run': dataclasses.asdict(self.autoencoder_run),
-    }
-    del made_from['run']['checkpoint_every'], made_from['run']['log_every']
-    text = json.dumps(made_from, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-  def neighborhood_ready(self) -> bool:
-    """Whether the workdir holds the neighbourhood of this configuration."""
-    stamp = self.workdir.stamp('prepare')
-    return stamp is not None and stamp['key'] == self.neighborhood_key()
-
-  def tables(self) -> dict[str, jnp.ndarray]:
-    """anchors [C, D] and anchor_indices [N, A] of the training videos."""
-    if not self.neighborhood_ready():
-      raise errors.UserError(
-        f'--workdir={self.workdir.root}: holds no neighbourhood of this '
-        'configuration; run the stage prepare first.'
-      )
-    folder = self.workdir.neighborhood
-    anchors = side_files.read_anchors(folder / 'anchors.h5')
-    indices = side_files.read_anchor_indices(
-      folder / 'train_assit.h5', len(anchors)
-    )
-    return {
-      'anchors': jnp.asarray(anchors),
-      'anchor_indices': jnp.asarray(indices, jnp.int32),
-    }
-
 
 def open_job(config: configuration.ConfigDict, workdir: str) -> Job:
   """Checks folder, sources and sizes.
@@ -179,13 +143,17 @@ def open_job(config: configuration.ConfigDict, workdir: str) -> Job:
   folder.check_config(config)
   spec = sources.DataSpec.from_config(config.data.to_dict(), config.seed)
   job = Job(config, folder, spec, sources.check(spec))
-  train.check_batch_size(
-    job.batch_size, job.num_train, 'config.train.batch_size'
-  )
-  train.check_batch_size(
-    job.autoencoder_batch_size, job.num_train, 'config.neighborhood.batch_size'
-  )
-  _check_anchors(config.neighborhood, job.num_train)
+  if not job.method.is_closed_form:
+    train.check_batch_size(
+      job.batch_size, job.num_train, 'config.train.batch_size'
+    )
+  if job.method.needs_neighborhood:
+    train.check_batch_size(
+      job.autoencoder_batch_size,
+      job.num_train,
+      'config.neighborhood.batch_size',
+    )
+    _check_anchors(config.neighborhood, job.num_train)
   return job
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 
 import h5py
@@ -12,6 +13,7 @@ import numpy as np
 
 from nph_jax import configuration, distributed, rng
 from nph_jax.neighborhood import anchor_graph, anchors, side_files
+from nph_jax.stages import tables
 from nph_jax.stages.fitting import fit
 from nph_jax.stages.job import Job
 
@@ -19,11 +21,20 @@ _BLOCK_SIZE = 256
 
 
 def run(job: Job) -> None:
-  """Builds the data set and the neighbourhood, unless both are there."""
+  """Builds the data set and the neighbourhood, unless both are there.
+
+  A method that needs no neighbourhood gets none.
+  """
   if distributed.is_primary():
     _ = job.dataset
   distributed.barrier('data set built')
-  if job.neighborhood_ready():
+  if not job.method.needs_neighborhood:
+    if distributed.is_primary():
+      print(
+        f'prepare: {job.config.method} needs no neighbourhood', file=sys.stderr
+      )
+    return
+  if tables.neighborhood_stamp(job) is not None:
     return
   state = fit(
     job,
@@ -31,7 +42,7 @@ def run(job: Job) -> None:
     job.autoencoder,
     job.autoencoder_optimizer,
     {},
-    job.workdir.neighborhood / 'autoencoder',
+    tables.neighborhood_folder(job) / 'autoencoder',
   )
   if distributed.is_primary():
     _write_neighborhood(job, state.params)
@@ -39,7 +50,7 @@ def run(job: Job) -> None:
 
 
 def _write_neighborhood(job: Job, params: dict) -> None:
-  folder, config = job.workdir.neighborhood, job.config.neighborhood
+  folder, config = tables.neighborhood_folder(job), job.config.neighborhood
   side_files.write_latent_features(
     folder / 'latent_feats.h5', _features(job, params), job.num_train
   )
@@ -55,12 +66,11 @@ def _write_neighborhood(job: Job, params: dict) -> None:
   side_files.write_anchor_indices(folder / 'train_assit.h5', indices)
   graph = anchor_graph.graph_statistics(indices, num_anchors)
   stamp = {
-    'key': job.neighborhood_key(),
     'num_anchors': num_anchors,
     'num_nearest': num_nearest,
     **dataclasses.asdict(graph),
   }
-  job.workdir.set_stamp('prepare', stamp)
+  tables.set_neighborhood_stamp(job, stamp)
 
 
 def _features(job: Job, params: dict) -> Iterator[np.ndarray]:

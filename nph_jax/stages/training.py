@@ -11,6 +11,7 @@ import numpy as np
 
 from nph_jax import errors, train
 from nph_jax.checkpoint import Checkpointer
+from nph_jax.stages import tables
 from nph_jax.stages.fitting import fit, initial_state
 from nph_jax.stages.job import Job
 from nph_jax.train_state import TrainState
@@ -19,11 +20,13 @@ from nph_jax.train_state import TrainState
 def run(job: Job) -> None:
   """Trains to the configured length, from where the workdir stands.
 
+  Of a closed form the initial state is the result: a checkpoint of step 0.
+
   Raises:
     UserError: the workdir was trained for longer than that already.
   """
-  done = trained_steps(job)
-  if done > job.run.num_steps:
+  done = _latest_step(job)
+  if done is not None and done > job.run.num_steps:
     raise errors.UserError(
       f'--workdir={job.workdir.root}: is trained for {done} steps already, and '
       f'config.train.num_steps or num_epochs asks for {job.run.num_steps}; '
@@ -31,14 +34,17 @@ def run(job: Job) -> None:
     )
   if done == job.run.num_steps:
     return
-  fit(
-    job,
-    job.run,
-    job.method,
-    job.optimizer,
-    job.tables(),
-    job.workdir.checkpoints,
-  )
+  what = (job, job.run, job.method, job.optimizer, tables.tables(job))
+  if job.method.is_closed_form:
+    _save_closed_form(job, initial_state(*what))
+  else:
+    fit(*what, job.workdir.checkpoints)
+
+
+def _save_closed_form(job: Job, state: TrainState) -> None:
+  with Checkpointer(job.workdir.checkpoints) as checkpointer:
+    position = {'step': 0, 'seed': job.config.seed}
+    checkpointer.save(train.replicate(state), position)
 
 
 def trained_steps(job: Job) -> int:
@@ -46,10 +52,14 @@ def trained_steps(job: Job) -> int:
 
   Every process has to call it: they look at the checkpoints together.
   """
+  return _latest_step(job) or 0
+
+
+def _latest_step(job: Job) -> int | None:
   if not job.workdir.checkpoints.exists():
-    return 0
+    return None
   with Checkpointer(job.workdir.checkpoints) as checkpointer:
-    return checkpointer.latest_step or 0
+    return checkpointer.latest_step
 
 
 def trained_state(job: Job) -> TrainState:
@@ -60,8 +70,10 @@ def trained_state(job: Job) -> TrainState:
   Raises:
     UserError: there is none.
   """
+  # Without a checkpoint nothing is fitted either, which may take minutes.
+  found = tables.tables(job, fit=_latest_step(job) is not None)
   like = functools.partial(
-    initial_state, job, job.run, job.method, job.optimizer, job.tables()
+    initial_state, job, job.run, job.method, job.optimizer, found
   )
   return _restore(job.workdir.checkpoints, like, 'train')
 
@@ -76,21 +88,21 @@ def autoencoder_params(job: Job) -> dict:
     job.autoencoder_optimizer,
     {},
   )
-  folder = job.workdir.neighborhood / 'autoencoder'
+  folder = tables.neighborhood_folder(job) / 'autoencoder'
   return _restore(folder, like, 'prepare').params
 
 
 def _restore(
   folder: pathlib.Path, initial: Callable[[], TrainState], stage: str
 ) -> TrainState:
-  # Only the shapes are wanted: nothing is compiled or drawn for them.
-  like = jax.tree.map(
-    lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(initial)
-  )
   with Checkpointer(folder) as checkpointer:
-    restored = checkpointer.restore(train.replicate(like))
-  if restored is None:
-    raise errors.UserError(
-      f'{folder}: holds no checkpoint; run the stage {stage} first.'
+    if checkpointer.latest_step is None:
+      raise errors.UserError(
+        f'{folder}: holds no checkpoint; run the stage {stage} first.'
+      )
+    # Only the shapes are wanted: nothing is compiled or drawn for them.
+    like = jax.tree.map(
+      lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(initial)
     )
-  return jax.device_get(restored[0])
+    state, _ = checkpointer.restore(train.replicate(like))
+  return jax.device_get(state)

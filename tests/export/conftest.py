@@ -80,10 +80,9 @@ def toy():
   made = bundle.build(
     method,
     variables,
-    autoencoder,
-    autoencoder_params,
-    tables['anchors'],
-    NUM_NEAREST,
+    bundle.Neighborhood(
+      autoencoder, autoencoder_params, tables['anchors'], NUM_NEAREST
+    ),
     BLOCK_SIZE,
     {
       'dataset': 'toy',

@@ -1,0 +1,96 @@
+"""Mean-pooled videos, block by block: what the shallow methods learn from.
+
+A video's feature is the mean over its frames. The N x L matrix of them is never
+whole in memory; each pass reads the split once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from nph_jax.data import progress
+
+_BLOCK_SIZE = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class PooledFeatures:
+  """The mean frames of a split's videos, and their first two moments.
+
+  Attributes:
+    read: starts a pass: float32 [B, L], all videos in row order.
+    num_videos: N.
+    dim: L.
+  """
+
+  read: Callable[[], Iterator[np.ndarray]]
+  num_videos: int
+  dim: int
+
+  def blocks(self) -> Iterator[np.ndarray]:
+    """One pass: float32 [B, L], in row order; row = number of the video."""
+    with progress.bar('pooling', self.num_videos, 'video') as bar:
+      for block in self.read():
+        yield block
+        bar.update(len(block))
+
+  @property
+  def mean(self) -> np.ndarray:
+    """Of all videos, float64 [L]."""
+    return self._moments[0]
+
+  @property
+  def covariance(self) -> np.ndarray:
+    """Of all videos, divided by N, float64 [L, L]; 134 MB for L = 4096."""
+    return self._moments[1]
+
+  @functools.cached_property
+  def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+    # Around a value near the mean: far from it the difference of the two large
+    # sums would lose the digits that matter.
+    origin = None
+    total = np.zeros(self.dim)
+    products = np.zeros((self.dim, self.dim))
+    for block in self.blocks():
+      block = block.astype(np.float64)
+      origin = block.mean(axis=0) if origin is None else origin
+      block -= origin
+      total += block.sum(axis=0)
+      products += block.T @ block
+    shift = total / self.num_videos
+    products /= self.num_videos
+    products -= np.outer(shift, shift)
+    return origin + shift, products
+
+  def project(self, matrix: np.ndarray) -> np.ndarray:
+    """(pooled - mean) @ matrix for all videos, in one more pass.
+
+    Args:
+      matrix: [L, P].
+
+    Returns:
+      float32 [N, P].
+    """
+    projected = np.empty((self.num_videos, matrix.shape[1]), np.float32)
+    row = 0
+    for block in self.blocks():
+      projected[row : row + len(block)] = (block - self.mean) @ matrix
+      row += len(block)
+    return projected
+
+
+def of_split(split: Any) -> PooledFeatures:
+  """The pooled features of a video_dataset.Split."""
+
+  def read() -> Iterator[np.ndarray]:
+    from nph_jax.data import input_pipeline  # tensorflow takes seconds
+
+    for block in input_pipeline.evaluation_blocks(split, _BLOCK_SIZE):
+      yield block['frames'][block['mask']].mean(axis=1, dtype=np.float32)
+
+  return PooledFeatures(read, split.num_videos, split.feature_dim)

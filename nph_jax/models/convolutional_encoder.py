@@ -1,0 +1,68 @@
+"""The encoder of the paper's FullCNN: temporal convolutions and a mean pool."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from nph_jax.models import initializers
+from nph_jax.models.encoder import Encoded, Encoder
+from nph_jax.models.precision import matmul
+
+NUM_LAYERS = 2
+KERNEL_SIZE = 3
+
+
+class TemporalConvolution(nn.Module):
+  """A convolution over the frames of a video, zero-padded to keep their number.
+
+  Attributes:
+    width: output channels, H.
+    precision: of the products.
+  """
+
+  width: int
+  precision: str = 'float32'
+
+  @nn.compact
+  def __call__(self, frames: jax.Array) -> jax.Array:
+    """Returns [B, M, H] from frames [B, M, L]."""
+    num_frames, channels = frames.shape[1:]
+    shape = (KERNEL_SIZE, channels, self.width)
+    kernel = self.param('kernel', initializers.xavier, shape)
+    bias = self.param('bias', nn.initializers.zeros, (self.width,))
+    # One large product for all taps, then shifted sums.
+    joined = jnp.concatenate(list(kernel), axis=1)
+    taps = matmul(frames, joined, self.precision)
+    margin = KERNEL_SIZE // 2
+    taps = jnp.pad(taps, ((0, 0), (margin, margin), (0, 0)))
+    shifted = (
+      tap[:, offset : offset + num_frames]
+      for offset, tap in enumerate(jnp.split(taps, KERNEL_SIZE, axis=-1))
+    )
+    return sum(shifted) + bias
+
+
+class ConvolutionalEncoder(Encoder):
+  """Two convolutions of H channels over three frames, ReLU, mean over frames.
+
+  The paper says no more than "fully convolutional networks [51]". Reference
+  [51] (Ng et al., CVPR 2015) pools convolutional features over time; in its
+  time-domain convolution one such layer stands before the pool. A second one
+  lets a feature see five frames; the mean stands for the pool, so that every
+  frame of a short video counts. No normalisation and no dropout.
+  """
+
+  @nn.compact
+  def __call__(
+    self, frames: jax.Array, neighborhood: jax.Array | None, train: bool
+  ) -> Encoded:
+    """Reads frames [B, M, L] alone; see Encoder."""
+    del neighborhood, train
+    for layer in range(NUM_LAYERS):
+      convolution = TemporalConvolution(
+        self.hidden_width, self.precision, name=f'convolution_{layer}'
+      )
+      frames = nn.relu(convolution(frames))
+    return Encoded(frames.mean(axis=1))

@@ -1,0 +1,138 @@
+"""Joint appearance and temporal encoding (Li et al. 2017, reference [17]).
+
+An interpretation: neither text nor code was at hand, only the title and NPH's
+sentence that it "extended SSTH by further exploiting the appearance structure".
+Read here as two branches around one code:
+
+  temporal    a standard LSTM over the frames, of hidden_width; from the code,
+              as in SSTH, two LSTMs of width K without input write the frames in
+              reverse order and in order. They start from (b, 0): the encoder
+              has no cell of width K to hand on.
+  appearance  the mean frame through an MLP of two layers; from the code another
+              writes the mean frame.
+
+Both encodings side by side, through a linear layer, are t; b = sgn(t). Loss:
+half the temporal error, itself the mean of the two orders', and half the
+appearance error, all mean squares.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from nph_jax.models import fused, hashing, initializers, lstm
+from nph_jax.models.free_decoder import FreeDecoder
+from nph_jax.models.method import fields_of
+from nph_jax.models.reconstruction import Outputs, ReconstructionMethod
+
+_WEIGHTS = {'reverse': 1 / 4, 'forward': 1 / 4, 'mean': 1 / 2}
+
+
+class JTAE(nn.Module):
+  """Temporal and appearance encoder, the sign, and a decoder for each.
+
+  Attributes:
+    num_bits: K.
+    num_frames: M.
+    frame_dim: L.
+    hidden_width: H of the encoder's LSTM and of both MLPs.
+    forget_bias, recurrent_init: see lstm.Gates.
+    sign_window: of the straight-through gradient.
+    axis_name: devices' axis under pmap; nothing here looks across devices.
+    precision: of the LSTMs' products.
+  """
+
+  num_bits: int
+  num_frames: int
+  frame_dim: int
+  hidden_width: int
+  forget_bias: float
+  recurrent_init: str
+  sign_window: float = 1.0
+  axis_name: str | None = None
+  precision: str = 'float32'
+
+  def setup(self):
+    self.temporal = _LastState(
+      self.hidden_width, self.forget_bias, self.recurrent_init, self.precision
+    )
+    self.appearance = _MLP(self.hidden_width, self.hidden_width)
+    self.hash_layer = nn.Dense(
+      self.num_bits, kernel_init=initializers.xavier
+    )  # fmt: skip
+    self.decode_reverse = self._decoder()
+    self.decode_forward = self._decoder()
+    self.decode_mean = _MLP(self.hidden_width, self.frame_dim)
+
+  def _decoder(self) -> FreeDecoder:
+    return FreeDecoder(
+      self.num_frames,
+      self.frame_dim,
+      self.num_bits,
+      self.forget_bias,
+      self.recurrent_init,
+      precision=self.precision,
+    )
+
+  def encode(self, frames: jax.Array, train: bool = False) -> tuple[jax.Array]:
+    """Relaxed code t [B, K] of frames [B, M, L]; alike in training."""
+    del train
+    temporal = self.temporal(frames)
+    appearance = self.appearance(frames.mean(axis=1))
+    both = jnp.concatenate([temporal, appearance], axis=-1)
+    return (self.hash_layer(both),)
+
+  def __call__(self, frames: jax.Array, train: bool = False) -> Outputs:
+    """Everything that the losses need, of frames [B, M, L]."""
+    (relaxed,) = self.encode(frames, train)
+    binary = hashing.sign_ste(relaxed, self.sign_window)
+    state = lstm.LSTMState(jnp.zeros_like(binary), binary)
+    return Outputs(
+      relaxed,
+      self.decode_reverse(state)[:, ::-1],
+      self.decode_forward(state),
+      self.decode_mean(binary),
+    )
+
+
+class _LastState(nn.Module):
+  """The last hidden state [B, H] of a standard LSTM over [B, M, L]."""
+
+  width: int
+  forget_bias: float
+  recurrent_init: str
+  precision: str
+
+  @nn.compact
+  def __call__(self, frames: jax.Array) -> jax.Array:
+    cell = lstm.LSTMCell(
+      self.width, self.forget_bias, self.recurrent_init, name='cell'
+    )
+    state = lstm.zero_state(frames.shape[0], self.width, frames.dtype)
+    if self.is_initializing():
+      return cell(state, frames[:, 0])[1]
+    gates = self.variables['params']['cell']['gates']
+    return fused.lstm_states(gates, frames, state, self.precision).hidden
+
+
+class _MLP(nn.Module):
+  """Two layers, ReLU between them."""
+
+  hidden_width: int
+  width: int
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    x = nn.Dense(self.hidden_width, kernel_init=initializers.xavier)(x)
+    return nn.Dense(self.width, kernel_init=initializers.xavier)(nn.relu(x))
+
+
+def build(
+  *, num_bits: int, num_frames: int, frame_dim: int, model: dict, loss: dict
+) -> ReconstructionMethod:
+  """JTAE for the registry."""
+  del loss
+  module = JTAE(num_bits, num_frames, frame_dim, **fields_of(JTAE, model))
+  return ReconstructionMethod(module, _WEIGHTS)

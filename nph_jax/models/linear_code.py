@@ -1,0 +1,126 @@
+"""Codes that are signs of a linear map of the mean frame; principal directions.
+
+The shallow methods hash frames: the reference [18]'s extension to video, of
+which the paper tells no more, is read as the mean over a video's frames.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+
+from nph_jax import errors
+from nph_jax.data.pooled import PooledFeatures
+
+# Directions with less of the largest variance are rounding, or no data's.
+_NO_VARIANCE = 1e-10
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearCode:
+  """A closed form: t = (mean frame - mean) projection - threshold.
+
+  What remains to be given is `fit_tables`, which returns mean [L], projection
+  [L, K] and threshold [K], float32.
+  """
+
+  num_bits: int
+  num_frames: int
+  frame_dim: int
+
+  needs_neighborhood = False
+  encodes_neighborhood = False
+  is_closed_form = True
+
+  @classmethod
+  def build(
+    cls,
+    *,
+    num_bits: int,
+    num_frames: int,
+    frame_dim: int,
+    model: dict,
+    loss: dict,
+  ) -> LinearCode:
+    """The registry's builder; UserError if K is above L."""
+    del model, loss
+    check_width(num_bits, frame_dim)
+    return cls(num_bits, num_frames, frame_dim)
+
+  def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
+    """The tables are the parameters."""
+    del key
+    return {name: tables[name] for name in TABLES}, {}
+
+  def inference_variables(self, params, collections) -> dict[str, Any]:
+    """The parameters."""
+    del collections
+    return params
+
+  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
+    """t [B, K] of frames [B, M, L]."""
+    del nearest
+    centred = jnp.mean(frames, axis=1) - variables['mean']
+    return centred @ variables['projection'] - variables['threshold']
+
+
+TABLES = ('mean', 'projection', 'threshold')
+
+
+def linear_tables(
+  mean: np.ndarray, projection: np.ndarray, threshold: np.ndarray
+) -> dict[str, np.ndarray]:
+  """What LinearCode.fit_tables returns, as float32."""
+  values = (mean, projection, threshold)
+  return {k: np.asarray(v, np.float32) for k, v in zip(TABLES, values)}
+
+
+def check_width(num_bits: int, frame_dim: int) -> None:
+  """Raises a UserError if there are fewer directions than bits."""
+  if num_bits > frame_dim:
+    raise errors.UserError(
+      f'config.num_bits is {num_bits}, but frames of width {frame_dim} have '
+      'no more principal directions than that; ask this method for '
+      f'{frame_dim // 8 * 8} bits or fewer.'
+    )
+
+
+def principal_directions(
+  features: PooledFeatures, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The first principal directions of the pooled features.
+
+  Args:
+    features: of the training videos.
+    count: P, at most L.
+
+  Returns:
+    The directions, unit columns [L, P], and the variances [P] along them,
+    descending, both float64. A direction without variance, as of rank N - 1 on
+    if that is below P, is all zero: videos to come should not be told apart by
+    what none of the training videos shows.
+
+  Raises:
+    UserError: all videos are the same.
+  """
+  dim = features.dim
+  variances, directions = scipy.linalg.eigh(
+    features.covariance, subset_by_index=(dim - count, dim - 1)
+  )
+  variances, directions = variances[::-1], directions[:, ::-1]
+  if variances[0] <= 0:
+    raise errors.UserError(
+      'the training videos all have the same mean frame; give '
+      '--config.data.train.features a file of different videos.'
+    )
+  # Either sign is an eigenvector; this one is the same everywhere.
+  largest = np.argmax(np.abs(directions), axis=0)
+  directions = directions * np.sign(directions[largest, np.arange(count)])
+  seen = variances > _NO_VARIANCE * variances[0]
+  return directions * seen, variances * seen

@@ -1,0 +1,111 @@
+"""What SSTH, JTAE and SSVH share: a video rebuilt thrice from its code.
+
+In reverse order, in order, and as the mean of its frames.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from nph_jax.data import pooled
+
+# How the names of a module's decoders begin: hashing has no use for them.
+DECODER = 'decode_'
+
+
+class Outputs(NamedTuple):
+  """What the losses read.
+
+  relaxed_code t [B, K]; reverse and forward [B, M, L], both in the order of
+  the frames, M those that the method reads; mean [B, L].
+  """
+
+  relaxed_code: jax.Array
+  reverse: jax.Array
+  forward: jax.Array
+  mean: jax.Array
+
+
+def errors(outputs: Outputs, frames: jax.Array) -> dict[str, jax.Array]:
+  """Mean squared errors of the three reconstructions of frames [B, M, L]."""
+  frames = frames[:, : outputs.forward.shape[1]]
+  return {
+    'reverse': jnp.mean(jnp.square(outputs.reverse - frames)),
+    'forward': jnp.mean(jnp.square(outputs.forward - frames)),
+    'mean': jnp.mean(jnp.square(outputs.mean - frames.mean(axis=1))),
+  }
+
+
+@dataclasses.dataclass(frozen=True)
+class ReconstructionMethod:
+  """A module with these outputs, trained on them alone; see method.Method.
+
+  Attributes:
+    module: its `__call__(frames, train)` returns Outputs, its `encode` the
+      relaxed code first; the names of its decoders begin with DECODER.
+    weights: of the terms of `errors`, by name.
+  """
+
+  module: nn.Module
+  weights: Mapping[str, float]
+
+  needs_neighborhood = False
+  is_closed_form = False
+
+  @property
+  def num_bits(self) -> int:
+    return self.module.num_bits
+
+  @property
+  def num_frames(self) -> int:
+    return self.module.num_frames
+
+  @property
+  def frame_dim(self) -> int:
+    return self.module.frame_dim
+
+  def fit_tables(
+    self, features: pooled.PooledFeatures, key: jax.Array
+  ) -> dict[str, np.ndarray]:
+    """None."""
+    return {}
+
+  def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
+    """Parameters, and the statistics of the normalisation if there is any."""
+    del tables
+    frames = jnp.zeros((1, self.num_frames, self.frame_dim))
+    variables = self.module.init(key, frames)
+    stats = {k: v for k, v in variables.items() if k != 'params'}
+    return variables['params'], stats
+
+  def run(self, params, stats, frames: jax.Array, axis_name: str | None):
+    """The module's Outputs in training, and its updated collections."""
+    return self.module.clone(axis_name=axis_name).apply(
+      {'params': params, **stats}, frames, train=True, mutable=list(stats)
+    )
+
+  def loss(self, params, collections, batch, tables, key, axis_name):
+    """The weighted sum of the three errors."""
+    del tables, key
+    outputs, stats = self.run(params, collections, batch['frames'], axis_name)
+    terms = errors(outputs, batch['frames'])
+    loss = sum(self.weights[name] * terms[name] for name in terms)
+    return loss, (terms, stats)
+
+  def inference_variables(self, params, collections) -> dict[str, Any]:
+    """Everything but the decoders."""
+    params = {k: v for k, v in params.items() if not k.startswith(DECODER)}
+    return {'params': params, **collections}
+
+  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
+    """t [B, K] of frames [B, M, L]; `nearest` is not read."""
+    del nearest
+    encode = self.module.encode
+    return self.module.apply(variables, frames, method=encode)[0]

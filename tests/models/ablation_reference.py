@@ -1,0 +1,123 @@
+"""NPH's encoders, decoder and losses in NumPy, from the paper's equations."""
+
+import numpy as np
+
+
+def sigmoid(x):
+  return 1 / (1 + np.exp(-x))
+
+
+def dense(p, x):
+  return x @ p['kernel'] + p['bias']
+
+
+def lstm_step(p, x, h, c):
+  gates = x @ p['input_kernel'] + h @ p['recurrent_kernel'] + p['bias']
+  i, f, g, o = np.split(gates, 4, axis=1)
+  c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+  return sigmoid(o) * np.tanh(c), c
+
+
+def lstm(p, frames):
+  """The last hidden state of references [29, 30]."""
+  gates = p['cell']['gates']
+  h = c = np.zeros((len(frames), len(gates['recurrent_kernel'])))
+  for t in range(frames.shape[1]):
+    h, c = lstm_step(gates, frames[:, t], h, c)
+  return h
+
+
+def convolution(p, frames):
+  """Two convolutions over three frames, ReLU, mean; tap by tap."""
+  for layer in ('convolution_0', 'convolution_1'):
+    kernel, bias = p[layer]['kernel'], p[layer]['bias']
+    size = frames.shape[1]
+    out = np.zeros((len(frames), size, len(bias))) + bias
+    for t in range(size):
+      for offset in (-1, 0, 1):
+        if 0 <= t + offset < size:
+          out[:, t] += frames[:, t + offset] @ kernel[offset + 1]
+    frames = np.maximum(out, 0)
+  return frames.mean(axis=1)
+
+
+def attention(p, memory, frame, scale):
+  """Eq. 3, video by video, as matrices."""
+  out = []
+  for m, v in zip(memory, frame):
+    rows = np.stack([m, v])
+    scores = (m @ p['query']['kernel']) @ (rows @ p['key']['kernel']).T
+    weights = np.exp(scores / np.sqrt(scale))
+    weights /= weights.sum()
+    out.append(weights @ (rows @ p['value']['kernel']))
+  return np.array(out)
+
+
+def neighborhood_lstm(p, frames, memory, scale, epsilon=1e-5):
+  """Eq. 3-9: every hidden state [B, M, H] and the last memory."""
+  cell, norm = p['cell'], p['norm']
+  gates = cell['gates']
+  c = h = np.zeros((len(frames), len(gates['recurrent_kernel'])))
+  states = []
+  for t in range(frames.shape[1]):
+    v = frames[:, t]
+    linear = v @ gates['input_kernel'] + h @ gates['recurrent_kernel']
+    i, f, o = (sigmoid(x) for x in np.split(linear + gates['bias'], 3, axis=1))
+    memory = attention(
+      cell['attention'], memory, dense(cell['embed'], v), scale
+    )
+    mlp = dense(cell['mlp_1'], np.maximum(dense(cell['mlp_0'], memory), 0))
+    c = f * c + i * mlp
+    c = (c - c.mean(0)) / np.sqrt(c.var(0) + epsilon)
+    c = c * norm['gamma'][t] + norm['beta'][t]
+    h = o * np.tanh(c)
+    states.append(h)
+  return np.stack(states, axis=1), memory
+
+
+def encode(name, p, frames, nearest, scale):
+  """Representation, n and last memory by NumPy, as section 4.2 has them."""
+  flat = nearest.reshape(len(frames), -1)
+  if name == 'fullcnn':
+    return convolution(p['encoder'], frames), None, None
+  if name == 'plain':
+    return lstm(p['encoder'], frames), None, None
+  if 'first_memory' in p['encoder']:
+    n = None
+    first = np.stack([p['encoder']['first_memory']] * len(frames))
+  else:
+    n = first = dense(p['neighborhood'], flat)  # eq. 11
+  lower = p['encoder'].get('lower', p['encoder'])
+  states, memory = neighborhood_lstm(lower, frames, first, scale)
+  video = states[:, -1]
+  if name == 'nph_hierarchical':
+    last = frames.shape[1] - 1
+    kept = [t for t in range(last + 1) if (last - t) % 2 == 0]
+    video = lstm(p['encoder']['upper'], states[:, kept])
+  if name == 'neibcat':
+    video = np.concatenate([video, flat], axis=1)
+  return video, n, memory
+
+
+def decode(p, frame, num_frames):
+  """The free-running decoder of section 3.2."""
+  gates, output = p['cell']['lstm']['gates'], p['cell']['output']
+  h = c = np.zeros((len(frame), len(gates['recurrent_kernel'])))
+  frames = []
+  for _ in range(num_frames):
+    h, c = lstm_step(gates, frame, h, c)
+    frame = dense(output, h)
+    frames.append(frame)
+  return np.stack(frames, axis=1)
+
+
+def similarity_loss(t, ids):
+  """Eq. 15 by loops over pairs."""
+  size, bits = t.shape
+  b = np.where(t >= 0, 1.0, -1.0)
+  total = ((b - t) ** 2).sum() / (bits * size)
+  for i in range(size):
+    for j in range(size):
+      s = 1 if set(ids[i]) & set(ids[j]) else -1
+      total += (s - t[i] @ t[j] / bits) ** 2 / size**2
+  return total

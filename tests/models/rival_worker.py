@@ -1,0 +1,99 @@
+"""Trains a rival on made-up frames, on one device and on four.
+
+  python tests/models/rival_worker.py OUT METHOD...
+
+A process of its own, because the number of devices is fixed when jax starts.
+"""
+
+import os
+import sys
+
+os.environ['NPROC'] = '16'
+os.environ['XLA_FLAGS'] = (
+  '--xla_force_host_platform_device_count=4 '
+  '--xla_cpu_collective_call_terminate_timeout_seconds=60'
+)
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nph_jax import configuration, train, train_state
+from nph_jax.data import pooled
+from nph_jax.models import registry
+
+N, B, M, L, K, STEPS = 48, 16, 5, 12, 8, 3
+OPTIMIZER = train_state.adam(1e-3, 0.9)
+
+
+def made_up(name):
+  """The method, its tables, its first state and some batches."""
+  config = configuration.base()
+  method = registry.build(
+    name,
+    num_bits=K,
+    num_frames=M,
+    frame_dim=L,
+    model=config.model.to_dict() | {'hidden_width': 16},
+    loss=config.loss.to_dict(),
+  )
+  rng = np.random.default_rng(0)
+  frames = rng.normal(size=(N, M, L)).astype(np.float32)
+  features = pooled.PooledFeatures(lambda: iter([frames.mean(1)]), N, L)
+  tables = method.fit_tables(features, jax.random.key(0))
+  tables = {k: jnp.asarray(v) for k, v in tables.items()}
+  state = train_state.create(method, OPTIMIZER, jax.random.key(1), tables)
+  rows = [rng.permutation(N)[:B] for _ in range(STEPS)]
+  batches = [{'index': index, 'frames': frames[index]} for index in rows]
+  return method, tables, state, batches
+
+
+def on_one(method, tables, state, batches):
+  step = jax.jit(
+    functools.partial(
+      train.train_step, method=method, optimizer=OPTIMIZER, seed=0
+    )
+  )
+  losses = []
+  for batch in batches:
+    state, metrics = step(state, tables, batch)
+    losses.append(metrics['loss'])
+  return state, losses
+
+
+def on_four(method, tables, state, batches):
+  steps = train.parallel_steps(method, OPTIMIZER, 0)
+  state, metrics = steps(
+    train.replicate(state),
+    train.replicate(tables),
+    train.split_batches(batches),
+  )
+  return state, metrics['loss']
+
+
+def flat(prefix, state, losses):
+  tree = {
+    'params': state.params,
+    'collections': state.collections,
+    'losses': jnp.asarray(losses),
+  }
+  return {
+    prefix + jax.tree_util.keystr(path): np.asarray(leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  }
+
+
+def main():
+  assert jax.device_count() == 4
+  values = {}
+  for name in sys.argv[2:]:
+    problem = made_up(name)
+    values.update(flat(f'{name} one ', *on_one(*problem)))
+    values.update(flat(f'{name} four ', *on_four(*problem)))
+  np.savez(sys.argv[1], **values)
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,231 @@
+"""What SSTH, JTAE and SSVH owe the trainer, the exporter and the job."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import rival_reference as reference
+
+from nph_jax import configuration, job, train, train_state
+from nph_jax.data import moving_digits, pooled
+from nph_jax.export import bundle, load_hasher
+from nph_jax.models import registry
+from nph_jax.retrieval import evaluation
+
+# The trainer's, run in this process.
+pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
+
+N, B, M, L, K = 64, 32, 6, 12, 16
+RIVALS = ('ssth', 'jtae', 'ssvh')
+ACROSS_DEVICES = ('ssth', 'ssvh')  # with statistics or a memory of the batch
+BOTH_LAYERS = (('ssth', 1), ('ssth', 2), ('jtae', 1), ('ssvh', 1))
+
+
+def make(name, layers):
+  config = configuration.base()
+  changes = {'hidden_width': 16, 'ssth_layers': layers}
+  return registry.build(
+    name,
+    num_bits=K,
+    num_frames=M,
+    frame_dim=L,
+    model=config.model.to_dict() | changes,
+    loss=config.loss.to_dict(),
+  )
+
+
+def videos(count=N, seed=0):
+  """Frames that move away from one of four centres, [count, M, L]."""
+  rng = np.random.default_rng(seed)
+  centres, speeds = np.random.default_rng(9).normal(size=(2, 4, 1, L))
+  kind = rng.integers(0, 4, count)
+  times = np.linspace(-1, 1, M)[:, None]
+  frames = centres[kind] + times * speeds[kind]
+  frames = frames + 0.2 * rng.normal(size=frames.shape)
+  return frames.astype(np.float32)
+
+
+def tables_of(method, frames):
+  features = pooled.PooledFeatures(
+    lambda: iter([frames.mean(axis=1)]), len(frames), L
+  )
+  tables = method.fit_tables(features, jax.random.key(0))
+  return {k: jnp.asarray(v) for k, v in tables.items()}
+
+
+@pytest.fixture(scope='module', params=BOTH_LAYERS, ids=str)
+def trained(request):
+  """A method, its state after 40 steps, and the metrics of every step."""
+  method, frames = make(*request.param), videos()
+  tables = tables_of(method, frames)
+  optimizer = train_state.adam(1e-3, 0.9)
+  state = train_state.create(method, optimizer, jax.random.key(0), tables)
+  tables['frames'] = jnp.asarray(frames)
+  step = functools.partial(
+    train.train_step, method=method, optimizer=optimizer, seed=0
+  )
+  rng = np.random.default_rng(1)
+  index = np.stack([rng.permutation(N)[:B] for _ in range(40)])
+  state, metrics = jax.jit(
+    lambda state, batches: jax.lax.scan(
+      lambda s, batch: step(s, tables, batch), state, batches
+    )
+  )(state, {'index': index})
+  return method, state, metrics
+
+
+def test_loss_falls_with_finite_gradients(trained):
+  _, _, metrics = trained
+  # The first epochs of SSVH only fill its memory.
+  loss = np.asarray(metrics['loss'])[20:]
+  assert loss[-4:].mean() < loss[:4].mean()
+  assert np.isfinite(metrics['gradient_norm']).all()
+  assert (np.asarray(metrics['gradient_norm']) > 0).all()
+
+
+def test_every_parameter_gets_a_gradient(trained):
+  _, state, _ = trained
+  squares = state.opt_state[0].nu  # Adam's mean of the squared gradients
+  for path, leaf in jax.tree_util.tree_leaves_with_path(squares):
+    assert np.isfinite(leaf).all(), path
+    assert np.abs(leaf).max() > 0, path
+
+
+def test_code_does_not_depend_on_the_batch(trained):
+  method, state, _ = trained
+  variables = method.inference_variables(state.params, state.collections)
+  encode = jax.jit(lambda v: method.relaxed_code(variables, v, None))
+  frames = videos(6, seed=3)
+  among = encode(np.concatenate([frames, 9 * videos(2, seed=4)]))[:6]
+  alone = np.concatenate([encode(frames[i : i + 1]) for i in range(6)])
+  np.testing.assert_allclose(among, alone, atol=1e-5)
+
+
+def test_exported_code_is_the_sign_of_the_relaxed_one(trained):
+  method, state, _ = trained
+  variables = method.inference_variables(state.params, state.collections)
+  assert not any('decode' in name for name in variables['params'])
+  assert set(variables) <= {'params', 'batch_stats'}
+  hasher = bundle.build(method, variables, None, 8, {}).load()
+  frames = videos(11, seed=5).astype(np.float16)
+  codes, relaxed = hasher.encode_relaxed(frames)
+  expected = method.relaxed_code(variables, frames.astype(np.float32), None)
+  np.testing.assert_allclose(relaxed, expected, atol=1e-5)
+  np.testing.assert_array_equal(codes, np.packbits(relaxed >= 0, axis=1))
+  assert 0 < (relaxed >= 0).mean() < 1
+
+
+@pytest.mark.parametrize('name', RIVALS)
+def test_bfloat16_products_change_the_loss_a_little(name):
+  method, frames = make(name, 1), videos()
+  tables = tables_of(method, frames)
+  params, collections = reference.state(method.init, jax.random.key(0), tables)
+  params = jax.tree.map(lambda x: np.asarray(x / 2, np.float32), params)
+  rounded = dataclasses.replace(
+    method, module=method.module.clone(precision='bfloat16')
+  )
+  batch = {'frames': frames[:B], 'index': np.arange(B)}
+  state = params, collections, batch, tables
+  _, exact, _ = reference.loss(method, *state)
+  _, found, _ = reference.loss(rounded, *state)
+  for term in ('forward', 'reverse'):
+    # A bit that flips changes a video's frames altogether.
+    np.testing.assert_allclose(found[term], exact[term], rtol=0.1)
+    assert found[term] != exact[term]
+
+
+@pytest.fixture(scope='module')
+def devices(tmp_path_factory):
+  out = tmp_path_factory.mktemp('devices') / 'out.npz'
+  worker = pathlib.Path(__file__).with_name('rival_worker.py')
+  subprocess.run([sys.executable, worker, out, *ACROSS_DEVICES], check=True)
+  return dict(np.load(out))
+
+
+@pytest.mark.parametrize('name', ACROSS_DEVICES)
+def test_four_devices_equal_one(devices, name):
+  one, four = (
+    {
+      k.removeprefix(start): v
+      for k, v in devices.items()
+      if k.startswith(start)
+    }
+    for start in (f'{name} one ', f'{name} four ')
+  )
+  assert one.keys() == four.keys()
+  np.testing.assert_allclose(four["['losses']"], one["['losses']"], rtol=1e-5)
+  for path, value in one.items():
+    np.testing.assert_allclose(
+      four[path], value, rtol=2e-4, atol=2e-5, err_msg=path
+    )
+
+
+VIDEOS = {'train': 400, 'query': 40, 'database': 200}
+SEED, NUM_FRAMES, CANVAS = 5, 5, 9
+
+
+def digits_config(name, data_dir):
+  config = configuration.base(f'{name},bits=16')
+  config.seed = SEED
+  config.data.name, config.data.dir = 'moving_digits', str(data_dir)
+  config.data.num_frames, config.data.canvas = NUM_FRAMES, CANVAS
+  config.data.num_labels = 10
+  for split, count in VIDEOS.items():
+    config.data[split].num_videos = count
+  config.model.hidden_width = 32
+  config.train.num_epochs, config.train.num_steps = 0, 200
+  config.train.batch_size = 64
+  configuration.check(config, tuple(registry.METHODS))
+  return config
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  return tmp_path_factory.mktemp('data')
+
+
+def map_at_20(rows):
+  (value,) = (
+    row['value']
+    for row in rows
+    if row['k'] == 20
+    and row['denominator'] == 'min_rk'
+    and row['ties'] == 'expected'
+    and not row['exclude_self']
+  )
+  return value
+
+
+def digits(split):
+  return moving_digits.make_videos(
+    split, 0, VIDEOS[split], seed=SEED, num_frames=NUM_FRAMES, canvas=CANVAS
+  )
+
+
+@pytest.mark.parametrize('name', RIVALS)
+def test_job_beats_random_codes_and_exports(name, data_dir, tmp_path):
+  workdir = tmp_path / 'run'
+  job.run(digits_config(name, data_dir), str(workdir), tuple(job.STAGES))
+  assert not (workdir / 'neighborhood').exists()
+  metrics = json.loads((workdir / 'metrics.json').read_text())
+  (frames, query), (_, database) = digits('query'), digits('database')
+  rng = np.random.default_rng(0)
+  random = [
+    rng.integers(0, 256, (VIDEOS[k], 2)).astype(np.uint8)
+    for k in ('query', 'database')
+  ]
+  chance = evaluation.evaluate_codes(
+    random[0], query, random[1], database, ks=(20,)
+  )
+  assert map_at_20(metrics['map']) > 1.2 * map_at_20(chance.map)
+  np.testing.assert_array_equal(
+    load_hasher(workdir / 'export').encode(frames),
+    np.load(workdir / 'codes' / 'query.npy'),
+  )

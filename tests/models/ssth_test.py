@@ -1,0 +1,96 @@
+"""SSTH's loss and code, in one layer and two, against float64 NumPy."""
+
+import jax
+import numpy as np
+import pytest
+import rival_reference as reference
+
+from nph_jax import configuration, errors
+from nph_jax.models import ssth
+
+B, M, L, K = 6, 5, 7, 8
+
+
+@pytest.fixture(autouse=True)
+def float64():
+  with jax.enable_x64(True):
+    yield
+
+
+def make(**fields):
+  config = configuration.base()
+  return ssth.build(
+    num_bits=K,
+    num_frames=M,
+    frame_dim=L,
+    model=config.model.to_dict() | fields,
+    loss=config.loss.to_dict(),
+  )
+
+
+def problem(**fields):
+  method = make(**fields)
+  params, stats = reference.state(method.init, jax.random.key(0), {})
+  frames = np.random.default_rng(0).normal(size=(B, M, L))
+  return method, params, stats, frames
+
+
+@pytest.mark.parametrize('layers', [1, 2])
+def test_loss_is_the_sum_over_the_batch_divided_by_its_elements(layers):
+  method, params, stats, frames = problem(ssth_layers=layers)
+  loss, terms, _ = reference.loss(method, params, stats, {'frames': frames}, {})
+  _, sums = reference.autoencoder(params, frames, stride=layers - 1)
+  total = (sums['reverse'] + sums['forward'] + 200 * sums['mean']) / 3
+  np.testing.assert_allclose(loss, total / (B * M * L), rtol=1e-9)
+  np.testing.assert_allclose(terms['mean'], sums['mean'] / (B * L), rtol=1e-9)
+
+
+@pytest.mark.parametrize('layers', [1, 2])
+def test_relaxed_code_is_the_last_state_before_the_sign(layers):
+  method, params, stats, frames = problem(ssth_layers=layers)
+  run = jax.jit(lambda *a: method.run(*a, None))
+  outputs, _ = run(params, stats, frames)
+  relaxed, _ = reference.autoencoder(params, frames, stride=layers - 1)
+  np.testing.assert_allclose(outputs.relaxed_code, relaxed, rtol=1e-9)
+
+
+def test_gradient_equals_finite_differences_behind_the_sign():
+  method, params, stats, frames = problem(ssth_layers=2)
+  batch = {'frames': frames}
+  gradient = reference.gradient(method, params, stats, batch, {})
+
+  def by_numpy(params):
+    _, sums = reference.autoencoder(params, frames, stride=1)
+    total = sums['reverse'] + sums['forward'] + 200 * sums['mean']
+    return total / (3 * B * M * L)
+
+  for path, entry in (
+    (('decode_reverse', 'states', 'recurrent_kernel'), (1, 2)),
+    (('decode_forward', 'lower', 'input_kernel'), (3, 9)),
+    (('decode_mean', 'lower', 'recurrent_kernel'), (4, 5)),
+    (('decode_mean', 'output_kernel'), (2, 3)),
+  ):
+    found, values = gradient, []
+    for name in path:
+      found = found[name]
+    for step in (1e-6, -1e-6):
+      moved = jax.tree.map(np.array, params)
+      node = moved
+      for name in path:
+        node = node[name]
+      node[entry] += step
+      values.append(by_numpy(moved))
+    expected = (values[0] - values[1]) / 2e-6
+    np.testing.assert_allclose(found[entry], expected, rtol=1e-5, atol=1e-9)
+
+
+def test_one_layer_is_the_default():
+  _, params, _, _ = problem()
+  assert 'lower' not in params
+
+
+def test_other_numbers_of_layers_are_an_error():
+  config = configuration.base('ssth')
+  config.model.ssth_layers = 3
+  with pytest.raises(errors.UserError, match=r'ssth_layers is 3.*\(1, 2\)'):
+    configuration.check(config, ('ssth',))

@@ -1,0 +1,159 @@
+"""What is computed before training: once, shared, and never of another run."""
+
+import h5py
+import numpy as np
+import pytest
+
+from nph_jax import configuration, errors, job
+from nph_jax.stages import prepare, tables
+from nph_jax.stages.job import open_job
+
+STEPS = 4
+
+
+def digits_config(root, name='nph', **values):
+  """A tiny set; its data and neighbourhood are shared under `root`."""
+  config = configuration.base(f'{name},bits=16')
+  config.data.name, config.data.dir = 'moving_digits', str(root / 'data')
+  config.data.num_frames, config.data.canvas = 3, 9
+  config.data.num_labels = 10
+  for split, count in (('train', 64), ('query', 8), ('database', 20)):
+    config.data[split].num_videos = count
+  config.neighborhood.dir = str(root / 'neighborhood')
+  config.neighborhood.width, config.neighborhood.num_steps = 8, STEPS
+  config.model.memory_width = config.model.hidden_width = 8
+  for key, value in values.items():
+    config.update_from_flattened_dict({key.replace('__', '.'): value})
+  return config
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+  return tmp_path_factory.mktemp('root')
+
+
+def prepared(root, workdir, **values):
+  found = open_job(digits_config(root, **values), str(workdir))
+  prepare.run(found)
+  return found
+
+
+@pytest.fixture(scope='module')
+def first(root, tmp_path_factory):
+  return prepared(root, tmp_path_factory.mktemp('first') / 'run')
+
+
+def kept(job_):
+  """Times of the neighbourhood's files."""
+  folder = tables.neighborhood_folder(job_)
+  return {path: path.stat().st_mtime_ns for path in folder.rglob('*.h5')}
+
+
+def test_a_shared_folder_holds_all_that_the_workdir_would(first):
+  folder = tables.neighborhood_folder(first)
+  assert folder.parent.name == 'neighborhood'
+  assert not (first.workdir.root / 'neighborhood').exists()
+  names = {path.name for path in folder.iterdir()}
+  assert names == {
+    'anchors.h5',
+    'autoencoder',
+    'latent_feats.h5',
+    'neighborhood.json',
+    'train_assit.h5',
+  }
+
+
+@pytest.mark.parametrize(
+  'values',
+  [
+    {'name': 'nph_minus'},
+    {'num_bits': 32},
+    {'train__learning_rate': 0.1},
+    {'loss__pairs': 'memory_bank'},
+    {'checkpoint__every_steps': 3},
+  ],
+)
+def test_another_method_of_the_same_seed_shares_it(
+  first, root, tmp_path, values
+):
+  before = kept(first)
+  second = prepared(root, tmp_path / 'run', **values)
+  assert kept(second) == kept(first) == before
+  np.testing.assert_array_equal(
+    tables.neighborhood(second)['anchors'],
+    tables.neighborhood(first)['anchors'],
+  )
+
+
+@pytest.mark.parametrize(
+  'values',
+  [
+    {'seed': 1},
+    {'data__train__num_videos': 65},
+    {'neighborhood__width': 9},
+    {'neighborhood__num_anchors': 7},
+    {'model__forget_bias': 0.0},
+    {'train__batch_size': 8},
+  ],
+)
+def test_what_the_neighbourhood_depends_on_has_a_folder_of_its_own(
+  first, root, tmp_path, values
+):
+  other = open_job(digits_config(root, **values), str(tmp_path / 'run'))
+  assert tables.neighborhood_folder(other) != tables.neighborhood_folder(first)
+  assert tables.neighborhood_stamp(other) is None
+  with pytest.raises(errors.UserError, match='run the stage prepare first'):
+    tables.tables(other)
+
+
+def test_a_job_on_a_shared_neighbourhood_exports_a_hasher(
+  first, root, tmp_path
+):
+  config = digits_config(root, train__num_epochs=0, train__num_steps=2)
+  job.run(config, str(tmp_path / 'run'), tuple(job.STAGES))
+  with (
+    np.load(tmp_path / 'run' / 'export' / 'parameters.npz') as parameters,
+    h5py.File(tables.neighborhood_folder(first) / 'anchors.h5') as file,
+  ):
+    np.testing.assert_array_equal(parameters['anchors'], file['feats'])
+  assert 'anchors (n)' in (tmp_path / 'run' / 'report.md').read_text()
+
+
+def test_a_damaged_stamp_is_an_error(first):
+  path = tables.neighborhood_folder(first) / 'neighborhood.json'
+  content = path.read_bytes()
+  for damaged in (b'', b'[]', b'{}'):
+    path.write_bytes(damaged)
+    with pytest.raises(errors.UserError, match='neighborhood.json: is damaged'):
+      tables.neighborhood_stamp(first)
+  path.write_bytes(content)
+  assert tables.neighborhood_stamp(first)['num_nearest'] == 1
+
+
+@pytest.fixture
+def itq(root, tmp_path):
+  return open_job(digits_config(root, 'itq'), str(tmp_path / 'run'))
+
+
+def test_what_a_method_fits_is_computed_once(itq, root, tmp_path, monkeypatch):
+  fitted = tables.tables(itq)
+  assert set(fitted) == {'mean', 'projection', 'threshold'}
+  again = open_job(digits_config(root, 'itq'), str(tmp_path / 'again'))
+  for name, value in tables.tables(again).items():
+    np.testing.assert_array_equal(value, fitted[name])
+  monkeypatch.setattr(type(itq.method), 'fit_tables', None)
+  for name, value in tables.tables(itq).items():
+    np.testing.assert_array_equal(value, fitted[name])
+
+
+@pytest.mark.parametrize('content', [b'', b'PK\x03\x04', b'x' * 400])
+def test_damaged_tables_are_an_error(itq, content):
+  tables.tables(itq)
+  (itq.workdir.root / 'tables.npz').write_bytes(content)
+  with pytest.raises(errors.UserError, match='tables.npz: is damaged'):
+    tables.tables(itq)
+
+
+def test_without_fitting_nothing_is_written(itq):
+  assert tables.tables(itq, fit=False) == {}
+  assert not (itq.workdir.root / 'tables.npz').exists()
