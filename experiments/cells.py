@@ -1,0 +1,219 @@
+"""One cell: its configuration, what identifies it, and its file of results."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from experiments import settings
+from nph_jax import atomic, configuration, errors
+
+ROOT = pathlib.Path(__file__).parent.parent
+# Where things lie and how often is written changes no result.
+_NO_MATTER = (
+  'data.dir', 'data.source_dir', 'data.residency', 'neighborhood.dir',
+  'checkpoint.', 'logging.', 'export.',
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Folders:
+  """Where results are kept, and where the work for them is done."""
+
+  results: pathlib.Path = ROOT / 'experiments' / 'results'
+  scratch: pathlib.Path = ROOT / 'runs' / 'experiments'
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+  """One training.
+
+  Attributes:
+    dataset: folder of its results: a data set, or EXPERIMENT/DATASET.
+    config_file: a file of configs/, or like one.
+    method: of registry.METHODS or settings.REFERENCES.
+    bits: K; 0 for the real-valued reference.
+    seed: of everything.
+    values: configuration values by dotted name, over the file's.
+  """
+
+  dataset: str
+  config_file: str
+  method: str
+  bits: int
+  seed: int
+  values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  @property
+  def name(self) -> str:
+    return f'{self.method}-{self.bits}-{self.seed}'
+
+  def path(self, folders: Folders) -> pathlib.Path:
+    """Its file of results."""
+    return folders.results / self.dataset / f'{self.name}.json'
+
+  def workdir(self, folders: Folders) -> pathlib.Path:
+    """Its scratch folder, another one for another configuration."""
+    folder = folders.scratch / self.dataset
+    return folder / f'{self.name}-{self.digest(folders)}'
+
+  def config(self, folders: Folders) -> configuration.ConfigDict:
+    """Its configuration; data and neighbourhood are shared among cells."""
+    # A reference needs the data only, which every method reads alike.
+    method = 'nph' if self.method in settings.REFERENCES else self.method
+    arg = f'{method},bits={self.bits or settings.FIRST_BITS}'
+    config = load_config(self.config_file, arg)
+    set_values(config, {**self.values, 'seed': self.seed})
+    config.data.dir = str(folders.scratch / 'data')
+    config.neighborhood.dir = str(folders.scratch / 'neighborhood')
+    return config
+
+  def digest(self, folders: Folders) -> str:
+    """A hash of all of its configuration that decides its results."""
+    flat = flat_values(self.config(folders))
+    text = json.dumps([self.method, flat], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+  def is_done(self, folders: Folders) -> bool:
+    """Whether its file is there and of this configuration."""
+    record = read(self.path(folders))
+    return record is not None and record['digest'] == self.digest(folders)
+
+
+def load_config(file: str, arg: str) -> configuration.ConfigDict:
+  """What `get_config(arg)` of a config file returns.
+
+  Args:
+    file: absolute, or from the checkout's root or the current folder.
+    arg: METHOD,bits=NUMBER.
+
+  Raises:
+    UserError: there is no such file.
+  """
+  path = next(
+    (p for p in (pathlib.Path(file), ROOT / file) if p.is_file()), None
+  )
+  if path is None:
+    raise errors.UserError(
+      f'--config={file}: no such file; name one of configs/.'
+    )
+  spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(arg)
+
+
+def set_values(
+  config: configuration.ConfigDict, values: Mapping[str, Any]
+) -> None:
+  """Sets values by dotted name, in place; a length unsets its other unit.
+
+  Raises:
+    UserError: an unknown name, or a value of another type.
+  """
+  for name, value in values.items():
+    section, _, field = name.rpartition('.')
+    try:
+      part = configuration.get(config, section) if section else config
+      part[field] = value
+    except (AttributeError, KeyError, TypeError) as error:
+      raise errors.UserError(
+        f'config.{name}={value!r}: is not a value of the configuration, or of '
+        'another type; nph_jax/configuration.py lists them all.'
+      ) from error
+  configuration.settle_lengths(config, set(values))
+
+
+def flat_values(
+  config: configuration.ConfigDict, everything: bool = False
+) -> dict[str, Any]:
+  """The values by dotted name, as JSON holds them.
+
+  Args:
+    config: a configuration.
+    everything: and not only what decides results.
+  """
+  flat = dict(_flat(config.to_dict(), ''))
+  return {k: v for k, v in flat.items() if everything or matters(k)}
+
+
+def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+  for key, value in tree.items():
+    if isinstance(value, Mapping):
+      yield from _flat(value, f'{prefix}{key}.')
+    else:
+      yield prefix + key, list(value) if isinstance(value, tuple) else value
+
+
+def matters(name: str) -> bool:
+  """Whether the configuration value of that dotted name decides results."""
+  return not name.startswith(_NO_MATTER)
+
+
+def read(path: pathlib.Path) -> dict[str, Any] | None:
+  """A file of results, None if there is none.
+
+  Raises:
+    UserError: it is not one.
+  """
+  try:
+    record = json.loads(path.read_text())
+    record['digest'], record['map']
+  except FileNotFoundError:
+    return None
+  except (ValueError, KeyError, TypeError) as error:
+    raise errors.UserError(
+      f'{path}: is damaged; remove it and run the same command again.'
+    ) from error
+  return record
+
+
+def write(path: pathlib.Path, record: Mapping[str, Any]) -> None:
+  """Writes a file of results atomically, a line for each entry."""
+  lines = (f'  {json.dumps(k)}: {json.dumps(v)}' for k, v in record.items())
+  atomic.write_text(path, '{\n' + ',\n'.join(lines) + '\n}\n')
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, wait: bool = True) -> Iterator[bool]:
+  """Holds the lock file `path`; yields False if another process does.
+
+  Args:
+    path: made if missing.
+    wait: until it is free.
+  """
+  path.parent.mkdir(parents=True, exist_ok=True)
+  handle = os.open(path, os.O_CREAT | os.O_RDWR)
+  try:
+    fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    yield True
+  except BlockingIOError:
+    yield False
+  finally:
+    os.close(handle)
+
+
+def commit() -> str:
+  """The checkout's commit, marked if code differs from it; '' outside git."""
+  code = ('*.py', 'constraints.txt')
+  try:
+    head = _git('rev-parse', '--short=12', 'HEAD')
+    return head + ('+changes' if _git('status', '--short', '--', *code) else '')
+  except (OSError, subprocess.CalledProcessError):
+    return ''
+
+
+def _git(*args: str) -> str:
+  done = subprocess.run(
+    ['git', *args], cwd=ROOT, capture_output=True, text=True, check=True
+  )
+  return done.stdout.strip()

@@ -1,0 +1,28 @@
+"""Figure 3: mAP@K of all methods and code lengths, as tables.
+
+  python -m experiments.figure3_map [--config=configs/moving_digits.py] [--full]
+
+Without --full: every method at 32 bits, and those of settings.METHODS_ALL_BITS
+at the other lengths. results/DATASET/ holds the cells, results/DATASET.md the
+tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments import command_line, grid
+from nph_jax import errors
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Runs what is missing and writes the tables."""
+  flags = command_line.parser('All methods, code lengths and K.')
+  flags.add_argument('--full', action='store_true', help='all at all lengths')
+  chosen = command_line.options(flags, argv)
+  pairs = grid.default_pairs(chosen, chosen.flags.full)
+  grid.run_all(chosen, lambda dataset, seed: dataset.cells(pairs, seed))
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,162 @@
+"""Figure 5: the ten nearest videos of some queries, hits and misses marked.
+
+  python -m experiments.figure5_examples [--config=...] [--queries=0,7,19]
+
+Two methods above each other, 64 bits, the first seed. A query's and its
+results' middle frames where the data set shows pictures (moving_digits),
+their classes and distances everywhere; green is a hit, red a miss. Without
+--queries: the first ones of different labels. Writes
+results/DATASET-examples.png.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments import cells, command_line, grid, paper, settings
+from nph_jax import atomic, errors
+from nph_jax.retrieval import hamming
+
+_TOP = 10
+_HIT, _MISS = 'tab:green', 'tab:red'
+
+
+def nearest(query: np.ndarray, database: np.ndarray, count: int) -> np.ndarray:
+  """The database rows nearest to each query, ties by row.
+
+  Args:
+    query: packed codes, [Q, P].
+    database: likewise, [N, P].
+    count: of rows.
+
+  Returns:
+    (rows, distances), each [Q, count].
+  """
+  distances = hamming.hamming_distances(query, database)
+  rows = np.argsort(distances, axis=1, kind='stable')[:, :count]
+  return rows, np.take_along_axis(distances, rows, axis=1)
+
+
+def different_queries(labels: np.ndarray, count: int) -> list[int]:
+  """The first `count` rows whose labels differ from all before them."""
+  seen, rows = set(), []
+  for row, label in enumerate(labels):
+    if label.tobytes() not in seen:
+      seen.add(label.tobytes())
+      rows.append(row)
+  return rows[:count]
+
+
+def codes(cell: cells.Cell, folders: cells.Folders) -> list[np.ndarray]:
+  """A cell's codes of query and database; it runs again if they are gone."""
+  from experiments import running  # slow; wrong flags fail before
+
+  paths = [running.codes_path(cell, folders, s) for s in ('query', 'database')]
+  if not all(path.is_file() for path in paths):
+    cell.path(folders).unlink(missing_ok=True)
+  grid.run([cell], folders)
+  return [np.load(path) for path in paths]
+
+
+def draw(
+  path: pathlib.Path,
+  splits: dict[str, Any],
+  queries: Sequence[int],
+  found: dict[str, tuple[np.ndarray, np.ndarray]],
+) -> None:
+  """Draws a block of rows for each query: one row a method.
+
+  Args:
+    path: of the picture.
+    splits: 'query' and 'database', with `read`.
+    queries: rows of the query split.
+    found: by method, the rows and distances of `nearest` for `queries`.
+  """
+  from matplotlib import figure
+
+  count = len(queries) * len(found)
+  plot = figure.Figure(figsize=(_TOP + 1.6, 1.25 * count), layout='constrained')
+  panels = plot.subplots(count, _TOP + 1, squeeze=False)
+  asked = splits['query'].read(queries)
+  for number in range(len(queries)):
+    label = asked['labels'][number]
+    for line, (method, (rows, distances)) in enumerate(found.items()):
+      row = panels[number * len(found) + line]
+      _tile(row[0], asked['frames'][number], label, 'black')
+      row[0].set_ylabel(paper.NAMES.get(method, method), fontsize='small')
+      shown = splits['database'].read(rows[number])
+      for axes, frames, other, distance in zip(
+        row[1:], shown['frames'], shown['labels'], distances[number]
+      ):
+        hit = bool((label & other).any())
+        _tile(axes, frames, other, _HIT if hit else _MISS, int(distance))
+  with atomic.replacing(path) as temporary:
+    plot.savefig(temporary, dpi=100)
+
+
+def _tile(
+  axes: Any,
+  frames: np.ndarray,
+  label: np.ndarray,
+  color: str,
+  distance: int | None = None,
+) -> None:
+  """One video: its middle frame if it is a picture, its classes, a border."""
+  picture = _picture(frames)
+  if picture is not None:
+    axes.imshow(picture, cmap='gray')
+  names = ', '.join(map(str, np.flatnonzero(label)))
+  text = names if distance is None else f'{names} ({distance})'
+  axes.set_title(text, fontsize='small', pad=2)
+  axes.set_xticks([])
+  axes.set_yticks([])
+  for side in axes.spines.values():
+    side.set(color=color, linewidth=3)
+
+
+def _picture(frames: np.ndarray) -> np.ndarray | None:
+  """The middle of frames [M, L] as a square picture of at most 64 x 64."""
+  side = round(frames.shape[1] ** 0.5)
+  if side > 64 or side**2 != frames.shape[1]:
+    return None
+  return frames[len(frames) // 2].astype(np.float32).reshape(side, side)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Runs the cells if need be and draws a figure for each data set."""
+  from nph_jax.stages.job import open_job  # slow; --help needs none of it
+
+  flags = command_line.parser('The nearest videos of some queries.')
+  flags.add_argument('--queries', type=command_line.numbers, default=())
+  chosen = command_line.options(flags, argv)
+  methods = grid.available(chosen.methods or settings.EXAMPLE_METHODS)
+  bits = (chosen.bits or [settings.EXAMPLE_BITS])[0]
+  for dataset in chosen.datasets:
+    pairs = [(method, bits) for method in methods]
+    made = dataset.cells(pairs, chosen.seeds[0])
+    found_codes = [codes(cell, chosen.folders) for cell in made]
+    cell = dataset.cells([('cosine', 0)], chosen.seeds[0])[0]
+    workdir = str(cell.workdir(chosen.folders))
+    job = open_job(cell.config(chosen.folders), workdir)
+    splits = job.dataset.splits
+    queries = list(chosen.flags.queries) or _default_queries(splits['query'])
+    found = {
+      method: nearest(query[queries], database, _TOP)
+      for method, (query, database) in zip(methods, found_codes)
+    }
+    path = chosen.folders.results / f'{dataset.name}-examples.png'
+    draw(path, splits, queries, found)
+    print(path)
+
+
+def _default_queries(split: Any) -> list[int]:
+  labels = split.read(range(min(split.num_videos, 1000)))['labels']
+  return different_queries(labels, settings.EXAMPLE_QUERIES)
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,145 @@
+"""Running many cells: which, in what order, and what becomes of the rest.
+
+A finished cell is skipped; removing its file of results does it again, and so
+does another configuration. The same command in a second shell shares the work:
+each cell is done by one of them.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+
+from experiments import cells, command_line, paper, settings, tables
+from nph_jax import errors
+
+
+def available(names: Iterable[str] = ()) -> list[str]:
+  """Those of `names` that can be run, by default every method there is."""
+  from nph_jax.models import registry  # slow; wrong flags fail before
+
+  known = {*registry.METHODS, *settings.REFERENCES}
+  if not names:
+    named = [name for name in paper.NAMES if name in registry.METHODS]
+    return named + sorted(set(registry.METHODS) - set(named))
+  missing = [name for name in names if name not in known]
+  if missing:
+    print(f'not in the registry: {", ".join(missing)}', file=sys.stderr)
+  return [name for name in names if name in known]
+
+
+def run_all(
+  chosen: command_line.Options,
+  cells_of: Callable[[command_line.Dataset, int], list[cells.Cell]],
+) -> None:
+  """Runs what is missing for all data sets and seeds; writes all tables.
+
+  Seeds are outermost, so that a grid that was cut is whole for the first ones.
+
+  Args:
+    chosen: the command line.
+    cells_of: the cells of a data set and seed.
+
+  Raises:
+    UserError: as `run`.
+  """
+  todo = [
+    cell
+    for seed in chosen.seeds
+    for dataset in chosen.datasets
+    for cell in cells_of(dataset, seed)
+  ]
+  try:
+    run(todo, chosen.folders)
+  finally:
+    tables.write_all(chosen.folders.results)
+
+
+def run(todo: Sequence[cells.Cell], folders: cells.Folders) -> None:
+  """Runs all cells that are not done; one that fails does not stop the rest.
+
+  Raises:
+    UserError: some failed; which, and where their tracebacks are.
+  """
+  _quiet()
+  failed = []
+  for number, cell in enumerate(todo, 1):
+    if cell.is_done(folders):
+      continue
+    print(f'[{number}/{len(todo)}] {cell.dataset} {cell.name}', file=sys.stderr)
+    if not _run_one(cell, folders):
+      failed.append(f'{cell.dataset}/{cell.name}')
+  if failed:
+    raise errors.UserError(
+      f'{len(failed)} of {len(todo)} cells failed: {", ".join(failed)}; their '
+      f'.log files are under {folders.scratch}, and the same command tries '
+      'them again.'
+    )
+
+
+def _quiet() -> None:
+  from absl import logging
+
+  from nph_jax import allocator, compilation
+
+  logging.set_verbosity(logging.WARNING)  # orbax reports every step of its
+  allocator.keep_freed_memory()
+  compilation.use_persistent_cache()
+
+
+def _run_one(cell: cells.Cell, folders: cells.Folders) -> bool:
+  """Runs a cell unless another process does; says whether that went well."""
+  import jax
+
+  from experiments import running  # slow; wrong flags fail before
+
+  folder = cell.workdir(folders)
+  log = folder.with_name(f'{folder.name}.log')
+  start = time.perf_counter()
+  with cells.locked(folder.with_name(f'{folder.name}.lock'), False) as mine:
+    if not mine or cell.is_done(folders):
+      return True
+    try:
+      record = running.run(cell, folders)
+    except Exception as error:  # whatever it is, the other cells go on
+      log.write_text(traceback.format_exc())
+      print(f'  failed: {error} ({log})', file=sys.stderr)
+      return False
+    finally:
+      jax.clear_caches()  # programs of other shapes are of no more use
+      gc.collect()
+  log.unlink(missing_ok=True)
+  value = record['map']['min_rk,expected'].get(str(settings.SUMMARY_K))
+  took = time.perf_counter() - start
+  print(f'  mAP@{settings.SUMMARY_K} {value}, {took:.0f} s', file=sys.stderr)
+  return True
+
+
+def default_pairs(
+  chosen: command_line.Options, full: bool = False
+) -> list[tuple[str, int]]:
+  """(method, bits) of the main grid: references, 32 bits, then the others.
+
+  Args:
+    chosen: its methods and bits, where given, instead of the defaults.
+    full: all methods at all bits.
+  """
+  methods = available(chosen.methods)
+  bits = chosen.bits or settings.BITS
+  first = [b for b in bits if b == settings.FIRST_BITS]
+  rest = [b for b in bits if b != settings.FIRST_BITS]
+  every = full or chosen.methods
+  return [
+    ('cosine', 0),
+    *(('random', b) for b in bits),
+    *((m, b) for b in first for m in methods),
+    *(
+      (m, b)
+      for b in rest
+      for m in methods
+      if every or m in settings.METHODS_ALL_BITS
+    ),
+  ]

@@ -1,0 +1,96 @@
+"""The files of results read back, and the parts that tables are made of."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments import cells, paper, settings
+
+PROTOCOL = 'min_rk,expected'
+
+Record = Mapping[str, Any]
+
+
+class Results:
+  """The records of one folder, by method and code length."""
+
+  def __init__(self, records: Iterable[Record]):
+    self._records: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+      key = record['method'], record['bits']
+      self._records.setdefault(key, []).append(record)
+
+  @classmethod
+  def read(cls, folder: pathlib.Path) -> Results:
+    """Of all files in `folder`; none if it is not there."""
+    return cls(filter(None, map(cells.read, sorted(folder.glob('*.json')))))
+
+  def __bool__(self) -> bool:
+    return bool(self._records)
+
+  @property
+  def methods(self) -> list[str]:
+    """Those with results, references last, in the order of paper.NAMES."""
+    found = {method for method, _ in self._records}
+    known = [name for name in paper.NAMES if name in found]
+    return known + sorted(found - set(known))
+
+  def bits(self) -> list[int]:
+    """The code lengths with results of a hashing method."""
+    references = settings.REFERENCES
+    return sorted({b for m, b in self._records if m not in references})
+
+  def of(self, method: str, bits: int) -> list[Record]:
+    """The records of all seeds; the real-valued reference has any length."""
+    bits = 0 if method == 'cosine' else bits
+    return self._records.get((method, bits), [])
+
+  def all(self) -> list[Record]:
+    return [r for records in self._records.values() for r in records]
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+  """'.123 +- .004', without the deviation for one value, '-' for none."""
+  values = [v for v in values if v is not None]
+  if not values:
+    return '-'
+  mean = f'{np.mean(values):.{digits}f}'.removeprefix('0')
+  if len(values) == 1:
+    return mean
+  return f'{mean} +- {np.std(values):.{digits}f}'.replace('+- 0.', '+- .')
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """A Markdown table."""
+  lines = [header, ['---'] * len(header), *rows]
+  return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def name_of(method: str) -> str:
+  return paper.NAMES.get(method, method)
+
+
+def map_at(
+  record: Record, k: int, part: str = 'map', protocol: str = PROTOCOL
+) -> float | None:
+  """A record's mAP@K, None if it has none."""
+  return record.get(part, {}).get(protocol, {}).get(str(k))
+
+
+def origin(results: Results) -> str:
+  """The protocol, the counts and the commits, as a paragraph."""
+  records = results.all()
+  videos = records[0]['videos']
+  commits = sorted({r['commit'] for r in records if r['commit']})
+  hours = sum(r['seconds'] for r in records) / 3600
+  return (
+    f'{videos["train"]} training videos, {videos["query"]} queries, '
+    f'{videos["database"]} in the database. AP divided by min(R, K), ties as '
+    'their expectation, self kept; mean and standard deviation over seeds. '
+    f'{len(records)} cells, {hours:.1f} hours of work, at commit '
+    f'{", ".join(commits) or "unknown"}.'
+  )

@@ -1,0 +1,173 @@
+"""Running one cell through the stages of the main job, and measuring it."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import time
+from typing import Any
+
+import numpy as np
+
+from experiments import cells, measures, settings
+from nph_jax import atomic
+from nph_jax.neighborhood import anchor_graph
+from nph_jax.retrieval import evaluation
+from nph_jax.stages import bundling, evaluating, prepare, tables, training
+from nph_jax.stages.job import Job, open_job
+
+_BLOCK_SIZE = 256
+
+
+def run(cell: cells.Cell, folders: cells.Folders) -> dict[str, Any]:
+  """Trains and measures a cell, from where its scratch folder stands.
+
+  Only the codes stay in that folder.
+
+  Returns:
+    The record that was written to the cell's file of results.
+  """
+  job = open_job(cell.config(folders), str(cell.workdir(folders)))
+  start = time.perf_counter()
+  if cell.method in settings.REFERENCES:
+    measured = _reference(cell, job)
+  else:
+    measured = _method(job, folders)
+  record = {
+    **_about(cell, folders, job),
+    'seconds': round(time.perf_counter() - start, 1),
+    **measured,
+  }
+  cells.write(cell.path(folders), record)
+  _remove_all_but_codes(job)
+  return record
+
+
+def _about(
+  cell: cells.Cell, folders: cells.Folders, job: Job
+) -> dict[str, Any]:
+  values = {k: v for k, v in cell.values.items() if cells.matters(k)}
+  return {
+    'dataset': cell.dataset,
+    'method': cell.method,
+    'bits': cell.bits,
+    'seed': cell.seed,
+    'digest': cell.digest(folders),
+    'commit': cells.commit(),
+    'config': cell.config_file,
+    'values': values,
+    'videos': dict(job.shape.num_videos),
+  }
+
+
+def _method(job: Job, folders: cells.Folders) -> dict[str, Any]:
+  start = time.perf_counter()
+  # Cells of a seed share autoencoder and anchors: one process makes them.
+  with cells.locked(folders.scratch / f'prepare-{job.config.seed}.lock'):
+    prepare.run(job)
+  prepared = time.perf_counter()
+  training.run(job)
+  trained = time.perf_counter()
+  hasher = bundling.trained_bundle(job).load()
+  query = encode(hasher, job.dataset.split('query'))
+  same = job.dataset.split('query').same_source_as(
+    job.dataset.split('database')
+  )
+  database = query if same else encode(hasher, job.dataset.split('database'))
+  self_rows = evaluating.self_rows(query, database, same)
+  _write_codes(job, query, database)
+  return {
+    'prepare_seconds': round(prepared - start, 1),
+    'train_seconds': round(trained - prepared, 1),
+    'steps': training.trained_steps(job),
+    'graph': graph(job),
+    **measures.of_codes(query, database, self_rows, tuple(job.config.eval.ks)),
+  }
+
+
+def encode(hasher: Any, split: Any) -> measures.Encoded:
+  """Runs an exported hasher over a split, in file order."""
+  from nph_jax.data import input_pipeline  # tensorflow takes seconds
+
+  parts = []
+  for block in input_pipeline.evaluation_blocks(split, hasher.block_size):
+    mask = block['mask']
+    codes, relaxed = hasher.encode_relaxed(block['frames'][mask])
+    parts.append((codes, relaxed, block['labels'][mask], block['digest'][mask]))
+  return measures.Encoded(*map(np.concatenate, zip(*parts)))
+
+
+def graph(job: Job) -> dict[str, Any] | None:
+  """S of the training videos, None for a method without it.
+
+  Returns:
+    num_anchors, num_nearest, pair_density, mean_degree, empty_anchors, and
+    precision, None without training labels (a diagnostic only).
+  """
+  if not job.method.needs_neighborhood:
+    return None
+  found = tables.neighborhood(job)
+  indices, count = np.asarray(found['anchor_indices']), len(found['anchors'])
+  statistics = anchor_graph.graph_statistics(indices, count)
+  split = job.dataset.split('train')
+  precision = None
+  if split.has_labels:
+    precision = measures.graph_precision(indices, pooled(split)[1])
+  return {
+    'num_anchors': count,
+    'num_nearest': indices.shape[1],
+    'pair_density': round(statistics.pair_density, 6),
+    'mean_degree': round(statistics.mean_degree, 2),
+    'empty_anchors': statistics.empty_anchors,
+    'precision': precision,
+  }
+
+
+def pooled(split: Any) -> tuple[np.ndarray, np.ndarray]:
+  """Mean frames [N, L] float32 and labels of a split, in file order."""
+  from nph_jax.data import input_pipeline  # tensorflow takes seconds
+
+  means, labels = [], []
+  for block in input_pipeline.evaluation_blocks(split, _BLOCK_SIZE):
+    frames = block['frames'][block['mask']]
+    means.append(frames.mean(axis=1, dtype=np.float32))
+    labels.append(block['labels'][block['mask']])
+  return np.concatenate(means), np.concatenate(labels)
+
+
+def _reference(cell: cells.Cell, job: Job) -> dict[str, Any]:
+  query, query_labels = pooled(job.dataset.split('query'))
+  database, database_labels = pooled(job.dataset.split('database'))
+  ks = tuple(job.config.eval.ks)
+  if cell.method == 'random':
+    return measures.of_random_codes(
+      cell.bits, query_labels, database_labels, ks, cell.seed
+    )
+  centre = pooled(job.dataset.split('train'))[0].mean(axis=0)
+  scored = evaluation.evaluate_vectors(
+    query - centre, query_labels, database - centre, database_labels, ks=ks
+  )
+  return {'map': measures.by_protocol(scored.map)}
+
+
+def codes_path(
+  cell: cells.Cell, folders: cells.Folders, split: str
+) -> pathlib.Path:
+  """Where a finished cell's packed codes of 'query' or 'database' are."""
+  return cell.workdir(folders) / 'codes' / f'{split}.npy'
+
+
+def _write_codes(
+  job: Job, query: measures.Encoded, database: measures.Encoded
+) -> None:
+  for name, split in (('query', query), ('database', database)):
+    with atomic.replacing(job.workdir.codes / f'{name}.npy') as temporary:
+      np.save(temporary, split.codes)
+
+
+def _remove_all_but_codes(job: Job) -> None:
+  for path in job.workdir.root.iterdir():
+    if path.is_dir() and path != job.workdir.codes:
+      shutil.rmtree(path)
+    elif path.is_file():
+      path.unlink()

@@ -1,0 +1,98 @@
+"""What the experiments run: sizes, lengths, methods, bits and seeds.
+
+Everything that decides cost is here. Lengths are in steps and the same for all
+methods; what is not set here is as in nph_jax/configuration.py.
+"""
+
+SEEDS = (0, 1, 2)
+BITS = (8, 16, 32, 64)
+FIRST_BITS = 32  # every method; the others only for METHODS_ALL_BITS
+METHODS_ALL_BITS = (
+  'nph', 'nph_tuned', 'itq', 'ssth', 'ssvh', 'plain', 'selfatt',
+)  # fmt: skip
+
+# Rows for orientation, not methods: random codes, and the cosine between
+# mean-pooled features less the training mean, in real numbers.
+REFERENCES = ('random', 'cosine')
+RANDOM_DRAWS = 20
+
+# The summary's mean is over these, at this K.
+SUMMARY_BITS = (16, 32, 64)
+SUMMARY_K = 20
+
+# Up to so many queries and database videos together, all are also ranked
+# against all.
+ALL_AGAINST_ALL = 1000
+
+_WIDTHS = {
+  'model.hidden_width': 128,
+  'model.memory_width': 128,
+  'model.attention.scale': 128.0,  # d^k = b, as in the paper
+  'neighborhood.width': 128,
+}
+_EVERYWHERE = {
+  'export.block_size': 128,
+  'checkpoint.every_steps': 250,
+  'checkpoint.keep': 1,
+  'logging.every_steps': 50,
+}
+
+# By the name of the config file; other data sets run as their config says.
+DATASETS = {
+  'moving_digits': {
+    'config': 'configs/moving_digits.py',
+    'values': {
+      **_EVERYWHERE,
+      **_WIDTHS,
+      'data.train.num_videos': 10_000,
+      'neighborhood.num_steps': 600,
+      'train.num_steps': 400,
+    },
+  },
+  'ucf101_10': {
+    'config': 'experiments/ucf101_10.py',
+    'values': {
+      **_EVERYWHERE,
+      **_WIDTHS,
+      'neighborhood.num_steps': 500,
+      'train.num_steps': 300,
+    },
+  },
+}
+
+# figure4_pr
+PR_METHODS = ('nph_tuned', 'nph', 'ssvh', 'jtae', 'ssth', 'itq')
+PR_BITS = (16, 32, 64)
+
+# table1_unseen, table2_train25
+TRANSFER_METHODS = ('ssth', 'jtae', 'ssvh', 'nph', 'nph_tuned', 'itq')
+TRANSFER_BITS = (32, 64)
+TRANSFER_QUERIES = 1000  # at most, as in the paper
+
+# table3_ablation, in the paper's order
+ABLATIONS = (
+  'fullcnn', 'plain', 'selfatt', 'neibatt', 'selfatt_ls', 'neibcat',
+  'nph_minus', 'nph',
+)  # fmt: skip
+ABLATION_BITS = (32, 64)
+
+# anchors_sweep: training videos N (0: all there are), anchors n, nearest a.
+SWEEP_METHOD, SWEEP_BITS = 'nph', 32
+SWEEP = {
+  'moving_digits': {
+    'videos': (2500, 10_000),
+    'anchors': (100, 300, 1000, 2000),
+    'nearest': 3,
+  },
+  'ucf101_10': {'videos': (0,), 'anchors': (20, 50, 100, 200), 'nearest': 1},
+}
+SWEEP_OTHERWISE = {
+  'videos': (0,),
+  'anchors': (500, 1000, 2000, 4000),
+  'nearest': 3,
+}
+
+# figure5_examples
+EXAMPLE_METHODS = ('nph_tuned', 'ssvh')
+EXAMPLE_BITS = 64
+EXAMPLE_QUERIES = 4

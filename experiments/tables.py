@@ -1,0 +1,200 @@
+"""Markdown tables from the files of results, beside the paper's numbers.
+
+  python -m experiments.tables [--results=DIR]
+
+Writes results/*.md, and the marked blocks of experiments/README.md with them.
+Mean and standard deviation over seeds; '-' where a cell is missing.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from experiments import cells, paper_tables, settings
+from experiments.records import (
+  PROTOCOL,
+  Record,
+  Results,
+  map_at,
+  markdown,
+  name_of,
+  origin,
+  spread,
+)
+from nph_jax import atomic, errors
+
+_README = cells.ROOT / 'experiments' / 'README.md'
+_KS = (5, 10, 20, 40, 60, 80, 100)
+
+
+def by_length(results: Results, k: int, part: str, protocol: str) -> str:
+  """mAP@K: a row for each method, a column for each code length.
+
+  The last column is the mean over settings.SUMMARY_BITS of each seed's values.
+  """
+  bits = results.bits()
+  mean_of = ' / '.join(map(str, settings.SUMMARY_BITS))
+
+  def value(records: Sequence[Record]) -> list[float | None]:
+    return [map_at(r, k, part, protocol) for r in records]
+
+  rows = []
+  for method in results.methods:
+    columns = [spread(value(results.of(method, b))) for b in bits]
+    if any(column != '-' for column in columns):
+      mean = spread(_means_over_lengths(results, method, value))
+      rows.append([name_of(method), *columns, mean])
+  return markdown(
+    ['', *(f'{b} bits' for b in bits), f'mean of {mean_of}'], rows
+  )
+
+
+def _means_over_lengths(
+  results: Results,
+  method: str,
+  value: Callable[[Sequence[Record]], list[float | None]],
+) -> list[float]:
+  """For each seed that has all lengths, the mean of them."""
+  per_length = []
+  for b in settings.SUMMARY_BITS:
+    records = results.of(method, b)
+    found = zip((r['seed'] for r in records), value(records))
+    per_length.append({s: v for s, v in found if v is not None})
+  seeds = set.intersection(*map(set, per_length))
+  return [np.mean([v[s] for v in per_length]) for s in sorted(seeds)]
+
+
+def by_k(results: Results, bits: int) -> str:
+  """mAP@K at one code length: a row for each method, a column for each K."""
+  rows = [
+    [
+      name_of(method),
+      *(spread([map_at(r, k) for r in results.of(method, bits)]) for k in _KS),
+    ]
+    for method in results.methods
+    if results.of(method, bits)
+  ]
+  return markdown(['', *(f'@{k}' for k in _KS)], rows)
+
+
+def about_codes(results: Results) -> str:
+  """Bits, their use, what the sign costs, the graph and the time."""
+  header = [
+    '', 'bits', 'bit entropy', 'bit correlation', 'distinct codes',
+    'mAP@20 of codes / of t', 'steps', 'training, s',
+  ]  # fmt: skip
+  rows = []
+  for bits in results.bits():
+    for method in results.methods:
+      records = [r for r in results.of(method, bits) if 'bit_entropy' in r]
+      if records:
+        rows.append([name_of(method), str(bits), *_about(records)])
+  return markdown(header, rows)
+
+
+def _about(records: Sequence[Record]) -> list[str]:
+  column = lambda name: [r[name] for r in records]  # noqa: E731
+  ratios = []
+  for record in records:
+    real = map_at(record, settings.SUMMARY_K, 'map_relaxed')
+    code = map_at(record, settings.SUMMARY_K)
+    ratios.append(code / real if real else None)
+  return [
+    spread(column('bit_entropy')),
+    spread(column('bit_correlation')),
+    f'{np.mean(column("distinct_codes")):.0f}',
+    spread(ratios, 2),
+    '/'.join(map(str, sorted(set(column('steps'))))),
+    f'{np.mean(column("train_seconds")):.0f}',
+  ]
+
+
+def dataset_page(name: str, results: Results) -> str:
+  """All tables of the main grid on one data set."""
+  parts = [
+    f'# {name}',
+    origin(results),
+    f'## mAP@{settings.SUMMARY_K} by code length',
+    by_length(results, settings.SUMMARY_K, 'map', PROTOCOL),
+  ]
+  together = by_length(
+    results,
+    settings.SUMMARY_K,
+    'map_all_against_all',
+    f'{PROTOCOL},exclude_self',
+  )
+  if together.count('\n') > 1:
+    parts += [
+      f'## mAP@{settings.SUMMARY_K}, all against all, self excluded',
+      together,
+    ]
+  for bits in results.bits():
+    parts += [f'## mAP@K, {bits} bits', by_k(results, bits)]
+  parts += ['## The codes', about_codes(results)]
+  return '\n\n'.join(parts) + '\n'
+
+
+def pages(results: pathlib.Path) -> dict[str, str]:
+  """Every page of tables by name, from the files under `results`."""
+  special = {*paper_tables.TRANSFERS, 'anchors_sweep'}
+  sets = _sets(results, special)
+  found = {name: dataset_page(name, one) for name, one in sets.items()}
+  found['table3_ablation'] = paper_tables.ablation_page(sets)
+  for name in paper_tables.TRANSFERS:
+    found[name] = paper_tables.transfer_page(name, _sets(results / name))
+  found['anchors_sweep'] = paper_tables.sweep_page(
+    _sets(results / 'anchors_sweep')
+  )
+  return {name: text for name, text in found.items() if text}
+
+
+def _sets(
+  folder: pathlib.Path, besides: Iterable[str] = ()
+) -> dict[str, Results]:
+  folders = sorted(p for p in folder.glob('*') if p.is_dir())
+  found = {p.name: Results.read(p) for p in folders if p.name not in besides}
+  return {name: results for name, results in found.items() if results}
+
+
+def write_all(results: pathlib.Path) -> None:
+  """Writes a page for each data set and experiment that has results."""
+  for name, text in pages(results).items():
+    atomic.write_text(results / f'{name}.md', text)
+
+
+def filled(text: str, blocks: Mapping[str, str]) -> str:
+  """`text` with its marked blocks filled anew.
+
+  A block is what stands between `<!-- table NAME -->` and `<!-- end -->`; one
+  without a page keeps what it has. Headings of a page go two levels down.
+  """
+
+  def fill(match: re.Match[str]) -> str:
+    page = blocks.get(match['name'])
+    if page is None:
+      return match[0]
+    page = re.sub(r'^#', '###', page.strip(), flags=re.MULTILINE)
+    return f'{match["start"]}\n\n{page}\n\n<!-- end -->'
+
+  pattern = r'(?P<start><!-- table (?P<name>\S+) -->).*?<!-- end -->'
+  return re.sub(pattern, fill, text, flags=re.DOTALL)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Writes all pages and fills the README."""
+  flags = errors.Parser(description='Tables.', allow_abbrev=False)
+  default = cells.Folders().results
+  flags.add_argument('--results', type=pathlib.Path, default=default)
+  flags.add_argument('--readme', type=pathlib.Path, default=_README)
+  known = flags.parse_args(argv)
+  write_all(known.results)
+  text = filled(known.readme.read_text(), pages(known.results))
+  atomic.write_text(known.readme, text)
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

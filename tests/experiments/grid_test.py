@@ -1,0 +1,204 @@
+"""Running cells: what is skipped, done again and survives, and a micro grid."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import (
+  cells,
+  command_line,
+  figure3_map,
+  grid,
+  paper,
+  running,
+  settings,
+)
+from nph_jax import errors
+from nph_jax.models import registry
+
+MICRO = (
+  '--config.data.train.num_videos=64',
+  '--config.data.query.num_videos=8',
+  '--config.data.database.num_videos=100',
+  '--config.data.canvas=10',
+  '--config.data.num_frames=4',
+  '--config.model.hidden_width=16',
+  '--config.model.memory_width=16',
+  '--config.neighborhood.width=16',
+  '--config.neighborhood.num_steps=4',
+  '--config.train.num_steps=4',
+  '--config.train.batch_size=16',
+)
+
+
+@pytest.fixture
+def where(tmp_path):
+  return cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
+
+
+@pytest.fixture
+def done(monkeypatch):
+  """Cells that a stand-in for `running.run` has done; seed 13 fails."""
+  names = []
+
+  def run(cell, folders):
+    if cell.seed == 13:
+      raise ValueError('unlucky')
+    names.append(cell.name)
+    record = {'digest': cell.digest(folders), 'map': {'min_rk,expected': {}}}
+    cells.write(cell.path(folders), record)
+    return record
+
+  monkeypatch.setattr(running, 'run', run)
+  return names
+
+
+def dataset(**values):
+  return command_line.Dataset('digits', 'configs/moving_digits.py', values)
+
+
+def test_finished_cells_are_skipped_and_removed_ones_done_again(where, done):
+  todo = dataset().cells([('nph', 8), ('nph', 16)], 0)
+  grid.run(todo, where)
+  assert done == ['nph-8-0', 'nph-16-0']
+  grid.run(todo, where)
+  assert len(done) == 2
+  todo[1].path(where).unlink()
+  grid.run(todo, where)
+  assert done[2:] == ['nph-16-0']
+
+
+def test_another_configuration_is_done_again(where, done):
+  grid.run(dataset().cells([('nph', 8)], 0), where)
+  changed = dataset(**{'train.num_steps': 7}).cells([('nph', 8)], 0)
+  grid.run(changed, where)
+  assert done == ['nph-8-0', 'nph-8-0']
+  assert changed[0].is_done(where)
+
+
+def test_a_failing_cell_does_not_stop_the_others(where, done):
+  todo = [*dataset().cells([('nph', 8)], 13), *dataset().cells([('nph', 8)], 1)]
+  with pytest.raises(errors.UserError, match='1 of 2 .*nph-8-13'):
+    grid.run(todo, where)
+  assert done == ['nph-8-1']
+  (log,) = where.scratch.rglob('*.log')
+  assert 'unlucky' in log.read_text()
+  assert not todo[0].path(where).exists()
+
+
+def test_a_cell_that_another_process_does_is_left_to_it(where, done):
+  (cell,) = dataset().cells([('nph', 8)], 0)
+  folder = cell.workdir(where)
+  with cells.locked(folder.with_name(f'{folder.name}.lock')):
+    grid.run([cell], where)
+  assert done == []
+
+
+def test_the_default_grid(monkeypatch):
+  names = [n for n in paper.NAMES if n not in settings.REFERENCES]
+  monkeypatch.setattr(grid, 'available', lambda chosen: chosen or names)
+  flags = command_line.parser('x')
+  argv = ['--config=configs/moving_digits.py']
+  chosen = command_line.options(flags, argv)
+  pairs = grid.default_pairs(chosen)
+  hashing = [p for p in pairs if p[0] not in ('cosine', 'random')]
+  assert len(hashing) == 16 + 3 * 7 and len(set(pairs)) == len(pairs)
+  assert {m for m, b in hashing if b == 8} == {
+    'nph', 'nph_tuned', 'itq', 'ssth', 'ssvh', 'plain', 'selfatt',
+  }  # fmt: skip
+  full = grid.default_pairs(chosen, full=True)
+  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 64
+  some = command_line.options(flags, [*argv, '--methods=dh', '--bits=8,32'])
+  assert ('dh', 8) in grid.default_pairs(some)
+
+
+def test_methods_are_those_of_the_registry(monkeypatch, capsys):
+  monkeypatch.setattr(registry, 'METHODS', {'newer': 0, 'itq': 0, 'nph': 0})
+  assert grid.available() == ['nph', 'itq', 'newer']
+  assert grid.available(['itq', 'none', 'random']) == ['itq', 'random']
+  assert 'none' in capsys.readouterr().err
+
+
+def test_the_command_line():
+  flags = command_line.parser('x')
+  chosen = command_line.options(
+    flags,
+    [
+      '--config=configs/moving_digits.py',
+      '--name=mine',
+      '--bits=8,64',
+      '--seeds=3',
+      '--config.train.learning_rate=0.01',
+      '--config.data.name=moving_digits',
+    ],
+  )
+  assert (chosen.bits, chosen.seeds, chosen.methods) == ((8, 64), (3,), ())
+  (one,) = chosen.datasets
+  assert one.name == 'mine'
+  assert one.values['train.learning_rate'] == 0.01
+  assert one.values['data.name'] == 'moving_digits'
+  assert one.values['data.train.num_videos'] == 10_000  # of the settings
+
+
+@pytest.mark.parametrize(
+  'argv, words',
+  [
+    (['--oops'], 'oops'),
+    (['--seeds=a'], 'seeds'),
+    (['--name=x'], '--config'),
+    (['--config=none.py'], 'none.py'),
+    (['--config=configs/fcvid.py', '--data_dir=/none'], 'fcv_train_feats.h5'),
+    (['--config=configs/moving_digits.py', '--config.trian.x=1'], 'trian.x'),
+  ],
+)
+def test_bad_command_lines_get_one_sentence(argv, words):
+  with pytest.raises(errors.UserError, match=words):
+    command_line.options(command_line.parser('x'), argv)
+
+
+def test_default_data_sets_are_those_at_hand(monkeypatch, shared_data):
+  shared_data('ucf101_10')
+  names = [
+    d.name for d in command_line.options(command_line.parser('x'), []).datasets
+  ]
+  assert names == ['moving_digits', 'ucf101_10']
+
+
+@pytest.mark.filterwarnings('ignore:optax.global_norm')
+def test_a_micro_grid_end_to_end(tmp_path):
+  argv = [
+    '--config=configs/moving_digits.py',
+    '--methods=nph',
+    '--bits=16',
+    '--seeds=0',
+    f'--results={tmp_path / "results"}',
+    f'--scratch={tmp_path / "scratch"}',
+    *MICRO,
+  ]
+  figure3_map.main(argv)
+  folder = tmp_path / 'results' / 'moving_digits'
+  names = {p.stem for p in folder.iterdir()}
+  assert names == {'cosine-0-0', 'random-16-0', 'nph-16-0'}
+  record = json.loads((folder / 'nph-16-0.json').read_text())
+  assert record['videos'] == {'train': 64, 'query': 8, 'database': 100}
+  assert record['steps'] == 4 and record['seconds'] > 0
+  assert 0 <= record['map']['min_rk,expected']['20'] <= 1
+  assert 'min_rk,expected,exclude_self' in record['map_all_against_all']
+  assert record['pr_curve']['recall'][-1] == 1
+  assert 0 < record['graph']['pair_density'] < 1
+  assert 0 <= record['graph']['precision'] <= 1
+  assert str(tmp_path) not in json.dumps(record)
+  # Codes stay for figure5_examples, and nothing else.
+  (workdir,) = (tmp_path / 'scratch' / 'moving_digits').glob(
+    'nph-16-0-*[0-9a-f]/'
+  )
+  assert [p.name for p in workdir.iterdir()] == ['codes']
+  assert np.load(workdir / 'codes' / 'database.npy').shape == (100, 2)
+  # Where the cells of a seed share it.
+  assert len(list((tmp_path / 'scratch' / 'neighborhood').iterdir())) == 1
+  page = (tmp_path / 'results' / 'moving_digits.md').read_text()
+  assert '## mAP@K, 16 bits' in page and 'all against all' in page
+  before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
+  figure3_map.main(argv)
+  assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before

@@ -1,0 +1,147 @@
+"""The tables: means, deviations, gaps, the paper's numbers, marked blocks."""
+
+import re
+
+import pytest
+
+from experiments import cells, paper_tables, records, settings, tables
+
+
+def record(method, bits, seed, value, **more):
+  return {
+    'dataset': 'd',
+    'method': method,
+    'bits': bits,
+    'seed': seed,
+    'digest': 'x',
+    'commit': 'abc',
+    'videos': {'train': 100, 'query': 10, 'database': 20},
+    'seconds': 36.0,
+    'map': {'min_rk,expected': {'5': value + 0.1, '20': value, '40': value}},
+    **more,
+  }
+
+
+def rows(text):
+  """Cells by row name of the first table in `text`."""
+  lines = [line for line in text.splitlines() if line.startswith('|')]
+  parts = [[c.strip() for c in line.strip('|').split('|')] for line in lines]
+  return {part[0]: part[1:] for part in parts}
+
+
+@pytest.mark.parametrize(
+  'values, text',
+  [
+    ([], '-'),
+    ([None], '-'),
+    ([0.25], '.250'),
+    ([0.1, 0.3], '.200 +- .100'),
+    ([1.0, 1.0], '1.000 +- .000'),
+    ([12.0, 14.0], '13.000 +- 1.000'),
+  ],
+)
+def test_spread(values, text):
+  assert records.spread(values) == text
+
+
+def test_by_length_has_gaps_and_the_mean_of_whole_seeds():
+  found = records.Results(
+    [
+      record('nph', bits, seed, 0.1 * seed + bits / 1000)
+      for bits in (16, 32, 64)
+      for seed in (1, 2)
+      if (bits, seed) != (64, 2)
+    ]
+    + [record('itq', 32, 1, 0.5), record('cosine', 0, 1, 0.7)]
+  )
+  table = rows(tables.by_length(found, 20, 'map', tables.PROTOCOL))
+  assert table['NPH'][:3] == ['.166 +- .050', '.182 +- .050', '.164']
+  # Seed 2 lacks 64 bits: the mean is seed 1's.
+  assert table['NPH'][3] == '.137'
+  assert table['ITQ'] == ['-', '.500', '-', '-']
+  assert table['pooled cosine, real-valued'] == ['.700'] * 4
+
+
+def test_by_k_leaves_out_what_was_not_measured():
+  found = records.Results([record('nph', 32, 0, 0.2)])
+  table = rows(tables.by_k(found, 32))
+  assert table['NPH'] == ['.300', '-', '.200', '.200', '-', '-', '-']
+
+
+def test_the_ablation_stands_beside_the_paper():
+  values = {'plain': 0.1, 'neibcat': 0.3, 'nph': 0.2}
+  found = records.Results(
+    [record(name, 32, 0, value) for name, value in values.items()]
+  )
+  page = paper_tables.ablation_page({'digits': found})
+  table = rows(page)
+  assert table['NPH'][0] == '.200' and table['NPH'][5] == '.246'
+  assert table['FullCNN'][0] == '-' and table['FullCNN'][5] == '.189'
+  assert 'NeibCat > NPH > Plain' in page
+  # One of three pairs is the other way round: (2 - 1) / 3.
+  assert 'order: 0.33.' in page
+  assert '64 bits' not in page
+
+
+def test_transfer_and_sweep_pages(tmp_path):
+  folder = tmp_path / 'table1_unseen' / 'digits'
+  cells.write(folder / 'nph-32-0.json', record('nph', 32, 0, 0.4))
+  graph = {
+    'num_anchors': 50,
+    'num_nearest': 3,
+    'pair_density': 0.0125,
+    'mean_degree': 9.0,
+    'precision': None,
+  }
+  for anchors in (100, 50):
+    cells.write(
+      tmp_path / 'anchors_sweep' / f'digits-N100-n{anchors}' / 'nph-32-0.json',
+      record('nph', 32, 0, 0.4, graph={**graph, 'num_anchors': anchors}),
+    )
+  pages = tables.pages(tmp_path)
+  assert set(pages) == {'table1_unseen', 'anchors_sweep'}
+  table = rows(pages['table1_unseen'])
+  assert table['NPH'] == ['.500', '.400', '.400', '-'] + [
+    '.306',
+    '.175',
+    '.109',
+    '.079',
+  ]
+  lines = [x for x in pages['anchors_sweep'].splitlines() if 'digits' in x]
+  assert [re.split(r' *\| *', x)[4] for x in lines] == ['50', '100']
+  assert '.0125' in lines[0] and '| - |' in lines[0]
+
+
+def test_write_all_and_the_marked_blocks(tmp_path):
+  results = tmp_path / 'results'
+  cells.write(results / 'digits' / 'nph-32-0.json', record('nph', 32, 0, 0.25))
+  readme = tmp_path / 'README.md'
+  block = '<!-- table {} -->\nold\n<!-- end -->'
+  kept = block.format('absent')
+  readme.write_text(f'# T\n\n{block.format("digits")}\nmiddle\n{kept}\n')
+  for _ in range(2):  # the second time changes nothing
+    tables.main([f'--results={results}', f'--readme={readme}'])
+  text = readme.read_text()
+  assert (results / 'digits.md').read_text().startswith('# digits\n')
+  assert '### digits' in text and '| NPH | .250 | - |' in text
+  assert text.count('old') == 1 and kept in text and 'middle' in text
+  assert 'commit abc' in text
+
+
+def test_an_empty_folder_has_no_pages(tmp_path):
+  assert tables.pages(tmp_path) == {}
+  assert not records.Results.read(tmp_path / 'none')
+
+
+def test_every_method_of_the_settings_has_a_name():
+  from experiments import paper
+
+  for names in (
+    settings.METHODS_ALL_BITS,
+    settings.ABLATIONS,
+    settings.TRANSFER_METHODS,
+    settings.PR_METHODS,
+    settings.EXAMPLE_METHODS,
+    settings.REFERENCES,
+  ):
+    assert set(names) <= set(paper.NAMES)
