@@ -14,7 +14,7 @@ import pathlib
 
 from nph_jax import configuration
 
-_CHECKOUT = pathlib.Path(__file__).parent.parent
+_CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def get_config(arg=''):

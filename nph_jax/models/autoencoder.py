@@ -90,6 +90,8 @@ class AutoencoderMethod:
 
   module: Autoencoder
 
+  is_closed_form = False
+
   def init(self, key: jax.Array, tables: Mapping[str, Any]):
     """Parameters, and no other collections."""
     del tables

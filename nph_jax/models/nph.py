@@ -33,7 +33,7 @@ class Outputs(NamedTuple):
 class NPH(nn.Module):
   """Encoder, sign, decoder and the reconstruction of the neighbourhood.
 
-  The last three fields are what the ablations differ in (`ablations.py`).
+  The last fields are what the ablations (`ablations.py`) and `tuned` differ in.
 
   Attributes:
     num_bits: K.
@@ -54,6 +54,7 @@ class NPH(nn.Module):
       that read n.
     concatenates_nearest: whether the hash layer reads the nearest anchors
       beside the encoded video.
+    adds_linear_code: whether t has a linear map of the mean frame added.
   """
 
   num_bits: int
@@ -74,6 +75,7 @@ class NPH(nn.Module):
   encoder_type: type[Encoder] = NeighborhoodEncoder
   reconstructs_neighborhood: bool = True
   concatenates_nearest: bool = False
+  adds_linear_code: bool = False
 
   @property
   def reads_nearest(self) -> bool:
@@ -98,6 +100,8 @@ class NPH(nn.Module):
       self.precision,
     )
     self.hash_layer = _dense(self.num_bits)
+    if self.adds_linear_code:
+      self.linear_code = _dense(self.num_bits)
     self.first_frame = _dense(self.frame_dim)
     self.decoder = FrameDecoder(
       self.num_frames,
@@ -131,7 +135,10 @@ class NPH(nn.Module):
     video = encoded.video
     if self.concatenates_nearest:
       video = jnp.concatenate([video, nearest], axis=-1)
-    return self.hash_layer(video), encoded.memory, neighborhood  # eq. 10
+    relaxed = self.hash_layer(video)  # eq. 10
+    if self.adds_linear_code:
+      relaxed = relaxed + self.linear_code(jnp.mean(frames, axis=1))
+    return relaxed, encoded.memory, neighborhood
 
   def __call__(
     self, frames: jax.Array, nearest: jax.Array | None, train: bool = False

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from nph_jax.models import ablations, dh, itq, jtae, method, mfh, ssth, ssvh
+from nph_jax.models import (
+  ablations,
+  dh,
+  itq,
+  jtae,
+  method,
+  mfh,
+  ssth,
+  ssvh,
+  tuned,
+)
 
 # Each builds a method.Method from the arguments of `build` but its name.
 METHODS = {
@@ -13,6 +23,7 @@ METHODS = {
   'ssth': ssth.build,
   'jtae': jtae.build,
   'ssvh': ssvh.build,
+  'nph_tuned': tuned.build,
 }
 
 

@@ -26,6 +26,15 @@ def initial_state(
   return train_state.create(method, optimizer, key, tables)
 
 
+def save_closed_form(
+  job: Job, state: train_state.TrainState, folder: pathlib.Path
+) -> None:
+  """Writes what needs no training as the checkpoint of step 0."""
+  with Checkpointer(folder) as checkpointer:
+    position = {'step': 0, 'seed': job.config.seed}
+    checkpointer.save(train.replicate(state), position)
+
+
 def fit(
   job: Job,
   run: train.Run,

@@ -10,6 +10,10 @@ from nph_jax import configuration, errors, train, train_state
 from nph_jax.data import sources
 from nph_jax.models import method, registry
 from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
+from nph_jax.models.pooled_features import (
+  PrincipalComponents,
+  PrincipalComponentsMethod,
+)
 from nph_jax.workdir import Workdir
 
 
@@ -88,8 +92,16 @@ class Job:
     )
 
   @property
-  def autoencoder(self) -> AutoencoderMethod:
+  def autoencoder(self) -> AutoencoderMethod | PrincipalComponentsMethod:
+    """What yields y."""
     section = self.config.neighborhood
+    if section.features == 'pooled':
+      width = min(section.width, self.shape.feature_dim)
+      return PrincipalComponentsMethod(
+        PrincipalComponents(
+          width, self.shape.num_frames, self.shape.feature_dim
+        )
+      )
     return AutoencoderMethod(
       Autoencoder(
         width=section.width,

@@ -12,10 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from nph_jax import configuration, distributed, rng
+from nph_jax.data import pooled
 from nph_jax.neighborhood import anchor_graph, anchors, side_files
 from nph_jax.stages import tables
-from nph_jax.stages.fitting import fit
+from nph_jax.stages.fitting import fit, initial_state, save_closed_form
 from nph_jax.stages.job import Job
+from nph_jax.train_state import TrainState
 
 _BLOCK_SIZE = 256
 
@@ -36,17 +38,24 @@ def run(job: Job) -> None:
     return
   if tables.neighborhood_stamp(job) is not None:
     return
-  state = fit(
-    job,
-    job.autoencoder_run,
-    job.autoencoder,
-    job.autoencoder_optimizer,
-    {},
-    tables.neighborhood_folder(job) / 'autoencoder',
-  )
+  state = _trained_autoencoder(job)
   if distributed.is_primary():
     _write_neighborhood(job, state.params)
   distributed.barrier('neighbourhood written')
+
+
+def _trained_autoencoder(job: Job) -> TrainState:
+  """What yields y: trained, or fitted if it is a closed form."""
+  folder = tables.neighborhood_folder(job) / 'autoencoder'
+  method, run = job.autoencoder, job.autoencoder_run
+  what = (job, run, method, job.autoencoder_optimizer)
+  if not method.is_closed_form:
+    return fit(*what, {}, folder)
+  features = pooled.of_split(job.dataset.split('train'))
+  key = rng.stream(job.config.seed, f'{run.name} tables')
+  state = initial_state(*what, method.fit_tables(features, key))
+  save_closed_form(job, state, folder)
+  return jax.device_get(state)
 
 
 def _write_neighborhood(job: Job, params: dict) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from nph_jax import errors, train
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.stages import tables
-from nph_jax.stages.fitting import fit, initial_state
+from nph_jax.stages.fitting import fit, initial_state, save_closed_form
 from nph_jax.stages.job import Job
 from nph_jax.train_state import TrainState
 
@@ -36,15 +36,9 @@ def run(job: Job) -> None:
     return
   what = (job, job.run, job.method, job.optimizer, tables.tables(job))
   if job.method.is_closed_form:
-    _save_closed_form(job, initial_state(*what))
+    save_closed_form(job, initial_state(*what), job.workdir.checkpoints)
   else:
     fit(*what, job.workdir.checkpoints)
-
-
-def _save_closed_form(job: Job, state: TrainState) -> None:
-  with Checkpointer(job.workdir.checkpoints) as checkpointer:
-    position = {'step': 0, 'seed': job.config.seed}
-    checkpointer.save(train.replicate(state), position)
 
 
 def trained_steps(job: Job) -> int:

@@ -47,7 +47,7 @@ def test_features_and_reconstruction(reverse, copy_cell):
     y, frames = reference(params, v, reverse, copy_cell)
     apply = lambda **kw: module.apply({'params': params}, v, **kw)  # noqa: E731
     np.testing.assert_allclose(apply(method='features'), y, rtol=1e-10)
-    np.testing.assert_allclose(apply(), frames, rtol=1e-10)
+    np.testing.assert_allclose(apply().frames(), frames, rtol=1e-10)
 
 
 def test_gates_start_by_xavier_each():

@@ -33,9 +33,9 @@ def dense_weights(points, num_bits):
   number = len(points)
   centring = np.eye(number) - 1 / number
   x = points.T @ centring  # [P, N]
-  ridge = 10 * np.trace(x @ x.T) / len(x) * np.eye(len(x))
+  ridge = 0.1 * np.trace(x @ x.T) / len(x) * np.eye(len(x))
   solve = np.linalg.inv(x @ x.T + ridge) @ x
-  matrix = dense_laplacian(points) + 0.01 * (centring - x.T @ solve)
+  matrix = dense_laplacian(points) + 1.0 * (centring - x.T @ solve)
   values, vectors = np.linalg.eigh(matrix)
   constant = np.argmax(np.abs(vectors.mean(axis=0)))
   assert abs(values[constant]) < 1e-9
@@ -68,7 +68,7 @@ def test_embedding_and_regression_minimise_the_objective(videos):
   """
   x = videos - videos.mean(axis=0, dtype=np.float64)
   weights, matrix = dense_weights(x, K)
-  beta = 10 * np.trace(x.T @ x) / x.shape[1]
+  beta = 0.1 * np.trace(x.T @ x) / x.shape[1]
   rng = np.random.default_rng(0)
   y = rng.standard_normal((len(x), K))
   best = np.linalg.solve(x.T @ x + beta * np.eye(12), x.T @ y)
@@ -76,7 +76,7 @@ def test_embedding_and_regression_minimise_the_objective(videos):
   def objective(w):
     offset = (y - x @ w).mean(axis=0)
     fit = np.square(x @ w + offset - y).sum() + beta * np.square(w).sum()
-    return np.trace(y.T @ dense_laplacian(x) @ y) + 0.01 * fit
+    return np.trace(y.T @ dense_laplacian(x) @ y) + 1.0 * fit
 
   np.testing.assert_allclose(objective(best), np.trace(y.T @ matrix @ y))
   for _ in range(20):
