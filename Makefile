@@ -4,8 +4,11 @@ PYTHON ?= python3
 WORKDIR ?= runs/demo
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# PyPI's own build of PyTorch for Linux brings several GB of CUDA.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+BENCH_INSTALLED := .venv/bench-installed
 
-.PHONY: demo test test-all lint format venv clean
+.PHONY: demo test test-all bench lint format venv clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -21,6 +24,10 @@ test: lint
 test-all: lint
 	$(PYTEST) -m 'slow or not slow'
 
+# One part alone: make bench PART=step
+bench: $(BENCH_INSTALLED)
+	$(BIN)/python -m benchmarks $(if $(PART),--part=$(PART))
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -35,6 +42,13 @@ $(INSTALLED): $(BIN)/python \
 	@echo 'Installing into .venv: 2.7 GB, a minute or more.'
 	@$(BIN)/python -m pip install -qq --no-input \
 	  --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	@echo 'Installing PyTorch into .venv, for the benchmark alone.'
+	@$(BIN)/python -m pip install -qq --no-input \
+	  --disable-pip-version-check -c constraints.txt \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e '.[bench]'
 	@touch $@
 
 $(BIN)/python:

@@ -1,153 +1,138 @@
-"""One training step: ours, our literal scan, and PyTorch, in turns.
+"""One training step: ours, our literal scan and PyTorch, in turns.
 
-  python -m benchmarks.step [--size=fcvid] [--runs=7] [--compile]
-    [--default_malloc]
-
-Every contender takes one step after the other, so that a busy moment of the
-machine meets all of them. Prints and returns medians in seconds.
+Every contender first runs in a new process of its own, with empty caches of
+compiled programs: time to the first step and memory. Then all take their steps
+in one process, one after the other's.
 """
 
-import argparse
-import functools
+from __future__ import annotations
+
+import tempfile
 import time
+from typing import Any
 
-import numpy as np
+from benchmarks import contenders, flops, fresh, measuring, rates, sizes
+from nph_jax import errors
 
-SIZES = {  # batch, frames, width, bits
-  'fcvid': (128, 25, 4096, 64),
-  'activitynet': (128, 30, 2048, 64),
-  'moving_digits': (128, 25, 144, 32),
-}
-NUM_ANCHORS, NUM_NEAREST, NUM_VIDEOS = 2000, 3, 4096
+COMPILE_SECONDS = 300
+_MORE_STEPS = 3  # after the first: memory grows once more with the second
 
 
-def made_up(size, seed=0):
-  """Frames [B, M, L] float16 and tables of a size."""
-  batch, frames, width, _ = SIZES[size]
-  rng = np.random.default_rng(seed)
-  values = rng.standard_normal((batch, frames, width), np.float32)
-  tables = {
-    'anchors': rng.standard_normal((NUM_ANCHORS, 256), np.float32),
-    'anchor_indices': rng.integers(
-      0, NUM_ANCHORS, (NUM_VIDEOS, NUM_NEAREST), np.int32
-    ),
+def run(quick: bool) -> dict[str, Any]:
+  """Results by size; seconds and bytes."""
+  chosen = sizes.QUICK_SIZES if quick else sizes.SIZES
+  return {name: _measure(size) for name, size in chosen.items()}
+
+
+def _measure(size: sizes.Size) -> dict[str, Any]:
+  with tempfile.TemporaryDirectory() as folder:
+    caches = {
+      'JAX_COMPILATION_CACHE_DIR': f'{folder}/jax',
+      'TORCHINDUCTOR_CACHE_DIR': f'{folder}/torch',
+    }
+    cold, warm, missing = {}, {}, {}
+    for name in contenders.CONTENDERS:
+      try:
+        cold[name] = _start(name, size, caches)
+      except _Missing as reason:
+        missing[name] = str(reason)
+        continue
+      warm[name] = _start(name, size, caches)
+    result = fresh.call(
+      'benchmarks.step:in_turns',
+      size=size,
+      names=list(cold),
+      environment=caches,
+    )
+  return {
+    'size': size._asdict(),
+    **{key: result[key] for key in ('seconds', 'all', 'rates')},
+    'first_step': _fields(cold, 'first_step'),
+    'first_step_again': _fields(warm, 'first_step'),
+    'peak_bytes': _fields(cold, 'peak_bytes'),
+    'missing': missing,
+    'floor': floor(size, result['seconds'], result['rates']),
   }
-  return np.maximum(values, 0).astype(np.float16), tables
 
 
-def ours(size, **fields):
-  """A function that takes one step of our trainer and waits for it."""
-  import jax
-
-  from nph_jax import configuration, train, train_state
-  from nph_jax.models import registry
-
-  _, num_frames, width, bits = SIZES[size]
-  config = configuration.base()
-  model = {**config.model.to_dict(), **fields}
-  method = registry.build(
-    'nph',
-    num_bits=bits,
-    num_frames=num_frames,
-    frame_dim=width,
-    model=model,
-    loss=config.loss.to_dict(),
-  )
-  frames, tables = made_up(size)
-  tables = train.replicate(tables)
-  optimizer = train_state.adam(1e-3, 0.9)
-  state = train_state.create(method, optimizer, jax.random.key(0), tables)
-  step = train.parallel_steps(method, optimizer, 0)
-  batch = {'frames': frames, 'index': np.arange(len(frames))}
-  holder = [train.replicate(state)]
-
-  def run():
-    holder[0], metrics = step(holder[0], tables, train.split_batches([batch]))
-    return float(metrics['loss'][0])
-
-  return run
+def _fields(results: dict[str, Any], field: str) -> dict[str, float]:
+  return {name: result[field] for name, result in results.items()}
 
 
-def pytorch(size, autocast=False, compiled=False):
-  """The same step of the plain PyTorch implementation."""
-  import torch
-
-  from benchmarks import torch_nph
-
-  _, num_frames, width, bits = SIZES[size]
-  frames, tables = made_up(size)
-  model = torch_nph.NPH(bits, num_frames, width, NUM_NEAREST)
-  optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-  anchors = torch.from_numpy(tables['anchors'])
-  indices = torch.from_numpy(tables['anchor_indices'][: len(frames)]).long()
-
-  def forward(values):
-    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
-      outputs = model(values, anchors[indices])
-    outputs = [x.float() for x in outputs]
-    return torch_nph.loss(outputs, values, indices)
-
-  forward = torch.compile(forward) if compiled else forward
-
-  def run():
-    loss = forward(torch.from_numpy(frames).float())
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-  return run
+class _Missing(Exception):
+  """Why a contender takes no part."""
 
 
-CONTENDERS = {
-  'ours float32': ours,
-  'ours bfloat16': functools.partial(ours, precision='bfloat16'),
-  'literal scan': functools.partial(ours, literal=True),
-  'PyTorch float32': pytorch,
-  'PyTorch bfloat16': functools.partial(pytorch, autocast=True),
-}
+def _start(name: str, size: sizes.Size, caches: dict[str, str]):
+  """The first steps of a contender; torch.compile alone may fail at them."""
+  compiles = 'compiled' in name
+  try:
+    result = fresh.call(
+      'benchmarks.step:first_steps',
+      name=name,
+      size=size,
+      started=time.time(),
+      timeout=COMPILE_SECONDS if compiles else None,
+      environment=caches,
+    )
+  except errors.UserError as error:
+    if not compiles:
+      raise
+    raise _Missing('does not compile here') from error
+  if result is None:
+    raise _Missing(f'did not compile within {COMPILE_SECONDS} s')
+  return result
 
 
-def measure(size, runs=7, with_compile=False, keep_memory=True):
-  """Median seconds of a step and seconds to the first, by contender."""
-  from nph_jax import allocator
-
-  if keep_memory:
-    allocator.keep_freed_memory()
-  contenders = dict(CONTENDERS)
-  if with_compile:
-    contenders['PyTorch compiled'] = functools.partial(pytorch, compiled=True)
-  steps, first, times = {}, {}, {}
-  for name, make in contenders.items():
-    start = time.perf_counter()
-    steps[name] = make(size)
-    steps[name]()
-    first[name] = time.perf_counter() - start
-    steps[name]()
-    times[name] = []
-  for _ in range(runs):
-    for name, step in steps.items():
-      start = time.perf_counter()
-      step()
-      times[name].append(time.perf_counter() - start)
-  medians = {name: float(np.median(values)) for name, values in times.items()}
-  return {'seconds': medians, 'to_first_step': first, 'all': times}
+def first_steps(name: str, size: list[int], started: float) -> dict[str, Any]:
+  """Seconds from `started`, a time of the clock, to the end of step 1."""
+  step = contenders.CONTENDERS[name](sizes.Size(*size))
+  step()
+  first_step = time.time() - started
+  for _ in range(_MORE_STEPS):
+    step()
+  return {'first_step': first_step}
 
 
-def main():
-  parser = argparse.ArgumentParser(allow_abbrev=False)
-  parser.add_argument('--size', choices=SIZES, default='fcvid')
-  parser.add_argument('--runs', type=int, default=7)
-  parser.add_argument('--compile', action='store_true')
-  parser.add_argument('--default_malloc', action='store_true')
-  options = parser.parse_args()
-  result = measure(
-    options.size, options.runs, options.compile, not options.default_malloc
-  )
-  for name, seconds in result['seconds'].items():
-    first = result['to_first_step'][name]
-    print(f'{name:18} {seconds:8.3f} s   first {first:.1f} s')
+def in_turns(size: list[int], names: list[str]) -> dict[str, Any]:
+  """Median seconds of each contender's step, and the machine's own rates."""
+  steps = {
+    name: contenders.CONTENDERS[name](sizes.Size(*size)) for name in names
+  }
+  times = measuring.in_turns(steps)
+  return {
+    'seconds': measuring.medians(times),
+    'all': times,
+    'rates': rates.measure(),
+  }
 
 
-if __name__ == '__main__':
-  main()
+def floor(
+  size: sizes.Size, seconds: dict[str, float], measured: dict[str, float]
+) -> dict[str, dict[str, float]]:
+  """What a step needs at the machine's rates, and the fraction reached.
+
+  Args:
+    size: of the step.
+    seconds: measured, by contender.
+    measured: of rates.measure.
+  """
+  result = {}
+  for name, products, precision in (
+    ('ours float32', flops.folded_step(size), 'float32'),
+    ('ours bfloat16', flops.folded_step(size), 'bfloat16'),
+    ('literal scan', flops.literal_step(size), 'float32'),
+  ):
+    count = flops.total_flops(products)
+    operand = {'float32': 4, 'bfloat16': 2}[precision]
+    moved = flops.total_bytes(products, size, operand)
+    least = max(
+      count / rates.matrix_rate(measured, precision), moved / measured['copy']
+    )
+    result[name] = {
+      'flops': count,
+      'bytes': moved,
+      'seconds': least,
+      'fraction': least / seconds[name],
+    }
+  return result

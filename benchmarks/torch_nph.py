@@ -4,6 +4,7 @@ From the paper's equations with nn.Linear, nn.LSTMCell and a Python loop over
 frames, in eager mode; nothing is tuned and nothing is left out.
 """
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -90,6 +91,14 @@ class Autoencoder(nn.Module):
     for step in range(frames.shape[1]):
       state = self.lstm(frames[:, step], state)
     return state[0]
+
+
+def hash_videos(frames, autoencoder, model, anchors, num_nearest):
+  """Packed codes uint8 [B, K / 8] of frames [B, M, L], `model` in eval mode."""
+  distances = torch.cdist(autoencoder.features(frames), anchors)
+  nearest = anchors[distances.topk(num_nearest, largest=False).indices]
+  relaxed = model.encode(frames, nearest)[0]
+  return np.packbits((relaxed >= 0).numpy(), axis=1)
 
 
 def loss(outputs, frames, anchor_indices):

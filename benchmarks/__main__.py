@@ -1,0 +1,97 @@
+"""All benchmarks, or one part of them; see benchmarks/README.md.
+
+  python -m benchmarks [--part=step] [--quick]
+
+Each part writes results/PART.json, then the tables of README.md here and at the
+top are written anew from all that is there. Meant for an otherwise idle
+machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import pathlib
+import sys
+import time
+
+from benchmarks import (
+  encode,
+  evaluate,
+  machine,
+  pipeline,
+  preprocess,
+  step,
+  table,
+)
+from nph_jax import atomic, errors
+
+PARTS = {
+  'step': step,
+  'encode': encode,
+  'preprocess': preprocess,
+  'evaluate': evaluate,
+  'pipeline': pipeline,
+}
+
+
+_BESIDE_PYTORCH = ('step', 'encode')
+
+
+def measure(name: str, folder: pathlib.Path, quick: bool) -> None:
+  """Runs one part and writes its results.
+
+  Raises:
+    UserError: it failed, or the results cannot be written.
+  """
+  if name in _BESIDE_PYTORCH and not importlib.util.find_spec('torch'):
+    raise errors.UserError(
+      f'--part={name}: PyTorch is not installed; run `make bench`, which does '
+      "that, or pip install -e '.[bench]'."
+    )
+  print(f'{name}:', file=sys.stderr, flush=True)
+  found, start = machine.describe(), time.perf_counter()
+  results = PARTS[name].run(quick)
+  taken = time.perf_counter() - start
+  atomic.write_json(
+    folder / f'{name}.json',
+    {'machine': found, 'taken': taken, 'results': results},
+  )
+  print(f'  {folder / name}.json, {taken:.0f} s', file=sys.stderr, flush=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+  flags = _parser().parse_args(argv)
+  folder = table.QUICK_RESULTS if flags.quick else table.RESULTS
+  failed = []
+  for name in [flags.part] if flags.part else PARTS:
+    try:
+      measure(name, folder, flags.quick)
+    except errors.UserError as error:
+      print(f'error: {error}', file=sys.stderr)
+      failed.append(name)
+  if flags.quick:
+    print(table.text(folder))
+  else:
+    table.rewrite()
+  if failed:
+    raise errors.UserError(f'not measured: {", ".join(failed)}; see above.')
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = errors.Parser(
+    prog='python -m benchmarks',
+    description='Speed and memory beside plain PyTorch.',
+    allow_abbrev=False,
+  )
+  parser.add_argument('--part', choices=PARTS, help='one alone')
+  parser.add_argument(
+    '--quick',
+    action='store_true',
+    help='tiny sizes, to see that all of it runs; tables are printed only',
+  )
+  return parser
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,116 @@
+"""One training step of each contender, on the same batch, as a function."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks import sizes
+
+Step = Callable[[], float]
+LEARNING_RATE, BETA1 = 1e-3, 0.9
+
+
+def trainer(size: sizes.Size, **fields):
+  """Our compiled step, a state for it and the tables it reads.
+
+  Args:
+    size: of the step.
+    **fields: of config.model, in place of the defaults.
+  """
+  import jax
+
+  from nph_jax import allocator, compilation, configuration, train, train_state
+  from nph_jax.models import registry
+
+  allocator.keep_freed_memory()
+  compilation.use_persistent_cache()
+  config = configuration.base()
+  method = registry.build(
+    'nph',
+    num_bits=size.num_bits,
+    num_frames=size.num_frames,
+    frame_dim=size.frame_dim,
+    model={**config.model.to_dict(), **fields},
+    loss=config.loss.to_dict(),
+  )
+  tables = train.replicate(sizes.tables())
+  optimizer = train_state.adam(LEARNING_RATE, BETA1)
+  state = train_state.create(method, optimizer, jax.random.key(0), tables)
+  step = train.parallel_steps(method, optimizer, 0)
+  return step, train.replicate(state), tables
+
+
+def ours(size: sizes.Size, **fields) -> Step:
+  """A step of our trainer on a float16 batch in memory, waited for."""
+  from nph_jax import train
+
+  step, state, tables = trainer(size, **fields)
+  batch = {
+    'frames': sizes.frames(size.batch, size),
+    'index': np.arange(size.batch),
+  }
+
+  def run():
+    nonlocal state
+    state, metrics = step(state, tables, train.split_batches([batch]))
+    return float(metrics['loss'][0])
+
+  return run
+
+
+def pytorch(
+  size: sizes.Size, autocast: bool = False, compiled: bool = False
+) -> Step:
+  """The same step of the plain PyTorch implementation.
+
+  Args:
+    size: of the step.
+    autocast: products in bfloat16 where torch.autocast has them so.
+    compiled: forward pass and loss under torch.compile, and with them the
+      backward pass.
+  """
+  import torch
+
+  from benchmarks import torch_nph
+
+  tables = sizes.tables()
+  frames = torch.from_numpy(sizes.frames(size.batch, size))
+  model = torch_nph.NPH(
+    size.num_bits, size.num_frames, size.frame_dim, sizes.NUM_NEAREST
+  )
+  optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+  anchors = torch.from_numpy(tables['anchors'])
+  indices = torch.from_numpy(tables['anchor_indices'][: size.batch]).long()
+
+  def forward(values):
+    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+      outputs = model(values, anchors[indices])
+    outputs = [x.float() for x in outputs]
+    return torch_nph.loss(outputs, values, indices)
+
+  forward = torch.compile(forward) if compiled else forward
+
+  def run():
+    loss = forward(frames.float())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+  return run
+
+
+CONTENDERS: dict[str, Callable[[sizes.Size], Step]] = {
+  'ours float32': functools.partial(ours, precision='float32'),
+  'ours bfloat16': functools.partial(ours, precision='bfloat16'),
+  'literal scan': functools.partial(ours, literal=True, precision='float32'),
+  'PyTorch float32': pytorch,
+  'PyTorch bfloat16': functools.partial(pytorch, autocast=True),
+  'PyTorch float32 compiled': functools.partial(pytorch, compiled=True),
+  'PyTorch bfloat16 compiled': functools.partial(
+    pytorch, autocast=True, compiled=True
+  ),
+}

@@ -1,0 +1,163 @@
+"""Videos hashed a second: the exported hasher, and PyTorch's same work.
+
+Both sides turn float16 frames into packed codes: autoencoder, the nearest 3 of
+2000 anchors, NPH's encoder, signs. Ours is what `nph_jax.encode` runs, loaded
+from a written bundle.
+"""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import fresh, measuring, sizes
+
+BATCHES = (1, 256)
+_LEARNED = ('fcvid', 'activitynet')
+_BLOCKS = 4  # of the larger batch, when memory is measured
+
+
+def run(quick: bool) -> dict[str, Any]:
+  """Results by size."""
+  known = {**sizes.SIZES, **sizes.QUICK_SIZES}
+  return {
+    name: _measure(known[name]) for name in (('quick',) if quick else _LEARNED)
+  }
+
+
+def _measure(size: sizes.Size) -> dict[str, Any]:
+  with tempfile.TemporaryDirectory() as folder:
+    fixed = {'size': size, 'folder': folder}
+    fresh.call('benchmarks.encode:write_bundles', **fixed)
+    alone = {
+      name: fresh.call('benchmarks.encode:alone', name=name, **fixed)
+      for name in CONTENDERS
+    }
+    turns = {
+      str(batch): fresh.call('benchmarks.encode:in_turns', batch=batch, **fixed)
+      for batch in BATCHES
+    }
+  return {
+    'size': size._asdict(),
+    'seconds': {batch: x['seconds'] for batch, x in turns.items()},
+    'videos_per_second': {
+      batch: {name: int(batch) / s for name, s in x['seconds'].items()}
+      for batch, x in turns.items()
+    },
+    'all': {batch: x['all'] for batch, x in turns.items()},
+    'first_code': {name: x['first_code'] for name, x in alone.items()},
+    'peak_bytes': {name: x['peak_bytes'] for name, x in alone.items()},
+  }
+
+
+def write_bundles(size: list[int], folder: str) -> dict[str, Any]:
+  """A bundle of random parameters in each precision, as export writes them."""
+  import jax
+
+  from nph_jax import configuration
+  from nph_jax.export import bundle
+  from nph_jax.models import registry
+  from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
+
+  _, num_frames, frame_dim, num_bits = size
+  config, tables = configuration.base(), sizes.tables()
+  key = jax.random.key(0)
+  for precision in _PRECISIONS:
+    method = registry.build(
+      'nph',
+      num_bits=num_bits,
+      num_frames=num_frames,
+      frame_dim=frame_dim,
+      model={**config.model.to_dict(), 'precision': precision},
+      loss=config.loss.to_dict(),
+    )
+    autoencoder = Autoencoder(
+      sizes.WIDTH, num_frames, frame_dim, precision=precision
+    )
+    params, _ = jax.jit(AutoencoderMethod(autoencoder).init)(key, {})
+    neighborhood = bundle.Neighborhood(
+      autoencoder, params, tables['anchors'], sizes.NUM_NEAREST
+    )
+    variables = method.inference_variables(*jax.jit(method.init)(key, tables))
+    about = {'method': 'nph', 'dataset': 'made up', 'step': 0}
+    built = bundle.build(
+      method,
+      variables,
+      neighborhood,
+      config.export.block_size,
+      {**about, 'config': {'seed': 0}},
+    )
+    bundle.write(built, pathlib.Path(folder) / precision)
+  return {}
+
+
+def _ours(size: sizes.Size, folder: str, precision: str):
+  from nph_jax import allocator
+  from nph_jax.export import load_hasher
+
+  allocator.keep_freed_memory()
+  return load_hasher(pathlib.Path(folder) / precision).encode
+
+
+def _pytorch(size: sizes.Size, folder: str, precision: str):
+  import torch
+
+  from benchmarks import torch_nph
+
+  _, num_frames, frame_dim, num_bits = size
+  autoencoder = torch_nph.Autoencoder(frame_dim)
+  model = torch_nph.NPH(num_bits, num_frames, frame_dim, sizes.NUM_NEAREST)
+  model.eval()
+  anchors = torch.from_numpy(sizes.tables()['anchors'])
+
+  @torch.inference_mode()
+  def encode(frames):
+    frames = torch.from_numpy(frames).float()
+    half = precision == 'bfloat16'
+    with torch.autocast('cpu', torch.bfloat16, enabled=half):
+      return torch_nph.hash_videos(
+        frames, autoencoder, model, anchors, sizes.NUM_NEAREST
+      )
+
+  return encode
+
+
+_PRECISIONS = ('float32', 'bfloat16')
+CONTENDERS: dict[str, Callable[[sizes.Size, str], Callable]] = {
+  f'{library} {precision}': functools.partial(make, precision=precision)
+  for library, make in (('ours', _ours), ('PyTorch', _pytorch))
+  for precision in _PRECISIONS
+}
+
+
+def alone(name: str, size: list[int], folder: str) -> dict[str, Any]:
+  """Seconds to the first code once the program is imported and loaded."""
+  size = sizes.Size(*size)
+  encode = CONTENDERS[name](size, folder)
+  frames = sizes.frames(max(BATCHES), size)
+  first_code = measuring.seconds(lambda: encode(frames[:1]))
+  for _ in range(_BLOCKS):
+    encode(frames)
+  return {'first_code': first_code}
+
+
+def in_turns(size: list[int], folder: str, batch: int) -> dict[str, Any]:
+  """Median seconds of hashing one batch."""
+  size = sizes.Size(*size)
+  frames = sizes.frames(batch, size)
+  programs = {
+    name: functools.partial(_run, make(size, folder), frames)
+    for name, make in CONTENDERS.items()
+  }
+  times = measuring.in_turns(programs)
+  return {'seconds': measuring.medians(times), 'all': times}
+
+
+def _run(encode: Callable[[np.ndarray], np.ndarray], frames: np.ndarray):
+  codes = encode(frames)
+  assert len(codes) == len(frames)

@@ -1,0 +1,45 @@
+"""Tables and the machine's description in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_GIB = 2**30
+_SHOWN_INSTRUCTIONS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16')
+
+
+def machine(about: Mapping[str, Any]) -> str:
+  """One sentence on where, when and with which code."""
+  versions = ', '.join(f'{k} {v}' for k, v in about['versions'].items())
+  has = [x for x in _SHOWN_INSTRUCTIONS if x in about['instructions']]
+  commit = (about['commit'] or 'unknown')[:7]
+  changed = ' with uncommitted changes' if about['changed'] else ''
+  return (
+    f'{about["cores"]} cores of {about["cpu"]} ({", ".join(has) or "-"}), '
+    f'{about["memory_bytes"] / _GIB:.0f} GiB; {versions}; '
+    f'{about["date"][:10]}, commit {commit}{changed}.'
+  )
+
+
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+  """A Markdown table that reads as text too."""
+  widths = [max(map(len, column)) for column in zip(header, *rows)]
+  lines = [
+    '| ' + ' | '.join(map(str.ljust, row, widths)) + ' |'
+    for row in (header, ['-' * width for width in widths], *rows)
+  ]
+  return '\n'.join(lines)
+
+
+def size(name: str, fields: Mapping[str, int]) -> str:
+  """A size by name, B, M, L and K."""
+  return (
+    f'{name}, {fields["batch"]} x {fields["num_frames"]} x '
+    f'{fields["frame_dim"]}, {fields["num_bits"]} bits'
+  )
+
+
+def gib(count: float) -> str:
+  """Bytes in GiB."""
+  return f'{count / _GIB:.2f}'

@@ -1,0 +1,84 @@
+"""What the machine can do: matrix products and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks import measuring
+
+# Rows, inner and columns: FCVID's frame product, and a square one.
+SHAPES = ((3200, 4096, 1024), (2048, 2048, 2048))
+_RUNS = 5
+_COPY_BYTES = 2**28
+
+
+def measure() -> dict[str, float]:
+  """The best of several runs and shapes.
+
+  Returns:
+    FLOP/s by library and precision, such as 'jax bfloat16', and 'copy', bytes
+    read plus bytes written a second.
+  """
+  rates = {'copy': 2 * _COPY_BYTES / _best(_copy())}
+  for name, make in _PRODUCTS.items():
+    rates[name] = max(
+      2 * rows * inner * columns / _best(make(rows, inner, columns))
+      for rows, inner, columns in SHAPES
+    )
+  return rates
+
+
+def matrix_rate(rates: dict[str, float], precision: str) -> float:
+  """FLOP/s of the faster library."""
+  return max(rates[f'{library} {precision}'] for library in ('jax', 'torch'))
+
+
+def _best(program: Callable[[], object]) -> float:
+  program()
+  return min(measuring.seconds(program) for _ in range(_RUNS))
+
+
+def _copy() -> Callable[[], object]:
+  source = np.ones(_COPY_BYTES, np.uint8)
+  target = np.zeros_like(source)
+  return lambda: np.copyto(target, source)
+
+
+def _in_jax(precision: str) -> Callable[..., Callable[[], object]]:
+  def make(rows, inner, columns):
+    import jax
+    import jax.numpy as jnp
+
+    x, w = (
+      jnp.ones(shape, precision) for shape in ((rows, inner), (inner, columns))
+    )
+    # Sums in float32, as our products have them.
+    product = jax.jit(
+      lambda x, w: jnp.matmul(x, w, preferred_element_type=jnp.float32)
+    )
+    return lambda: jax.block_until_ready(product(x, w))
+
+  return make
+
+
+def _in_torch(precision: str) -> Callable[..., Callable[[], object]]:
+  def make(rows, inner, columns):
+    import torch
+
+    dtype = getattr(torch, precision)
+    x, w = (
+      torch.ones(rows, inner, dtype=dtype),
+      torch.ones(inner, columns, dtype=dtype),
+    )
+    return lambda: x @ w
+
+  return make
+
+
+_PRODUCTS = {
+  f'{library} {precision}': make(precision)
+  for library, make in (('jax', _in_jax), ('torch', _in_torch))
+  for precision in ('float32', 'bfloat16')
+}

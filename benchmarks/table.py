@@ -1,0 +1,88 @@
+"""The tables in both README.md, written anew from results/*.json.
+
+python -m benchmarks.table
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+from benchmarks import markdown, own_tables, speed_tables
+from nph_jax import atomic, errors
+
+ROOT = pathlib.Path(__file__).parent.parent
+RESULTS = ROOT / 'benchmarks' / 'results'
+QUICK_RESULTS = ROOT / 'runs' / 'benchmarks_quick'
+BEGIN, END = '<!-- bench:begin -->', '<!-- bench:end -->'
+_PARTS = {
+  'step': ('Training step', speed_tables.step),
+  'encode': ('Encoding', speed_tables.encode),
+  'preprocess': ('Preprocessing', own_tables.preprocess),
+  'evaluate': ('Evaluation', own_tables.evaluate),
+  'pipeline': ('Input pipeline', own_tables.pipeline),
+}
+_SUMMARY = {
+  'step': speed_tables.step_summary,
+  'encode': speed_tables.encode_summary,
+}
+
+
+def text(folder: pathlib.Path) -> str:
+  """All parts that `folder` has results of, each with its machine."""
+  parts = []
+  for name, (title, render) in _PARTS.items():
+    found = _read(folder / f'{name}.json')
+    if found:
+      about = markdown.machine(found['machine'])
+      parts += [f'## {title}', about, render(found['results'])]
+  return '\n\n'.join(parts)
+
+
+def summary(folder: pathlib.Path) -> str:
+  """Step and encoding in short."""
+  parts = []
+  for name, render in _SUMMARY.items():
+    found = _read(folder / f'{name}.json')
+    if found:
+      parts += [render(found['results']), markdown.machine(found['machine'])]
+  return '\n\n'.join(parts)
+
+
+def _read(path: pathlib.Path) -> dict | None:
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError:
+    return None
+  except ValueError as error:
+    raise errors.UserError(
+      f'{path}: is not readable JSON ({error}); remove it and measure that '
+      'part again.'
+    ) from error
+
+
+def replace_block(path: pathlib.Path, content: str) -> None:
+  """Puts `content` between the two marks in the file `path`.
+
+  Raises:
+    UserError: they are not there, once each and in order.
+  """
+  before, begin, rest = path.read_text().partition(BEGIN)
+  old, end, after = rest.partition(END)
+  if not (begin and end) or BEGIN in old + after or END in after:
+    raise errors.UserError(
+      f'{path}: needs the lines {BEGIN} and {END}, once each, between which '
+      'the tables go; put them back.'
+    )
+  middle = f'\n{content}\n' if content else '\n'
+  atomic.write_text(path, f'{before}{BEGIN}{middle}{END}{after}')
+
+
+def rewrite() -> None:
+  """Writes both README.md from the results that are there."""
+  replace_block(ROOT / 'benchmarks' / 'README.md', text(RESULTS))
+  replace_block(ROOT / 'README.md', summary(RESULTS))
+
+
+if __name__ == '__main__':
+  errors.run_main(rewrite)

@@ -1,0 +1,197 @@
+"""The benchmark's counts, tables and command line; none of it needs PyTorch."""
+
+import functools
+import json
+import math
+import statistics
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import (
+  flops,
+  fresh,
+  machine,
+  measuring,
+  rates,
+  sizes,
+  step,
+  table,
+  videos,
+)
+from nph_jax import configuration, errors
+from nph_jax.models import registry
+
+SIZE = sizes.Size(batch=32, num_frames=3, frame_dim=1024, num_bits=64)
+COUNTS = {False: flops.folded_step, True: flops.literal_step}
+NAMES = ('ours float32', 'ours bfloat16', 'literal scan', 'PyTorch float32')
+
+
+def lowered_gradient(size, literal):
+  """Parameters, and XLA's view of loss and gradient as they were written."""
+  config = configuration.base()
+  method = registry.build(
+    'nph',
+    num_bits=size.num_bits,
+    num_frames=size.num_frames,
+    frame_dim=size.frame_dim,
+    model={
+      **config.model.to_dict(),
+      'literal': literal,
+      'precision': 'float32',
+    },
+    loss=config.loss.to_dict(),
+  )
+  tables, key = sizes.tables(), jax.random.key(0)
+  params, collections = jax.jit(method.init)(key, tables)
+  batch = {
+    'frames': sizes.frames(size.batch, size).astype(np.float32),
+    'index': np.arange(size.batch),
+  }
+  gradient = jax.value_and_grad(method.loss, has_aux=True)
+  program = jax.jit(functools.partial(gradient, axis_name=None))
+  return params, program.lower(
+    params, collections, batch=batch, tables=tables, key=key
+  )
+
+
+@pytest.fixture
+def unrolled(monkeypatch):
+  """Scans written out: XLA counts a loop's body once."""
+  scan = jax.lax.scan
+
+  def unrolled_scan(*args, **kwargs):
+    return scan(*args, **{**kwargs, 'unroll': True})
+
+  monkeypatch.setattr(jax.lax, 'scan', unrolled_scan)
+
+
+@pytest.mark.parametrize('literal', [False, True])
+def test_flops_and_parameters_are_those_of_the_program(unrolled, literal):
+  params, lowered = lowered_gradient(SIZE, literal)
+  counted = flops.total_flops(COUNTS[literal](SIZE))
+  # What is not a product is a few per cent here, less at real sizes.
+  assert counted <= lowered.cost_analysis()['flops'] < 1.03 * counted
+  found = sum(x.size for x in jax.tree.leaves(params))
+  assert flops.num_parameters(SIZE) == found
+
+
+def test_gigaflops_at_fcvid_s_size():
+  size = sizes.SIZES['fcvid']
+  folded, literal = (
+    flops.total_flops(count(size)) / 1e9 for count in COUNTS.values()
+  )
+  assert 95 < folded < 100
+  assert 170 < literal < 175
+
+
+def test_bytes_of_a_product_by_hand():
+  product = flops.Product('x', rows=2, inner=3, columns=5, passes=2)
+  assert product.flops == 2 * (2 * 3 * 5) * 2
+  assert product.traffic(4) == 2 * 4 * (2 * 3 + 3 * 5 + 2 * 5)
+  assert product.traffic(2) == 2 * (2 * (2 * 3 + 3 * 5) + 4 * 2 * 5)
+  adam = 7 * 4 * flops.num_parameters(SIZE)
+  frames = 6 * SIZE.batch * SIZE.num_frames * SIZE.frame_dim
+  total = flops.total_bytes([product], SIZE)
+  assert total == product.traffic(4) + adam + frames
+
+
+def test_the_floor_is_the_slower_of_products_and_copies():
+  names = ('jax float32', 'jax bfloat16', 'torch float32', 'torch bfloat16')
+  seconds = dict.fromkeys(NAMES, 2.0)
+  measured = {**dict.fromkeys(names, 1e9), 'torch float32': 2e9, 'copy': 1e30}
+  assert rates.matrix_rate(measured, 'float32') == 2e9
+  floor = step.floor(SIZE, seconds, measured)['ours float32']
+  assert floor['seconds'] == floor['flops'] / 2e9
+  assert floor['fraction'] == floor['seconds'] / 2.0
+  floor = step.floor(SIZE, seconds, {**measured, 'copy': 1.0})['literal scan']
+  assert floor['seconds'] == floor['bytes']
+
+
+def test_slope_is_the_exponent_of_growth():
+  counts = [10, 100, 1000]
+  assert measuring.slope(counts, [3 * n**1.5 for n in counts]) == (
+    pytest.approx(1.5)
+  )
+
+
+def test_turns_alternate_after_warming_up():
+  calls = []
+  programs = {name: functools.partial(calls.append, name) for name in 'ab'}
+  times = measuring.in_turns(programs, runs=3)
+  assert calls == ['a', 'a', 'b', 'b'] + ['a', 'b'] * 3
+  assert measuring.medians(times) == {
+    name: statistics.median(values) for name, values in times.items()
+  }
+  assert [len(values) for values in times.values()] == [3, 3]
+
+
+def test_memory_is_this_process_s():
+  before = measuring.peak_memory()
+  held = np.ones(2**27, np.uint8)
+  assert measuring.peak_memory() >= before
+  assert measuring.peak_memory() >= measuring.resident_memory() > held.nbytes
+
+
+def test_a_new_process_returns_its_result_and_its_own_memory():
+  held = np.ones(2**28, np.uint8)
+  result = fresh.call('benchmarks.machine:describe')
+  assert (
+    result['versions']['python'] == machine.describe()['versions']['python']
+  )
+  assert 0 < result['peak_bytes'] < held.nbytes
+
+
+def test_a_new_process_that_takes_too_long_is_ended():
+  start = time.monotonic()
+  given = {'num_codes': 20_000}
+  assert fresh.call('benchmarks.evaluate:score', timeout=0.5, **given) is None
+  assert time.monotonic() - start < 5
+
+
+def test_a_new_process_that_fails_is_one_sentence(capfd):
+  with pytest.raises(errors.UserError, match='failed with exit code 1'):
+    fresh.call('benchmarks.evaluate:score', num_codes=-1)
+  assert 'ValueError' in capfd.readouterr().err
+
+
+def test_features_on_disk_are_as_long_as_asked_and_differ(tmp_path):
+  size = sizes.Size(batch=4, num_frames=2, frame_dim=16, num_bits=8)
+  videos.write_features(tmp_path / 'x.npy', 600, size)
+  found = np.load(tmp_path / 'x.npy')
+  assert (found.shape, found.dtype) == ((600, 2, 16), np.float16)
+  assert len(np.unique(found.reshape(600, -1), axis=0)) == 600
+
+
+def test_an_unknown_part_is_one_sentence():
+  result = subprocess.run(
+    [sys.executable, '-m', 'benchmarks', '--part=steps'],
+    cwd=table.ROOT,
+    capture_output=True,
+    text=True,
+  )
+  assert result.returncode == 1
+  (line,) = result.stderr.splitlines()
+  assert line.startswith('error: argument --part: invalid choice')
+  assert all(name in line for name in command.PARTS)
+
+
+def test_without_pytorch_its_parts_say_what_to_install(tmp_path, monkeypatch):
+  monkeypatch.setattr(command.importlib.util, 'find_spec', lambda name: None)
+  with pytest.raises(errors.UserError, match='PyTorch is not installed'):
+    command.measure('step', tmp_path, quick=True)
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_part_writes_what_its_table_reads(tmp_path):
+  command.measure('evaluate', tmp_path, quick=True)
+  found = json.loads((tmp_path / 'evaluate.json').read_text())
+  values = found['results']['seconds']
+  assert found['results']['num_codes'] == [50, 100]
+  assert all(math.isfinite(x) and x > 0 for x in values)
+  assert '## Evaluation' in table.text(tmp_path)
