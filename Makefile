@@ -4,8 +4,9 @@ PYTHON ?= python3
 WORKDIR ?= runs/demo
 BIN := .venv/bin
 INSTALLED := .venv/installed
-# PyPI's own build of PyTorch for Linux brings several GB of CUDA.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# The usual build of PyTorch for Linux brings several GB of CUDA; PyTorch's own
+# index of CPU builds does not: make bench TORCH_INDEX=its address
+TORCH_INDEX ?=
 BENCH_INSTALLED := .venv/bench-installed
 
 .PHONY: demo test test-all bench lint format venv clean

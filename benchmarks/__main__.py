@@ -16,6 +16,7 @@ import sys
 import time
 
 from benchmarks import (
+  communication,
   encode,
   evaluate,
   machine,
@@ -32,6 +33,7 @@ PARTS = {
   'preprocess': preprocess,
   'evaluate': evaluate,
   'pipeline': pipeline,
+  'communication': communication,
 }
 
 

@@ -94,3 +94,24 @@ def pipeline(results: Mapping[str, Any]) -> str:
       markdown.grid(['', 'batch in memory', 'streamed', 'overhead'], steps),
     ]
   )
+
+
+def communication(results: Mapping[str, Any]) -> str:
+  """Bytes that devices exchange in a step."""
+  rows = [
+    [
+      name,
+      f'{values["parameters"]:,}',
+      *(f'{values["bytes"].get(k, 0):,}' for k in ('psum', 'all_gather')),
+    ]
+    for name, values in results.items()
+  ]
+  devices = next(iter(results.values()))['devices']
+  return '\n\n'.join(
+    [
+      f'Bytes that each of {devices} devices gives to the sums and gatherings '
+      'of one step, counted in the traced program; all but some 100 kB of the '
+      'sums are the gradients, whatever the number of devices:',
+      markdown.grid(['size', 'parameters', 'summed', 'gathered'], rows),
+    ]
+  )

@@ -21,6 +21,7 @@ _PARTS = {
   'preprocess': ('Preprocessing', own_tables.preprocess),
   'evaluate': ('Evaluation', own_tables.evaluate),
   'pipeline': ('Input pipeline', own_tables.pipeline),
+  'communication': ('Communication', own_tables.communication),
 }
 _SUMMARY = {
   'step': speed_tables.step_summary,

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import (
+  communication,
   flops,
   fresh,
   machine,
@@ -195,3 +196,18 @@ def test_a_part_writes_what_its_table_reads(tmp_path):
   assert found['results']['num_codes'] == [50, 100]
   assert all(math.isfinite(x) and x > 0 for x in values)
   assert '## Evaluation' in table.text(tmp_path)
+
+
+@pytest.mark.parametrize('devices', [2, 4])
+def test_devices_exchange_gradients_moments_and_codes(devices):
+  size = sizes.Size(batch=8, num_frames=3, frame_dim=48, num_bits=16)
+  found = communication.measure(size, devices)
+  assert found['parameters'] == flops.num_parameters(size)
+  # Mean and mean square of a frame's H values, forward and backward.
+  moments = size.num_frames * 2 * sizes.WIDTH * 2
+  metrics = found['bytes']['psum'] / 4 - found['parameters'] - moments
+  assert metrics == len(
+    ('loss', 'similarity', 'quantization', 'visual', 'neighborhood')
+  )
+  own = size.batch // devices
+  assert found['bytes']['all_gather'] == 4 * own * (size.num_bits + 1)

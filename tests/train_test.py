@@ -64,8 +64,10 @@ def test_the_loss_falls(tmp_path):
   assert losses[-3:].mean() < losses[:3].mean()
 
 
-def test_four_devices_equal_one(tmp_path, one_device):
-  assert_close(train(tmp_path / 'four.npz', '--devices=4'), one_device)
+@pytest.mark.parametrize('devices', [2, 4, 8])
+def test_several_devices_equal_one(tmp_path, one_device, devices):
+  found = train(tmp_path / 'several.npz', f'--devices={devices}')
+  assert_close(found, one_device)
 
 
 def test_two_processes_equal_one(tmp_path, one_device):
