@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import pathlib
 import sys
 import time
@@ -38,10 +39,20 @@ PARTS = {
 
 
 _BESIDE_PYTORCH = ('step', 'encode')
+_BUSY = 0.5  # average of running programs in the last minute
 
 
-def measure(name: str, folder: pathlib.Path, quick: bool) -> None:
+def measure(
+  name: str, folder: pathlib.Path, quick: bool, load: float, **options: int
+) -> None:
   """Runs one part and writes its results.
+
+  Args:
+    name: of PARTS.
+    folder: of the results.
+    quick: at tiny sizes.
+    load: of the machine by other programs, before any part ran.
+    **options: of that part.
 
   Raises:
     UserError: it failed, or the results cannot be written.
@@ -52,8 +63,9 @@ def measure(name: str, folder: pathlib.Path, quick: bool) -> None:
       "that, or pip install -e '.[bench]'."
     )
   print(f'{name}:', file=sys.stderr, flush=True)
-  found, start = machine.describe(), time.perf_counter()
-  results = PARTS[name].run(quick)
+  found = {**machine.describe(), 'load': load}
+  start = time.perf_counter()
+  results = PARTS[name].run(quick, **options)
   taken = time.perf_counter() - start
   atomic.write_json(
     folder / f'{name}.json',
@@ -65,10 +77,19 @@ def measure(name: str, folder: pathlib.Path, quick: bool) -> None:
 def main(argv: list[str] | None = None) -> None:
   flags = _parser().parse_args(argv)
   folder = table.QUICK_RESULTS if flags.quick else table.RESULTS
-  failed = []
+  load, failed = os.getloadavg()[0], []
+  if load > _BUSY:
+    print(
+      f'warning: the load of this machine is {load:.1f} before anything runs; '
+      'programs that wait by spinning, as PyTorch does, suffer most from that.',
+      file=sys.stderr,
+    )
   for name in [flags.part] if flags.part else PARTS:
     try:
-      measure(name, folder, flags.quick)
+      options = {}
+      if name == 'step':
+        options['compile_seconds'] = flags.compile_seconds
+      measure(name, folder, flags.quick, load, **options)
     except errors.UserError as error:
       print(f'error: {error}', file=sys.stderr)
       failed.append(name)
@@ -91,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     '--quick',
     action='store_true',
     help='tiny sizes, to see that all of it runs; tables are printed only',
+  )
+  parser.add_argument(
+    '--compile_seconds',
+    type=int,
+    default=step.COMPILE_SECONDS,
+    help='that torch.compile may take for a step; 0 leaves it out',
   )
   return parser
 

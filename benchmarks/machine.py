@@ -14,7 +14,7 @@ from typing import Any
 ROOT = pathlib.Path(__file__).parent.parent
 # Those that decide the speed of a matrix product.
 _FLAGS = ('avx2', 'fma', 'avx512', 'avx_vnni', 'amx', 'asimd', 'sve', 'bf16')
-_PACKAGES = ('jax', 'jaxlib', 'torch', 'numpy', 'tensorflow')
+_PACKAGES = ('jax', 'jaxlib', 'torch', 'numpy', 'tensorflow-cpu')
 
 
 def describe() -> dict[str, Any]:
@@ -29,7 +29,6 @@ def describe() -> dict[str, Any]:
       if any(part in flag for part in _FLAGS)
     ),
     'memory_bytes': os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'),
-    'load_average': os.getloadavg()[0],
     'system': platform.platform(),
     'versions': {'python': platform.python_version(), **_versions()},
     'date': datetime.datetime.now(datetime.UTC).isoformat('T', 'minutes'),

@@ -18,7 +18,8 @@ def machine(about: Mapping[str, Any]) -> str:
   return (
     f'{about["cores"]} cores of {about["cpu"]} ({", ".join(has) or "-"}), '
     f'{about["memory_bytes"] / _GIB:.0f} GiB; {versions}; '
-    f'{about["date"][:10]}, commit {commit}{changed}.'
+    f'{about["date"][:10]}, commit {commit}{changed}; load before the first '
+    f'part {about["load"]:.1f}.'
   )
 
 

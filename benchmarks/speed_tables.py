@@ -20,7 +20,7 @@ def step(results: Mapping[str, Any]) -> str:
       _floor(results),
       _rates(results),
       'From the start of a process to the end of its first step, caches of '
-      'compiled programs empty and then filled; the most memory it held.',
+      'compiled programs empty and, for ours, filled by that; peak memory:',
       _starts(results),
     ]
   )
@@ -107,12 +107,12 @@ def _starts(results: Mapping[str, Any]) -> str:
   rows = []
   for size, values in results.items():
     for name, first in values['first_step'].items():
-      again = values['first_step_again'][name]
+      again = values['first_step_again'].get(name)
       rows.append(
         [
           f'{size}, {name}',
           f'{first:.1f}',
-          f'{again:.1f}',
+          f'{again:.1f}' if again else '-',
           markdown.gib(values['peak_bytes'][name]),
         ]
       )

@@ -18,13 +18,18 @@ COMPILE_SECONDS = 300
 _MORE_STEPS = 3  # after the first: memory grows once more with the second
 
 
-def run(quick: bool) -> dict[str, Any]:
-  """Results by size; seconds and bytes."""
+def run(quick: bool, compile_seconds: int = COMPILE_SECONDS) -> dict[str, Any]:
+  """Results by size; seconds and bytes.
+
+  Args:
+    quick: at a tiny size.
+    compile_seconds: that torch.compile may take, 0 to leave it out.
+  """
   chosen = sizes.QUICK_SIZES if quick else sizes.SIZES
-  return {name: _measure(size) for name, size in chosen.items()}
+  return {n: _measure(size, compile_seconds) for n, size in chosen.items()}
 
 
-def _measure(size: sizes.Size) -> dict[str, Any]:
+def _measure(size: sizes.Size, compile_seconds: int) -> dict[str, Any]:
   with tempfile.TemporaryDirectory() as folder:
     caches = {
       'JAX_COMPILATION_CACHE_DIR': f'{folder}/jax',
@@ -33,11 +38,12 @@ def _measure(size: sizes.Size) -> dict[str, Any]:
     cold, warm, missing = {}, {}, {}
     for name in contenders.CONTENDERS:
       try:
-        cold[name] = _start(name, size, caches)
+        cold[name] = _start(name, size, caches, compile_seconds)
       except _Missing as reason:
         missing[name] = str(reason)
         continue
-      warm[name] = _start(name, size, caches)
+      if not name.startswith('PyTorch'):
+        warm[name] = _start(name, size, caches, compile_seconds)
     result = fresh.call(
       'benchmarks.step:in_turns',
       size=size,
@@ -63,16 +69,20 @@ class _Missing(Exception):
   """Why a contender takes no part."""
 
 
-def _start(name: str, size: sizes.Size, caches: dict[str, str]):
+def _start(
+  name: str, size: sizes.Size, caches: dict[str, str], compile_seconds: int
+):
   """The first steps of a contender; torch.compile alone may fail at them."""
   compiles = 'compiled' in name
+  if compiles and not compile_seconds:
+    raise _Missing('left out')
   try:
     result = fresh.call(
       'benchmarks.step:first_steps',
       name=name,
       size=size,
       started=time.time(),
-      timeout=COMPILE_SECONDS if compiles else None,
+      timeout=compile_seconds if compiles else None,
       environment=caches,
     )
   except errors.UserError as error:
@@ -80,7 +90,7 @@ def _start(name: str, size: sizes.Size, caches: dict[str, str]):
       raise
     raise _Missing('does not compile here') from error
   if result is None:
-    raise _Missing(f'did not compile within {COMPILE_SECONDS} s')
+    raise _Missing(f'did not compile within {compile_seconds} s')
   return result
 
 

@@ -17,6 +17,7 @@ ABOUT = {
   'date': '2026-11-22T18:00+00:00',
   'commit': '0123456789abcdef',
   'changed': True,
+  'load': 0.25,
 }
 NAMES = ('ours float32', 'ours bfloat16', 'literal scan', 'PyTorch float32')
 
@@ -34,7 +35,7 @@ def results(tmp_path):
         'seconds': names,
         'rates': {'copy': 5e9, 'jax float32': 4e11},
         'first_step': names,
-        'first_step_again': names,
+        'first_step_again': {'ours float32': 0.5},
         'peak_bytes': dict.fromkeys(names, 2**30),
         'missing': {'PyTorch compiled': 'did not compile within 300 s'},
         'floor': {'ours float32': floor},
@@ -120,6 +121,7 @@ def test_tables_say_what_was_measured(results):
   assert ratios == ['2.0', '4.0', '-']
   assert floor == ['2.0', '3.00', '0.100', '0.500', '20%']
   assert start == ['0.5', '0.5', '1.00']
+  assert found['fcvid, PyTorch float32'] == [['2.0', '-', '1.00']]
   assert found['fcvid, ours bfloat16'][0] == ['4.0', '8.0', '-']
   assert found['fcvid, batch 256'] == [['300', '600', '100']]
   assert found['fcvid, batch 256, ours bfloat16'] == [['6.0']]
@@ -128,7 +130,11 @@ def test_tables_say_what_was_measured(results):
   assert found['100'] == [['1.00', '2.00']]
   assert found['stream'] == [['0.1', '12,345', '0.50', '1.00']]
   assert found['float32'] == [['0.500', '0.510', '+2.0%']]
-  assert text.count('2026-11-22, commit 0123456 with uncommitted changes') == 5
+  about = (
+    '2026-11-22, commit 0123456 with uncommitted changes; load before the '
+    'first part 0.2.'
+  )
+  assert text.count(about) == 5
 
 
 def test_tables_are_rectangular(results):

@@ -185,12 +185,12 @@ def test_an_unknown_part_is_one_sentence():
 def test_without_pytorch_its_parts_say_what_to_install(tmp_path, monkeypatch):
   monkeypatch.setattr(command.importlib.util, 'find_spec', lambda name: None)
   with pytest.raises(errors.UserError, match='PyTorch is not installed'):
-    command.measure('step', tmp_path, quick=True)
+    command.measure('step', tmp_path, quick=True, load=0.0)
   assert not list(tmp_path.iterdir())
 
 
 def test_a_part_writes_what_its_table_reads(tmp_path):
-  command.measure('evaluate', tmp_path, quick=True)
+  command.measure('evaluate', tmp_path, quick=True, load=0.0)
   found = json.loads((tmp_path / 'evaluate.json').read_text())
   values = found['results']['seconds']
   assert found['results']['num_codes'] == [50, 100]
