@@ -62,5 +62,7 @@ def test_twenty_epochs_rank_at_twice_random(shared_data, tmp_path):
     scored = evaluation.evaluate_codes(codes[0], query, codes[1], database)
     random.append(map_at(scored.map, 20))
   assert map_at(metrics['map'], 20) >= 2 * np.mean(random)
-  graph = json.loads((tmp_path / 'stages.json').read_text())['prepare']
+  graph = json.loads(
+    (tmp_path / 'neighborhood' / 'neighborhood.json').read_text()
+  )
   assert graph['num_nearest'] == 1 and graph['pair_density'] < 0.03
