@@ -46,10 +46,11 @@ def encode_files(
     progress.bar('encoding', num_videos, 'video') as bar,
   ):
     _write_header(file, (num_videos, hasher.num_bits // 8))
-    for frames in blocks.iterate_blocks(paths, hasher.block_size):
+    read = blocks.iterate_blocks(paths, hasher.block_size)
+    for codes, _ in hasher.encode_blocks(read):
       # Not through a memory map: a full disk would end that in SIGBUS.
-      file.write(hasher.encode(frames).tobytes())
-      bar.update(len(frames))
+      file.write(codes.tobytes())
+      bar.update(len(codes))
   return num_videos
 
 

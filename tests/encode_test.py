@@ -31,9 +31,11 @@ KERNEL = np.random.default_rng(0).integers(
 
 
 def linear_hash(parameters, frames):
-  relaxed = frames.reshape(frames.shape[0], -1) @ parameters['kernel']
+  finite = jnp.isfinite(frames).all(axis=(1, 2))
+  rows = frames.astype(jnp.float32).reshape(frames.shape[0], -1)
+  relaxed = rows @ parameters['kernel']
   packed = jnp.packbits(relaxed >= 0, axis=-1)
-  return {'packed_code': packed, 'relaxed_code': relaxed}
+  return {'finite': finite, 'packed_code': packed, 'relaxed_code': relaxed}
 
 
 @functools.cache
@@ -42,7 +44,7 @@ def linear_bundle():
   shape = jax.export.symbolic_shape(f'batch, {NUM_FRAMES}, {FRAME_DIM}')
   exported = jax.export.export(jax.jit(linear_hash))(
     {'kernel': jax.ShapeDtypeStruct(kernel.shape, kernel.dtype)},
-    jax.ShapeDtypeStruct(shape, jnp.float32),
+    jax.ShapeDtypeStruct(shape, jnp.float16),
   )
   manifest = {
     'format': hasher.FORMAT,

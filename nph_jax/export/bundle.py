@@ -104,12 +104,19 @@ def _program(
   neighborhood: Neighborhood | None,
   parameters: Mapping[str, Any],
 ) -> bytes:
-  """(parameters, frames [B, M, L]) -> code and t as StableHLO, B symbolic."""
+  """(parameters, frames [B, M, L]) -> code and t as StableHLO, B symbolic.
+
+  Frames are float16, as data sets store them: a hasher converts none of its
+  own. `finite` [B] says of which videos all values are.
+  """
 
   def hash_frames(parameters, frames):
+    finite = jnp.isfinite(frames).all(axis=(1, 2))
+    frames = frames.astype(jnp.float32)
     nearest = neighborhood and neighborhood.nearest(parameters, frames)
     relaxed = method.relaxed_code(parameters['method'], frames, nearest)
     return {
+      'finite': finite,
       'packed_code': hashing.pack_bits(relaxed),
       'relaxed_code': relaxed,
     }
@@ -122,7 +129,7 @@ def _program(
   with jax.default_matmul_precision('highest'):
     exported = jax.export.export(jax.jit(hash_frames), platforms=PLATFORMS)(
       jax.tree.map(jax.typeof, parameters),
-      jax.ShapeDtypeStruct(shape, jnp.float32),
+      jax.ShapeDtypeStruct(shape, jnp.float16),
     )
   return bytes(exported.serialize())
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import io
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -16,7 +17,8 @@ import numpy as np
 
 from nph_jax import errors
 
-FORMAT = 1
+FORMAT = 2
+_IN_FLIGHT = 2  # blocks handed over before the first one's codes are read
 PROGRAM, PARAMETERS, MANIFEST = (
   'hasher.stablehlo',
   'parameters.npz',
@@ -53,6 +55,11 @@ class Hasher:
     self._parameters = jax.device_put(_nested(parameters))
     self._call = jax.jit(jax.export.deserialize(bytearray(program)).call)
 
+  @property
+  def digest(self) -> str:
+    """What tells this bundle's codes from those of another one."""
+    return digest(json.dumps(self.manifest['digests'], sort_keys=True).encode())
+
   def encode(self, frames: np.ndarray) -> np.ndarray:
     """Packed codes uint8 [B, K / 8] of frames [B, M, L], any B.
 
@@ -69,19 +76,45 @@ class Hasher:
     self._check_shape(frames.shape)
     codes = np.empty((len(frames), self.num_bits // 8), np.uint8)
     relaxed = np.empty((len(frames), self.num_bits), np.float32)
-    for start in range(0, len(frames), self.block_size):
-      rows = slice(start, min(start + self.block_size, len(frames)))
-      codes[rows], relaxed[rows] = self._encode_block(
-        _to_half(frames[rows], start)
-      )
+    starts = range(0, len(frames), self.block_size)
+    blocks = (frames[start : start + self.block_size] for start in starts)
+    for start, block in zip(starts, self.encode_blocks(blocks), strict=True):
+      rows = slice(start, start + self.block_size)
+      codes[rows], relaxed[rows] = block
     return codes, relaxed
 
-  def _encode_block(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    padded = np.zeros((self.block_size, *block.shape[1:]), np.float32)
-    padded[: len(block)] = block
-    outputs = self._call(self._parameters, padded)
-    packed = np.asarray(outputs['packed_code'])[: len(block)]
-    return packed, np.asarray(outputs['relaxed_code'])[: len(block)]
+  def encode_blocks(
+    self, blocks: Iterable[np.ndarray]
+  ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What `encode_relaxed` returns, for each of the blocks [B, M, L], in turn.
+
+    While one is hashed, the next is read and handed over.
+
+    Args:
+      blocks: of up to block_size videos each; a smaller one costs as much.
+
+    Raises:
+      UserError: see encode.
+    """
+    waiting: collections.deque[tuple[int, int, Any]] = collections.deque()
+    start = 0
+    for block in blocks:
+      waiting.append((start, len(block), self._start(block)))
+      start += len(block)
+      if len(waiting) > _IN_FLIGHT:
+        yield _finish(*waiting.popleft())
+    while waiting:
+      yield _finish(*waiting.popleft())
+
+  def _start(self, block: np.ndarray) -> dict[str, jax.Array]:
+    """The program's outputs, which may not be there yet."""
+    self._check_shape(block.shape)
+    with np.errstate(over='ignore'):
+      block = block.astype(np.float16, copy=False)
+    missing = self.block_size - len(block)
+    if missing:
+      block = np.pad(block, ((0, missing), (0, 0), (0, 0)))
+    return self._call(self._parameters, block)
 
   def _check_shape(self, shape: tuple[int, ...]) -> None:
     expected = (self.num_frames, self.feature_dim)
@@ -92,17 +125,18 @@ class Hasher:
       )
 
 
-def _to_half(block: np.ndarray, start: int) -> np.ndarray:
-  """Rounds [B, M, L] to float16; its first video is number `start`."""
-  with np.errstate(over='ignore'):
-    block = block.astype(np.float16)
-  bad = ~np.isfinite(block).all(axis=(1, 2))
-  if bad.any():
+def _finish(
+  start: int, size: int, outputs: Mapping[str, jax.Array]
+) -> tuple[np.ndarray, np.ndarray]:
+  """Codes and t of a block whose first video is number `start`."""
+  finite = np.asarray(outputs['finite'])[:size]
+  if not finite.all():
     raise errors.UserError(
-      f'video {start + int(np.argmax(bad))} of the frames has NaN, infinite or '
-      'larger values than float16 holds (65504).'
+      f'video {start + int(np.argmin(finite))} of the frames has NaN, infinite '
+      'or larger values than float16 holds (65504).'
     )
-  return block
+  packed, relaxed = outputs['packed_code'], outputs['relaxed_code']
+  return np.asarray(packed)[:size], np.asarray(relaxed)[:size]
 
 
 def digest(content: bytes) -> str:
@@ -148,10 +182,14 @@ def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
     raise _damaged(path) from error
   if not isinstance(manifest, dict) or 'format' not in manifest:
     raise _damaged(path)
-  if manifest['format'] > FORMAT:
+  if manifest['format'] != FORMAT:
+    older = manifest['format'] in range(FORMAT)
+    remedy = (
+      'export it again with --stages=export' if older else 'update nph_jax'
+    )
     raise errors.UserError(
-      f'{path}: has format {manifest["format"]}, newer than this version of '
-      f'nph_jax reads ({FORMAT}); update nph_jax.'
+      f'{path}: has format {manifest["format"]}, but this version of nph_jax '
+      f'reads format {FORMAT}; {remedy}.'
     )
   return manifest
 

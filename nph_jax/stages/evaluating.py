@@ -65,12 +65,16 @@ def encode_split(hasher: Hasher, split: Any) -> EncodedSplit:
   """Runs the exported hasher over a split in file order."""
   from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
-  codes, labels, digests = [], [], []
-  for block in input_pipeline.evaluation_blocks(split, hasher.block_size):
-    mask = block['mask']
-    codes.append(hasher.encode(block['frames'][mask]))
-    labels.append(block['labels'][mask])
-    digests.append(block['digest'][mask])
+  labels, digests = [], []
+
+  def frames():
+    for block in input_pipeline.evaluation_blocks(split, hasher.block_size):
+      mask = block['mask']
+      labels.append(block['labels'][mask])
+      digests.append(block['digest'][mask])
+      yield block['frames'][mask]
+
+  codes = [codes for codes, _ in hasher.encode_blocks(frames())]
   return EncodedSplit(*map(np.concatenate, (codes, labels, digests)))
 
 

@@ -190,7 +190,16 @@ def test_a_damaged_file_is_named(written, name, damage):
 
 
 @pytest.mark.parametrize(
-  'text', ['', '{"format": 1', '[]', '3', '{}', '{"format": 1}', '\xff']
+  'text',
+  [
+    '',
+    '{"format": 1',
+    '[]',
+    '3',
+    '{}',
+    f'{{"format": {hasher.FORMAT}}}',
+    '\xff',
+  ],
 )
 def test_a_damaged_manifest_is_an_error(written, text):
   (written / 'manifest.json').write_bytes(text.encode('latin-1'))
@@ -208,6 +217,13 @@ def test_a_later_format_is_an_error(written):
   manifest = json.loads(path.read_text()) | {'format': hasher.FORMAT + 1}
   path.write_text(json.dumps(manifest))
   assert 'update nph_jax' in message(written)
+
+
+def test_an_earlier_format_is_an_error(written):
+  path = written / 'manifest.json'
+  manifest = json.loads(path.read_text()) | {'format': hasher.FORMAT - 1}
+  path.write_text(json.dumps(manifest))
+  assert 'export it again' in message(written)
 
 
 def test_a_program_of_another_jax_is_an_error(toy, tmp_path):

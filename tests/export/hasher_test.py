@@ -61,6 +61,18 @@ def test_the_callers_batch_size_changes_no_bit(toy, size):
   np.testing.assert_array_equal(np.concatenate([p[1] for p in parts]), relaxed)
 
 
+def test_blocks_in_flight_come_back_in_turn(toy):
+  frames = toy.frames()
+  sizes = [8, 3, 8, 1, 1]
+  parts = np.split(frames, np.cumsum(sizes)[:-1])
+  found = list(toy.hasher.encode_blocks(iter(parts)))
+  assert [len(codes) for codes, _ in found] == sizes
+  codes, relaxed = map(np.concatenate, zip(*found, strict=True))
+  expected = toy.hasher.encode_relaxed(frames)
+  np.testing.assert_array_equal(codes, expected[0])
+  np.testing.assert_array_equal(relaxed, expected[1])
+
+
 def test_the_place_in_a_block_changes_no_bit(toy):
   frames = toy.frames()
   relaxed = toy.hasher.encode_relaxed(frames)[1]
@@ -119,7 +131,7 @@ def test_program_is_for_both_platforms_and_any_batch(toy):
   assert jax.export.is_symbolic_dim(batch)
   assert (num_frames, width) == (3, 9)
   shapes = [aval.shape for aval in exported.out_avals]
-  assert shapes == [(batch, 2), (batch, 16)]
+  assert shapes == [(batch,), (batch, 2), (batch, 16)]
 
 
 def test_loading_needs_no_training_library(toy, tmp_path):
