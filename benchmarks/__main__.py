@@ -37,7 +37,6 @@ PARTS = {
   'communication': communication,
 }
 
-
 _BESIDE_PYTORCH = ('step', 'encode')
 _BUSY = 0.5  # average of running programs in the last minute
 
@@ -75,6 +74,11 @@ def measure(
 
 
 def main(argv: list[str] | None = None) -> None:
+  """Measures the chosen parts, then writes the tables anew.
+
+  Raises:
+    UserError: a bad flag, or parts that could not be measured; the others were.
+  """
   flags = _parser().parse_args(argv)
   folder = table.QUICK_RESULTS if flags.quick else table.RESULTS
   load, failed = os.getloadavg()[0], []

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import sizes
+from benchmarks import contenders, sizes
 
 COLLECTIVES = ('psum', 'pmax', 'pmin', 'all_gather', 'all_to_all', 'ppermute')
 DEVICES = 8
@@ -43,7 +43,7 @@ def measure(size: sizes.Size, num_devices: int = DEVICES) -> dict[str, Any]:
     train.train_step,
     method=method,
     optimizer=optimizer,
-    seed=0,
+    key=jax.random.key(0),
     axis_name=train.AXIS,
   )
   program = jax.make_jaxpr(step, axis_env=[(train.AXIS, num_devices)])(
@@ -62,19 +62,10 @@ def measure(size: sizes.Size, num_devices: int = DEVICES) -> dict[str, Any]:
 def _shapes(size: sizes.Size):
   import jax
 
-  from nph_jax import configuration, train_state
-  from nph_jax.models import registry
+  from nph_jax import train_state
 
-  config = configuration.base()
-  method = registry.build(
-    'nph',
-    num_bits=size.num_bits,
-    num_frames=size.num_frames,
-    frame_dim=size.frame_dim,
-    model=config.model.to_dict(),
-    loss=config.loss.to_dict(),
-  )
-  optimizer = train_state.adam(1e-3, 0.9)
+  method = contenders.nph(size)
+  optimizer = train_state.adam(contenders.LEARNING_RATE, contenders.BETA1)
   tables = jax.eval_shape(sizes.tables)
   create = functools.partial(train_state.create, method, optimizer)
   state = jax.eval_shape(create, jax.random.key(0), tables)

@@ -13,22 +13,18 @@ Step = Callable[[], float]
 LEARNING_RATE, BETA1 = 1e-3, 0.9
 
 
-def trainer(size: sizes.Size, **fields):
-  """Our compiled step, a state for it and the tables it reads.
+def nph(size: sizes.Size, **fields):
+  """The method NPH of the default configuration, for videos of a size.
 
   Args:
-    size: of the step.
+    size: of frames and codes.
     **fields: of config.model, in place of the defaults.
   """
-  import jax
-
-  from nph_jax import allocator, compilation, configuration, train, train_state
+  from nph_jax import configuration
   from nph_jax.models import registry
 
-  allocator.keep_freed_memory()
-  compilation.use_persistent_cache()
   config = configuration.base()
-  method = registry.build(
+  return registry.build(
     'nph',
     num_bits=size.num_bits,
     num_frames=size.num_frames,
@@ -36,6 +32,22 @@ def trainer(size: sizes.Size, **fields):
     model={**config.model.to_dict(), **fields},
     loss=config.loss.to_dict(),
   )
+
+
+def trainer(size: sizes.Size, **fields):
+  """Our compiled step, a state for it and the tables it reads.
+
+  Args:
+    size: of the step.
+    **fields: see nph.
+  """
+  import jax
+
+  from nph_jax import allocator, compilation, train, train_state
+
+  allocator.keep_freed_memory()
+  compilation.use_persistent_cache()
+  method = nph(size, **fields)
   tables = train.replicate(sizes.tables())
   optimizer = train_state.adam(LEARNING_RATE, BETA1)
   state = train_state.create(method, optimizer, jax.random.key(0), tables)

@@ -28,6 +28,7 @@ class Product(NamedTuple):
 
   @property
   def flops(self) -> int:
+    """Multiplications and additions of all passes."""
     return 2 * self.rows * self.inner * self.columns * self.passes
 
   def traffic(self, operand: int) -> int:

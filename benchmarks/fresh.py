@@ -91,6 +91,11 @@ def _brief(arguments: Mapping[str, Any]) -> str:
 
 
 def main(argv: list[str]) -> None:
+  """The new process: calls MODULE:FUNCTION and writes what it returns.
+
+  Args:
+    argv: the function, a JSON file of its arguments, the file of the result.
+  """
   function, given, result = argv
   module, _, name = function.partition(':')
   arguments = json.loads(pathlib.Path(given).read_text())

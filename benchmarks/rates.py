@@ -47,7 +47,8 @@ def _copy() -> Callable[[], object]:
 
 
 def _in_jax(precision: str) -> Callable[..., Callable[[], object]]:
-  def make(rows, inner, columns):
+  def make(rows: int, inner: int, columns: int) -> Callable[[], object]:
+    """A product [rows, inner] x [inner, columns] by XLA."""
     import jax
     import jax.numpy as jnp
 
@@ -64,7 +65,8 @@ def _in_jax(precision: str) -> Callable[..., Callable[[], object]]:
 
 
 def _in_torch(precision: str) -> Callable[..., Callable[[], object]]:
-  def make(rows, inner, columns):
+  def make(rows: int, inner: int, columns: int) -> Callable[[], object]:
+    """The same product by PyTorch."""
     import torch
 
     dtype = getattr(torch, precision)

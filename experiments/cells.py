@@ -55,6 +55,7 @@ class Cell:
 
   @property
   def name(self) -> str:
+    """METHOD-BITS-SEED."""
     return f'{self.method}-{self.bits}-{self.seed}'
 
   def path(self, folders: Folders) -> pathlib.Path:

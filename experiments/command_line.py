@@ -105,6 +105,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def numbers(text: str) -> tuple[int, ...]:
+  """The whole numbers in 'A,B,...'; ValueError if one is none."""
   return tuple(int(part) for part in _names(text))
 
 

@@ -46,41 +46,44 @@ def run_all(
   Raises:
     UserError: as `run`.
   """
-  todo = [
+  wanted = [
     cell
     for seed in chosen.seeds
     for dataset in chosen.datasets
     for cell in cells_of(dataset, seed)
   ]
   try:
-    run(todo, chosen.folders)
+    run(wanted, chosen.folders)
   finally:
     tables.write_all(chosen.folders.results)
 
 
-def run(todo: Sequence[cells.Cell], folders: cells.Folders) -> None:
+def run(wanted: Sequence[cells.Cell], folders: cells.Folders) -> None:
   """Runs all cells that are not done; one that fails does not stop the rest.
 
   Raises:
     UserError: some failed; which, and where their tracebacks are.
   """
-  _quiet()
+  _set_up()
   failed = []
-  for number, cell in enumerate(todo, 1):
+  for number, cell in enumerate(wanted, 1):
     if cell.is_done(folders):
       continue
-    print(f'[{number}/{len(todo)}] {cell.dataset} {cell.name}', file=sys.stderr)
+    print(
+      f'[{number}/{len(wanted)}] {cell.dataset} {cell.name}', file=sys.stderr
+    )
     if not _run_one(cell, folders):
       failed.append(f'{cell.dataset}/{cell.name}')
   if failed:
     raise errors.UserError(
-      f'{len(failed)} of {len(todo)} cells failed: {", ".join(failed)}; their '
-      f'.log files are under {folders.scratch}, and the same command tries '
-      'them again.'
+      f'{len(failed)} of {len(wanted)} cells failed: {", ".join(failed)}; '
+      f'their .log files are under {folders.scratch}, and the same command '
+      'tries them again.'
     )
 
 
-def _quiet() -> None:
+def _set_up() -> None:
+  import jax
   from absl import logging
 
   from nph_jax import allocator, compilation
@@ -88,6 +91,8 @@ def _quiet() -> None:
   logging.set_verbosity(logging.WARNING)  # orbax reports every step of its
   allocator.keep_freed_memory()
   compilation.use_persistent_cache()
+  # Short compilations too: the same ones would come back in every cell.
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
 
 
 def _run_one(cell: cells.Cell, folders: cells.Folders) -> bool:

@@ -49,7 +49,14 @@ class Results:
     bits = 0 if method == 'cosine' else bits
     return self._records.get((method, bits), [])
 
+  def row(self, method: str, bits: int, ks: Iterable[int]) -> list[str]:
+    """A row of a table: the method's name and its mAP at each K."""
+    found = self.of(method, bits)
+    columns = (spread([map_at(r, k) for r in found]) for k in ks)
+    return [name_of(method), *columns]
+
   def all(self) -> list[Record]:
+    """Every record."""
     return [r for records in self._records.values() for r in records]
 
 
@@ -71,6 +78,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def name_of(method: str) -> str:
+  """What tables call a method."""
   return paper.NAMES.get(method, method)
 
 

@@ -14,24 +14,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from experiments import cells, paper_tables, settings
-from experiments.records import (
-  PROTOCOL,
-  Record,
-  Results,
-  map_at,
-  markdown,
-  name_of,
-  origin,
-  spread,
-)
+from experiments import cells, paper_tables, records, settings
 from nph_jax import atomic, errors
 
 _README = cells.ROOT / 'experiments' / 'README.md'
 _KS = (5, 10, 20, 40, 60, 80, 100)
 
 
-def by_length(results: Results, k: int, part: str, protocol: str) -> str:
+def by_length(
+  results: records.Results, k: int, part: str, protocol: str
+) -> str:
   """mAP@K: a row for each method, a column for each code length.
 
   The last column is the mean over settings.SUMMARY_BITS of each seed's values.
@@ -39,49 +31,46 @@ def by_length(results: Results, k: int, part: str, protocol: str) -> str:
   bits = results.bits()
   mean_of = ' / '.join(map(str, settings.SUMMARY_BITS))
 
-  def value(records: Sequence[Record]) -> list[float | None]:
-    return [map_at(r, k, part, protocol) for r in records]
+  def value(group: Sequence[records.Record]) -> list[float | None]:
+    return [records.map_at(r, k, part, protocol) for r in group]
 
   rows = []
   for method in results.methods:
-    columns = [spread(value(results.of(method, b))) for b in bits]
+    columns = [records.spread(value(results.of(method, b))) for b in bits]
     if any(column != '-' for column in columns):
-      mean = spread(_means_over_lengths(results, method, value))
-      rows.append([name_of(method), *columns, mean])
-  return markdown(
+      mean = records.spread(_means_over_lengths(results, method, value))
+      rows.append([records.name_of(method), *columns, mean])
+  return records.markdown(
     ['', *(f'{b} bits' for b in bits), f'mean of {mean_of}'], rows
   )
 
 
 def _means_over_lengths(
-  results: Results,
+  results: records.Results,
   method: str,
-  value: Callable[[Sequence[Record]], list[float | None]],
+  value: Callable[[Sequence[records.Record]], list[float | None]],
 ) -> list[float]:
   """For each seed that has all lengths, the mean of them."""
   per_length = []
   for b in settings.SUMMARY_BITS:
-    records = results.of(method, b)
-    found = zip((r['seed'] for r in records), value(records))
+    group = results.of(method, b)
+    found = zip((r['seed'] for r in group), value(group))
     per_length.append({s: v for s, v in found if v is not None})
   seeds = set.intersection(*map(set, per_length))
   return [np.mean([v[s] for v in per_length]) for s in sorted(seeds)]
 
 
-def by_k(results: Results, bits: int) -> str:
+def by_k(results: records.Results, bits: int) -> str:
   """mAP@K at one code length: a row for each method, a column for each K."""
   rows = [
-    [
-      name_of(method),
-      *(spread([map_at(r, k) for r in results.of(method, bits)]) for k in _KS),
-    ]
+    results.row(method, bits, _KS)
     for method in results.methods
     if results.of(method, bits)
   ]
-  return markdown(['', *(f'@{k}' for k in _KS)], rows)
+  return records.markdown(['', *(f'@{k}' for k in _KS)], rows)
 
 
-def about_codes(results: Results) -> str:
+def about_codes(results: records.Results) -> str:
   """Bits, their use, what the sign costs, the graph and the time."""
   header = [
     '', 'bits', 'bit entropy', 'bit correlation', 'distinct codes',
@@ -90,42 +79,42 @@ def about_codes(results: Results) -> str:
   rows = []
   for bits in results.bits():
     for method in results.methods:
-      records = [r for r in results.of(method, bits) if 'bit_entropy' in r]
-      if records:
-        rows.append([name_of(method), str(bits), *_about(records)])
-  return markdown(header, rows)
+      group = [r for r in results.of(method, bits) if 'bit_entropy' in r]
+      if group:
+        rows.append([records.name_of(method), str(bits), *_about(group)])
+  return records.markdown(header, rows)
 
 
-def _about(records: Sequence[Record]) -> list[str]:
-  column = lambda name: [r[name] for r in records]  # noqa: E731
+def _about(group: Sequence[records.Record]) -> list[str]:
+  column = lambda name: [r[name] for r in group]  # noqa: E731
   ratios = []
-  for record in records:
-    real = map_at(record, settings.SUMMARY_K, 'map_relaxed')
-    code = map_at(record, settings.SUMMARY_K)
+  for record in group:
+    real = records.map_at(record, settings.SUMMARY_K, 'map_relaxed')
+    code = records.map_at(record, settings.SUMMARY_K)
     ratios.append(code / real if real else None)
   return [
-    spread(column('bit_entropy')),
-    spread(column('bit_correlation')),
+    records.spread(column('bit_entropy')),
+    records.spread(column('bit_correlation')),
     f'{np.mean(column("distinct_codes")):.0f}',
-    spread(ratios, 2),
+    records.spread(ratios, 2),
     '/'.join(map(str, sorted(set(column('steps'))))),
     f'{np.mean(column("train_seconds")):.0f}',
   ]
 
 
-def dataset_page(name: str, results: Results) -> str:
+def dataset_page(name: str, results: records.Results) -> str:
   """All tables of the main grid on one data set."""
   parts = [
     f'# {name}',
-    origin(results),
+    records.origin(results),
     f'## mAP@{settings.SUMMARY_K} by code length',
-    by_length(results, settings.SUMMARY_K, 'map', PROTOCOL),
+    by_length(results, settings.SUMMARY_K, 'map', records.PROTOCOL),
   ]
   together = by_length(
     results,
     settings.SUMMARY_K,
     'map_all_against_all',
-    f'{PROTOCOL},exclude_self',
+    f'{records.PROTOCOL},exclude_self',
   )
   if together.count('\n') > 1:
     parts += [
@@ -154,9 +143,11 @@ def pages(results: pathlib.Path) -> dict[str, str]:
 
 def _sets(
   folder: pathlib.Path, besides: Iterable[str] = ()
-) -> dict[str, Results]:
+) -> dict[str, records.Results]:
   folders = sorted(p for p in folder.glob('*') if p.is_dir())
-  found = {p.name: Results.read(p) for p in folders if p.name not in besides}
+  found = {
+    p.name: records.Results.read(p) for p in folders if p.name not in besides
+  }
   return {name: results for name, results in found.items() if results}
 
 

@@ -123,6 +123,7 @@ class Checkpointer:
     return restored['state'], restored['position']
 
   def close(self) -> None:
+    """Releases the folder."""
     self._manager.close()
 
   def __enter__(self) -> Checkpointer:

@@ -126,6 +126,7 @@ def _check_flags() -> None:
 
 def _main(_: list[str]) -> None:
   def run() -> None:
+    """The job; a UserError out of it becomes one sentence."""
     config = _checked_config()
     from nph_jax import distributed, job  # slow; wrong flags fail before
 

@@ -61,7 +61,7 @@ def train_step(
   *,
   method: Any,
   optimizer: optax.GradientTransformation,
-  seed: int,
+  key: jax.Array,
   axis_name: str | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
   """One update; pure.
@@ -71,15 +71,15 @@ def train_step(
     tables: constants of the whole run, such as the anchors; frames
       [N, M, L] among them when the whole split is on the device.
     batch: this device's index [B], and frames [B, M, L] unless in the tables.
-    method: see models.method.HashingMethod.
+    method: see models.method.Method.
     optimizer: of the parameters.
-    seed: of the step's randomness, with the step's number.
+    key: of the step's randomness, with the step's number.
     axis_name: devices' axis under pmap.
 
   Returns:
     The state after it, and the loss, its terms and the gradient's norm.
   """
-  key = jax.random.fold_in(rng.stream(seed, 'step'), state.step)
+  key = jax.random.fold_in(key, state.step)
   frames = (
     tables['frames'][batch['index']] if 'frames' in tables else batch['frames']
   )
@@ -106,23 +106,23 @@ def parallel_steps(
   yields them; its metrics have the steps as their first axis.
   """
   step = functools.partial(
-    train_step,
-    method=method,
-    optimizer=optimizer,
-    seed=seed,
-    axis_name=AXIS,
+    train_step, method=method, optimizer=optimizer, axis_name=AXIS
   )
 
-  def steps(state, tables, batches):
-    return jax.lax.scan(lambda s, b: step(s, tables, b), state, batches)
+  def steps(key, state, tables, batches):
+    return jax.lax.scan(
+      lambda s, b: step(s, tables, b, key=key), state, batches
+    )
 
-  return jax.pmap(
+  compiled = jax.pmap(
     steps,
     axis_name=AXIS,
-    in_axes=(None, None, 0),
+    in_axes=(None, None, None, 0),
     out_axes=(None, None),
-    donate_argnums=0,
+    donate_argnums=1,
   )
+  # An argument, so that the program is the same for all seeds.
+  return functools.partial(compiled, rng.stream(seed, 'step'))
 
 
 def replicate(tree: Any) -> Any:
@@ -186,7 +186,7 @@ def fit(
 
   Args:
     run: lengths, seed and intervals.
-    method: see models.method.HashingMethod.
+    method: see models.method.Method.
     optimizer: of the parameters.
     state: the state to begin from.
     tables: see train_step.
@@ -208,10 +208,14 @@ def fit(
   steps_fn = parallel_steps(method, optimizer, run.seed)
   meter = _Meter(run, checkpointer, writer, first)
   stream, step, pending = batches(first), first, None
+  # On a CPU a call begun ahead wins nothing, and has buffers of its own.
+  ahead = jax.default_backend() != 'cpu'
   while step < run.num_steps:
     count = _steps_until_stop(run, step)
     chunk = split_batches(list(itertools.islice(stream, count)))
     state, metrics = steps_fn(state, tables, chunk)
+    if not ahead:
+      jax.block_until_ready(metrics)
     # The metrics of a call are looked at while the next one runs.
     if pending is not None:
       meter.record(*pending)

@@ -15,18 +15,19 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import (
   communication,
+  contenders,
   flops,
   fresh,
   machine,
   measuring,
+  profile,
   rates,
   sizes,
   step,
   table,
   videos,
 )
-from nph_jax import configuration, errors
-from nph_jax.models import registry
+from nph_jax import errors
 
 SIZE = sizes.Size(batch=32, num_frames=3, frame_dim=1024, num_bits=64)
 COUNTS = {False: flops.folded_step, True: flops.literal_step}
@@ -35,19 +36,7 @@ NAMES = ('ours float32', 'ours bfloat16', 'literal scan', 'PyTorch float32')
 
 def lowered_gradient(size, literal):
   """Parameters, and XLA's view of loss and gradient as they were written."""
-  config = configuration.base()
-  method = registry.build(
-    'nph',
-    num_bits=size.num_bits,
-    num_frames=size.num_frames,
-    frame_dim=size.frame_dim,
-    model={
-      **config.model.to_dict(),
-      'literal': literal,
-      'precision': 'float32',
-    },
-    loss=config.loss.to_dict(),
-  )
+  method = contenders.nph(size, literal=literal, precision='float32')
   tables, key = sizes.tables(), jax.random.key(0)
   params, collections = jax.jit(method.init)(key, tables)
   batch = {
@@ -211,3 +200,24 @@ def test_devices_exchange_gradients_moments_and_codes(devices):
   )
   own = size.batch // devices
   assert found['bytes']['all_gather'] == 4 * own * (size.num_bits + 1)
+
+
+def test_the_profile_counts_a_loop_once_and_its_body_not_at_all():
+  def event(name, duration, **more):
+    return {'ph': 'X', 'name': name, 'dur': duration, **more}
+
+  ran = {'args': {'hlo_module': 'step'}}
+  step = [
+    event('while.3', 50, **ran),
+    event('ynn_fusion.7', 100, **ran),
+    event('copy_bitcast_fusion', 10, **ran),
+    *[event('multiply_add_fusion.2', 6, **ran)] * 5,
+    event('add.9', 1, **ran),
+    event('python', 999),
+  ]
+  assert profile.shares(step * 2, 2) == {
+    'recurrences': 100,
+    'products over all frames': 200,
+    'copies and conversions': 20,
+    'other element by element': 2,
+  }

@@ -145,6 +145,7 @@ class FeatureFiles:
     self.close()
 
   def close(self) -> None:
+    """Closes the files; nothing can be read any more."""
     for array in self._arrays:
       if isinstance(array, h5py.Dataset):
         array.file.close()

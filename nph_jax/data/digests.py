@@ -50,6 +50,7 @@ class DigestCache:
       self._known = json.loads(self._path.read_text())
 
   def digest(self, path: str) -> str:
+    """Of the file `path`; read only if size or time are new."""
     path = os.path.realpath(path)
     stat = os.stat(path)
     stamp = [stat.st_size, stat.st_mtime_ns]
@@ -59,6 +60,7 @@ class DigestCache:
     return self._known[path][2]
 
   def digests(self, paths: Sequence[str]) -> tuple[str, ...]:
+    """`digest` of each of `paths`."""
     return tuple(self.digest(path) for path in paths)
 
 

@@ -46,6 +46,7 @@ class DataSpec:
   seed: int
 
   def split(self, name: str) -> SplitFiles:
+    """Of 'train', 'query' or 'database'."""
     return getattr(self, name)
 
   @classmethod

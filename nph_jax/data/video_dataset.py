@@ -28,6 +28,7 @@ class Split:
 
   @property
   def num_videos(self) -> int:
+    """N."""
     return len(self.records)
 
   def same_source_as(self, other: Split) -> bool:

@@ -16,9 +16,10 @@ from nph_jax.models.encoder import (
   NeighborhoodEncoder,
   SelfAttentionEncoder,
 )
+from nph_jax.models.hashing_method import HashingMethod
 from nph_jax.models.hierarchical_encoder import HierarchicalEncoder
 from nph_jax.models.lstm_encoder import LSTMEncoder
-from nph_jax.models.method import HashingMethod, fields_of
+from nph_jax.models.method import fields_of
 from nph_jax.models.nph import NPH
 
 

@@ -1,12 +1,12 @@
 """Reconstructed frames as the product they are, and their error without it.
 
-A decoder's frames are v~ = h W of its hidden states (b is a row of W). Of all
-that is as large as the frames, their squared error needs one product with the
-data:
+A decoder's frames are v~ = h W + b of its hidden states. Of all that is as
+large as the frames, their squared error needs one product with the data:
 
-  |v - h W|^2 = |v|^2 - 2 h . (v W^T) + h W W^T h^T
+  |c - h W|^2 = |c|^2 - 2 h . (c W^T) + h W W^T h^T,  c = v - b,
+  c W^T = v W^T - b W^T,  sum |c|^2 = sum |v|^2 - 2 b . sum v + R |b|^2
 
-so that neither v~ [B, M, L] nor its gradient is ever formed, and a step has
+over R frames, so that neither v~ [B, M, L] nor its gradient is ever formed, and a step has
 two large products here in place of three. Only the order of rounding differs.
 """
 
@@ -50,16 +50,19 @@ class LinearFrames:
   def mean_squared_error(self, frames: jax.Array) -> jax.Array:
     """Mean of (v - v~)^2 over all values of v [B, M, L], constants here."""
     rows = frames_first(jax.lax.stop_gradient(frames))
-    ones = jnp.ones((*self.hidden.shape[:2], 1), self.hidden.dtype)
-    # The bias is the row of W whose factor is always 1.
-    hidden = jnp.concatenate([self.hidden, ones], axis=-1)
-    kernel = jnp.concatenate([self.kernel, self.bias[None]])
-    scores = matmul(rows, kernel, self.precision, transpose=True)  # v W^T
-    hidden = hidden.reshape(-1, hidden.shape[-1])
-    read = rounded(kernel, self.precision)
+    hidden = self.hidden.reshape(-1, self.hidden.shape[-1])
+    kernel, bias = rounded(self.kernel, self.precision), self.bias
+    scores = matmul(rows, self.kernel, self.precision, transpose=True)
+    scores = scores.reshape(hidden.shape) - kernel @ bias  # c W^T
+    read = rounded(rows, self.precision)
+    squares = (
+      jnp.sum(jnp.square(read))
+      - 2 * jnp.sum(read, axis=(0, 1)) @ bias
+      + len(hidden) * (bias @ bias)
+    )
     total = (
-      jnp.sum(jnp.square(rounded(frames, self.precision)))
-      - 2 * jnp.sum(scores.reshape(hidden.shape) * hidden)
-      + jnp.sum((hidden.T @ hidden) * (read @ read.T))
+      squares
+      - 2 * jnp.sum(scores * hidden)
+      + jnp.sum((hidden.T @ hidden) * (kernel @ kernel.T))
     )
     return total / frames.size

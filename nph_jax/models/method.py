@@ -1,4 +1,4 @@
-"""What a hashing method gives the trainer and the exporter."""
+"""What a hashing method gives trainer and exporter; the base of most."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from nph_jax import losses, pairs
 from nph_jax.data import pooled
 
 
@@ -34,13 +33,16 @@ class Method(Protocol):
   is_closed_form: bool
 
   @property
-  def num_bits(self) -> int: ...
+  def num_bits(self) -> int:
+    """K."""
 
   @property
-  def num_frames(self) -> int: ...
+  def num_frames(self) -> int:
+    """M."""
 
   @property
-  def frame_dim(self) -> int: ...
+  def frame_dim(self) -> int:
+    """L."""
 
   def fit_tables(
     self, features: pooled.PooledFeatures, key: jax.Array
@@ -106,50 +108,35 @@ class Method(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class HashingMethod:
-  """A module with NPH's outputs, and the weights of its loss terms.
+class ModuleMethod:
+  """What all methods share whose parameters are those of one module.
 
   Attributes:
-    module: its `__call__(frames, nearest, train)` returns nph.Outputs, its
-      `encode` the relaxed code first; `reads_nearest` says whether codes depend
-      on the nearest anchors.
-    weights: alpha_1 of L_s, alpha_2 of L_vr, alpha_3 of L_nr (eq. 12), by the
-      names similarity, visual, neighborhood. A term of weight 0 is neither
-      computed nor logged.
-    pairs: one of pairs.CHOICES.
-    quantization_stop_gradient: b is a constant in |b - t|^2. With the
-      straight-through gradient in its place the term would pull at nothing
-      inside [-1, 1], where both gradients cancel.
-    neighborhood_stop_gradient: n_i is a constant in L_nr; the paper's n_i is
-      trained through both sides.
+    module: has num_bits, num_frames and frame_dim; its `encode` returns the
+      relaxed code first.
+    weights: of the loss terms, by name.
   """
 
   module: nn.Module
   weights: Mapping[str, float]
-  pairs: str = 'batch'
-  quantization_stop_gradient: bool = True
-  neighborhood_stop_gradient: bool = False
 
+  needs_neighborhood = False
+  encodes_neighborhood = False
   is_closed_form = False
 
   @property
-  def needs_neighborhood(self) -> bool:
-    return self.encodes_neighborhood or self.weights['similarity'] > 0
-
-  @property
-  def encodes_neighborhood(self) -> bool:
-    return self.module.reads_nearest
-
-  @property
   def num_bits(self) -> int:
+    """K."""
     return self.module.num_bits
 
   @property
   def num_frames(self) -> int:
+    """M."""
     return self.module.num_frames
 
   @property
   def frame_dim(self) -> int:
+    """L."""
     return self.module.frame_dim
 
   def fit_tables(
@@ -158,103 +145,24 @@ class HashingMethod:
     """None."""
     return {}
 
-  def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
-    """Parameters and the other collections, from the neighbourhood's tables.
+  def init_module(self, key: jax.Array, *nearest: jax.Array | None):
+    """The module's parameters, and its other variables by collection.
 
     Args:
       key: of the parameters.
-      tables: anchors [C, D] and anchor_indices [N, A], if there is need.
+      *nearest: what the module reads beside the frames.
     """
     frames = jnp.zeros((1, self.num_frames, self.frame_dim))
-    nearest = self._nearest(tables, slice(1))
-    variables = self.module.init(key, frames, nearest)
-    stats = {k: v for k, v in variables.items() if k != 'params'}
-    if self.weights['similarity']:
-      num_videos = len(tables['anchor_indices'])
-      stats.update(pairs.init_bank(self.pairs, num_videos, self.num_bits))
-    return variables['params'], stats
-
-  def _nearest(self, tables, rows) -> jax.Array | None:
-    """The nearest anchors [B, A, D] of `rows`, where codes depend on them."""
-    if not self.encodes_neighborhood:
-      return None
-    return tables['anchors'][tables['anchor_indices'][rows]]
-
-  def loss(self, params, collections, batch, tables, key, axis_name):
-    """L of eq. 12 on this device's part of the batch.
-
-    Args:
-      params: of the module.
-      collections: its other variables, and the pairs' bank.
-      batch: frames [B, M, L], index [B].
-      tables: see init.
-      key: the step's key.
-      axis_name: devices' axis under pmap.
-
-    Returns:
-      The loss, and (each term by name, the updated collections).
-    """
-    dropout_key, pair_key = jax.random.split(key)
-    stats = {k: v for k, v in collections.items() if k != pairs.BANK}
-    outputs, stats = self.module.clone(axis_name=axis_name).apply(
-      {'params': params, **stats},
-      batch['frames'],
-      self._nearest(tables, batch['index']),
-      train=True,
-      rngs={'dropout': dropout_key},
-      mutable=list(stats),
-    )
-    terms = self._reconstruction_terms(outputs, batch['frames'])
-    bank = {}
-    if self.weights['similarity']:
-      pair_loss, bank = pairs.similarity_loss(
-        self.pairs,
-        outputs.relaxed_code,
-        batch['index'],
-        tables['anchor_indices'],
-        collections,
-        pair_key,
-        axis_name,
-      )
-      terms['quantization'] = self._quantization(outputs)
-      terms['similarity'] = pair_loss + terms['quantization']  # eq. 15
-    loss = sum(w * terms[name] for name, w in self.weights.items() if w)
-    return loss, (terms, {**stats, **bank})
-
-  def _quantization(self, outputs) -> jax.Array:
-    binary = outputs.binary_code
-    if self.quantization_stop_gradient:
-      binary = jax.lax.stop_gradient(binary)
-    return losses.quantization(binary, outputs.relaxed_code)
-
-  def _reconstruction_terms(self, outputs, frames) -> dict[str, jax.Array]:
-    """L_vr and L_nr, those of them that have a weight."""
-    terms = {}
-    if self.weights['visual']:
-      terms['visual'] = losses.visual_reconstruction(
-        frames, outputs.reconstruction
-      )
-    if self.weights['neighborhood']:
-      neighborhood = outputs.neighborhood
-      if self.neighborhood_stop_gradient:
-        neighborhood = jax.lax.stop_gradient(neighborhood)
-      terms['neighborhood'] = losses.neighborhood_reconstruction(
-        neighborhood, outputs.neighborhood_reconstruction
-      )
-    return terms
-
-  def inference_variables(self, params, collections) -> dict[str, Any]:
-    """What `relaxed_code` needs of a trained state."""
-    stats = {k: v for k, v in collections.items() if k != pairs.BANK}
-    return {'params': params, **stats}
-
-  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
-    """t [B, K] of frames [B, M, L]; nearest anchors [B, A, D] or None."""
-    encode = self.module.encode
-    return self.module.apply(variables, frames, nearest, method=encode)[0]
+    variables = self.module.init(key, frames, *nearest)
+    return variables['params'], without(variables, 'params')
 
 
 def fields_of(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
   """The entries of `values` that are fields of the dataclass `cls`."""
   names = {field.name for field in dataclasses.fields(cls)}
   return {name: values[name] for name in values if name in names}
+
+
+def without(collections: Mapping[str, Any], name: str) -> dict[str, Any]:
+  """The collections but that of one name."""
+  return {k: v for k, v in collections.items() if k != name}

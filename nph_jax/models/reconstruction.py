@@ -5,16 +5,13 @@ In reverse order, in order, and as the mean of its frames.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from flax import linen as nn
 
-from nph_jax.data import pooled
+from nph_jax.models.method import ModuleMethod
 
 # How the names of a module's decoders begin: hashing has no use for them.
 DECODER = 'decode_'
@@ -43,47 +40,17 @@ def errors(outputs: Outputs, frames: jax.Array) -> dict[str, jax.Array]:
   }
 
 
-@dataclasses.dataclass(frozen=True)
-class ReconstructionMethod:
+class ReconstructionMethod(ModuleMethod):
   """A module with these outputs, trained on them alone; see method.Method.
 
-  Attributes:
-    module: its `__call__(frames, train)` returns Outputs, its `encode` the
-      relaxed code first; the names of its decoders begin with DECODER.
-    weights: of the terms of `errors`, by name.
+  Its `__call__(frames, train)` returns Outputs, and the names of its decoders
+  begin with DECODER; the weights are those of the terms of `errors`.
   """
-
-  module: nn.Module
-  weights: Mapping[str, float]
-
-  needs_neighborhood = False
-  is_closed_form = False
-
-  @property
-  def num_bits(self) -> int:
-    return self.module.num_bits
-
-  @property
-  def num_frames(self) -> int:
-    return self.module.num_frames
-
-  @property
-  def frame_dim(self) -> int:
-    return self.module.frame_dim
-
-  def fit_tables(
-    self, features: pooled.PooledFeatures, key: jax.Array
-  ) -> dict[str, np.ndarray]:
-    """None."""
-    return {}
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters, and the statistics of the normalisation if there is any."""
     del tables
-    frames = jnp.zeros((1, self.num_frames, self.frame_dim))
-    variables = self.module.init(key, frames)
-    stats = {k: v for k, v in variables.items() if k != 'params'}
-    return variables['params'], stats
+    return self.init_module(key)
 
   def run(self, params, stats, frames: jax.Array, axis_name: str | None):
     """The module's Outputs in training, and its updated collections."""

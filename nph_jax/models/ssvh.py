@@ -30,7 +30,6 @@ ssth). Adam as for all; the original's optimiser is SGD.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import jax
@@ -40,7 +39,7 @@ import numpy as np
 from nph_jax import errors, losses
 from nph_jax.data import pooled
 from nph_jax.models import hashing, reconstruction
-from nph_jax.models.method import fields_of
+from nph_jax.models.method import fields_of, without
 from nph_jax.models.reconstruction import ReconstructionMethod
 from nph_jax.models.ssth import BinaryAutoencoder
 from nph_jax.neighborhood import knn_graph
@@ -52,7 +51,6 @@ _QUANTIZATION_WEIGHT = 0.2
 _CHUNK = 64  # neighbours of a video that are read at a time
 
 
-@dataclasses.dataclass(frozen=True)
 class SSVH(ReconstructionMethod):
   """SSTH in two levels, and the pairs of the neighbour graph."""
 
@@ -82,7 +80,7 @@ class SSVH(ReconstructionMethod):
   def loss(self, params, collections, batch, tables, key, axis_name):
     """See the module's docstring; arguments as method.Method."""
     del key
-    stats = {k: v for k, v in collections.items() if k != BANK}
+    stats = without(collections, BANK)
     outputs, stats = self.run(params, stats, batch['frames'], axis_name)
     relaxed = outputs.relaxed_code
     bank = _remember(
@@ -109,8 +107,7 @@ class SSVH(ReconstructionMethod):
 
   def inference_variables(self, params, collections):
     """Everything but the decoders and the t last seen."""
-    stats = {k: v for k, v in collections.items() if k != BANK}
-    return super().inference_variables(params, stats)
+    return super().inference_variables(params, without(collections, BANK))
 
 
 def pair_loss(

@@ -47,6 +47,7 @@ class Job:
 
   @property
   def num_train(self) -> int:
+    """The number of training videos."""
     return self.shape.num_videos['train']
 
   @property
@@ -63,6 +64,7 @@ class Job:
 
   @property
   def autoencoder_batch_size(self) -> int:
+    """The autoencoder's global batch; by default that of training."""
     return self.config.neighborhood.batch_size or self.batch_size
 
   @property
@@ -75,6 +77,7 @@ class Job:
 
   @property
   def autoencoder_run(self) -> train.Run:
+    """The training of the autoencoder."""
     return self._run(
       'autoencoder', self.config.neighborhood, self.autoencoder_batch_size
     )
@@ -95,11 +98,13 @@ class Job:
   def autoencoder(self) -> AutoencoderMethod | PrincipalComponentsMethod:
     """What yields y."""
     section = self.config.neighborhood
-    if section.features == 'pooled':
-      width = min(section.width, self.shape.feature_dim)
+    if section.features != 'autoencoder':
       return PrincipalComponentsMethod(
         PrincipalComponents(
-          width, self.shape.num_frames, self.shape.feature_dim
+          min(section.width, self.shape.feature_dim),
+          self.shape.num_frames,
+          self.shape.feature_dim,
+          second_moments=section.features == 'second_moments',
         )
       )
     return AutoencoderMethod(
@@ -118,6 +123,7 @@ class Job:
 
   @functools.cached_property
   def method(self) -> method.Method:
+    """The configured hashing method, for the shapes of the data."""
     return registry.build(
       self.config.method,
       num_bits=self.config.num_bits,
@@ -129,6 +135,7 @@ class Job:
 
   @property
   def optimizer(self):
+    """Of the hashing method."""
     section = self.config.train
     return train_state.adam(
       section.learning_rate,
@@ -140,6 +147,7 @@ class Job:
 
   @property
   def autoencoder_optimizer(self):
+    """Of the autoencoder."""
     return train_state.adam(
       self.config.neighborhood.learning_rate, self.config.train.beta1
     )

@@ -59,13 +59,13 @@ def dataset(**values):
 
 
 def test_finished_cells_are_skipped_and_removed_ones_done_again(where, done):
-  todo = dataset().cells([('nph', 8), ('nph', 16)], 0)
-  grid.run(todo, where)
+  wanted = dataset().cells([('nph', 8), ('nph', 16)], 0)
+  grid.run(wanted, where)
   assert done == ['nph-8-0', 'nph-16-0']
-  grid.run(todo, where)
+  grid.run(wanted, where)
   assert len(done) == 2
-  todo[1].path(where).unlink()
-  grid.run(todo, where)
+  wanted[1].path(where).unlink()
+  grid.run(wanted, where)
   assert done[2:] == ['nph-16-0']
 
 
@@ -78,13 +78,16 @@ def test_another_configuration_is_done_again(where, done):
 
 
 def test_a_failing_cell_does_not_stop_the_others(where, done):
-  todo = [*dataset().cells([('nph', 8)], 13), *dataset().cells([('nph', 8)], 1)]
+  wanted = [
+    *dataset().cells([('nph', 8)], 13),
+    *dataset().cells([('nph', 8)], 1),
+  ]
   with pytest.raises(errors.UserError, match='1 of 2 .*nph-8-13'):
-    grid.run(todo, where)
+    grid.run(wanted, where)
   assert done == ['nph-8-1']
   (log,) = where.scratch.rglob('*.log')
   assert 'unlucky' in log.read_text()
-  assert not todo[0].path(where).exists()
+  assert not wanted[0].path(where).exists()
 
 
 def test_a_cell_that_another_process_does_is_left_to_it(where, done):

@@ -54,7 +54,7 @@ def test_by_length_has_gaps_and_the_mean_of_whole_seeds():
     ]
     + [record('itq', 32, 1, 0.5), record('cosine', 0, 1, 0.7)]
   )
-  table = rows(tables.by_length(found, 20, 'map', tables.PROTOCOL))
+  table = rows(tables.by_length(found, 20, 'map', records.PROTOCOL))
   assert table['NPH'][:3] == ['.166 +- .050', '.182 +- .050', '.164']
   # Seed 2 lacks 64 bits: the mean is seed 1's.
   assert table['NPH'][3] == '.137'

@@ -1,9 +1,9 @@
 """Section 4.2's ablations: each differs from NPH in what it says, no more."""
 
 import ablation_cases as cases
-import ablation_reference as reference
 import jax
 import jax.numpy as jnp
+import nph_reference as reference
 import numpy as np
 import pytest
 
@@ -54,6 +54,7 @@ TERMS = {
   'nph': {'visual'} | L_S | L_NR,
   'nph_hierarchical': {'visual'} | L_S | L_NR,
 }
+WEIGHTS = {'similarity': 0.1, 'visual': 0.8, 'neighborhood': 0.1}  # eq. 12
 ENCODES = {'neibatt', 'neibcat', 'nph_minus', 'nph', 'nph_hierarchical'}
 
 
@@ -74,37 +75,16 @@ def compiled(request):
   return request.param, params, batch, run
 
 
-def expected_terms(name, p, batch):
-  tables = {k: np.asarray(v) for k, v in cases.neighborhood_tables().items()}
-  v, ids = batch['frames'], tables['anchor_indices'][batch['index']]
-  video, n, memory = reference.encode(
-    name, p, v, tables['anchors'][ids], cases.SCALE
-  )
-  t = reference.dense(p['hash_layer'], video)
-  b = np.where(t >= 0, 1.0, -1.0)
-  rebuilt = reference.decode(
-    p['decoder'], reference.dense(p['first_frame'], b), cases.M
-  )
-  terms = {'visual': ((v - rebuilt) ** 2).mean()}
-  if L_S <= TERMS[name]:
-    terms['similarity'] = reference.similarity_loss(t, ids)
-    terms['quantization'] = ((b - t) ** 2).mean()
-  if L_NR <= TERMS[name]:
-    n_rebuilt = reference.dense(p['reconstruct_neighborhood'], memory)
-    terms['neighborhood'] = ((n - n_rebuilt) ** 2).mean()
-  return terms
-
-
 def test_terms_are_those_of_the_table_and_equal_the_paper(compiled):
   name, params, batch, run = compiled
   loss, terms, _ = run(params)
   with jax.enable_x64(True):
-    expected = expected_terms(name, params, batch)
-  assert set(terms) == set(expected) == TERMS[name]
-  for term, value in expected.items():
-    np.testing.assert_allclose(terms[term], value, rtol=1e-9, err_msg=term)
-  weights = {'similarity': 0.1, 'visual': 0.8, 'neighborhood': 0.1}
-  total = sum(weights[k] * expected[k] for k in weights if k in expected)
+    tables = cases.neighborhood_tables()
+    expected = reference.terms(name, params, batch, tables, cases.SCALE)
+  assert set(terms) == TERMS[name]
+  for term, value in terms.items():
+    np.testing.assert_allclose(value, expected[term], rtol=1e-9, err_msg=term)
+  total = sum(w * expected[k] for k, w in WEIGHTS.items() if k in terms)
   np.testing.assert_allclose(loss, total, rtol=1e-9)
 
 

@@ -146,7 +146,10 @@ def test_twenty_steps_lower_the_loss(method, videos, tables):
   state = train_state.create(method, optimizer, jax.random.key(0), tables)
   step = jax.jit(
     functools.partial(
-      train.train_step, method=method, optimizer=optimizer, seed=0
+      train.train_step,
+      method=method,
+      optimizer=optimizer,
+      key=jax.random.key(0),
     )
   )
   frames, rng, losses = shallow_data.as_frames(videos), None, []

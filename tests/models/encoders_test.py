@@ -1,8 +1,8 @@
 """The ablations' encoders by themselves."""
 
 import ablation_cases as cases
-import ablation_reference as reference
 import jax
+import nph_reference as reference
 import numpy as np
 import pytest
 

@@ -55,6 +55,6 @@ def test_bfloat16_is_the_error_of_the_rounded_values():
     frames
   )
   half = lambda x: x.astype(jnp.bfloat16).astype(jnp.float32)  # noqa: E731
-  expected = error(hidden, half(kernel), half(bias), half(frames))
+  expected = error(hidden, half(kernel), bias, half(frames))
   np.testing.assert_allclose(found, expected, rtol=1e-5)
   assert abs(float(expected - error(hidden, kernel, bias, frames))) > 1e-5

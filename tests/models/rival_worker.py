@@ -53,7 +53,10 @@ def made_up(name):
 def on_one(method, tables, state, batches):
   step = jax.jit(
     functools.partial(
-      train.train_step, method=method, optimizer=OPTIMIZER, seed=0
+      train.train_step,
+      method=method,
+      optimizer=OPTIMIZER,
+      key=jax.random.key(0),
     )
   )
   losses = []

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import digits_runs
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,10 +15,9 @@ import pytest
 import rival_reference as reference
 
 from nph_jax import configuration, job, train, train_state
-from nph_jax.data import moving_digits, pooled
+from nph_jax.data import pooled
 from nph_jax.export import bundle, load_hasher
 from nph_jax.models import registry
-from nph_jax.retrieval import evaluation
 
 # The trainer's, run in this process.
 pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
@@ -69,7 +69,7 @@ def trained(request):
   state = train_state.create(method, optimizer, jax.random.key(0), tables)
   tables['frames'] = jnp.asarray(frames)
   step = functools.partial(
-    train.train_step, method=method, optimizer=optimizer, seed=0
+    train.train_step, method=method, optimizer=optimizer, key=jax.random.key(0)
   )
   rng = np.random.default_rng(1)
   index = np.stack([rng.permutation(N)[:B] for _ in range(40)])
@@ -167,23 +167,9 @@ def test_four_devices_equal_one(devices, name):
     )
 
 
-VIDEOS = {'train': 400, 'query': 40, 'database': 200}
-SEED, NUM_FRAMES, CANVAS = 5, 5, 9
-
-
-def digits_config(name, data_dir):
-  config = configuration.base(f'{name},bits=16')
-  config.seed = SEED
-  config.data.name, config.data.dir = 'moving_digits', str(data_dir)
-  config.data.num_frames, config.data.canvas = NUM_FRAMES, CANVAS
-  config.data.num_labels = 10
-  for split, count in VIDEOS.items():
-    config.data[split].num_videos = count
-  config.model.hidden_width = 32
-  config.train.num_epochs, config.train.num_steps = 0, 200
-  config.train.batch_size = 64
-  configuration.check(config, tuple(registry.METHODS))
-  return config
+DIGITS = digits_runs.Digits(
+  {'train': 400, 'query': 40, 'database': 200}, seed=5, num_frames=5, canvas=9
+)
 
 
 @pytest.fixture(scope='module')
@@ -191,41 +177,17 @@ def data_dir(tmp_path_factory):
   return tmp_path_factory.mktemp('data')
 
 
-def map_at_20(rows):
-  (value,) = (
-    row['value']
-    for row in rows
-    if row['k'] == 20
-    and row['denominator'] == 'min_rk'
-    and row['ties'] == 'expected'
-    and not row['exclude_self']
-  )
-  return value
-
-
-def digits(split):
-  return moving_digits.make_videos(
-    split, 0, VIDEOS[split], seed=SEED, num_frames=NUM_FRAMES, canvas=CANVAS
-  )
-
-
 @pytest.mark.parametrize('name', RIVALS)
 def test_job_beats_random_codes_and_exports(name, data_dir, tmp_path):
+  config = DIGITS.config(name, data_dir, num_steps=200, batch_size=64)
+  config.model.hidden_width = 32
   workdir = tmp_path / 'run'
-  job.run(digits_config(name, data_dir), str(workdir), tuple(job.STAGES))
+  job.run(config, str(workdir), tuple(job.STAGES))
   assert not (workdir / 'neighborhood').exists()
   metrics = json.loads((workdir / 'metrics.json').read_text())
-  (frames, query), (_, database) = digits('query'), digits('database')
-  rng = np.random.default_rng(0)
-  random = [
-    rng.integers(0, 256, (VIDEOS[k], 2)).astype(np.uint8)
-    for k in ('query', 'database')
-  ]
-  chance = evaluation.evaluate_codes(
-    random[0], query, random[1], database, ks=(20,)
-  )
-  assert map_at_20(metrics['map']) > 1.2 * map_at_20(chance.map)
+  found = digits_runs.map_at_20(metrics['map'])
+  assert found > 1.2 * DIGITS.chance()
   np.testing.assert_array_equal(
-    load_hasher(workdir / 'export').encode(frames),
+    load_hasher(workdir / 'export').encode(DIGITS.split('query')[0]),
     np.load(workdir / 'codes' / 'query.npy'),
   )

@@ -121,3 +121,22 @@ def similarity_loss(t, ids):
       s = 1 if set(ids[i]) & set(ids[j]) else -1
       total += (s - t[i] @ t[j] / bits) ** 2 / size**2
   return total
+
+
+def terms(name, p, batch, tables, scale):
+  """Each term of the loss that parameters `p` have, whatever its weight."""
+  v, ids = batch['frames'], np.asarray(tables['anchor_indices'])[batch['index']]
+  nearest = np.asarray(tables['anchors'])[ids]
+  video, n, memory = encode(name, p, v, nearest, scale)
+  t = dense(p['hash_layer'], video)  # eq. 10
+  b = np.where(t >= 0, 1.0, -1.0)  # eq. 2
+  rebuilt = decode(p['decoder'], dense(p['first_frame'], b), v.shape[1])
+  found = {
+    'similarity': similarity_loss(t, ids),
+    'quantization': ((b - t) ** 2).mean(),
+    'visual': ((v - rebuilt) ** 2).mean(),  # eq. 16
+  }
+  if 'reconstruct_neighborhood' in p:
+    n_rebuilt = dense(p['reconstruct_neighborhood'], memory)
+    found['neighborhood'] = ((n - n_rebuilt) ** 2).mean()  # eq. 17
+  return found

@@ -1,0 +1,136 @@
+"""NPH's losses around a module: the method NPH and its ablations are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from nph_jax import losses, pairs
+from nph_jax.models.method import ModuleMethod, without
+
+
+@dataclasses.dataclass(frozen=True)
+class HashingMethod(ModuleMethod):
+  """A module with NPH's outputs, and the weights of its loss terms.
+
+  Attributes:
+    module: its `__call__(frames, nearest, train)` returns nph.Outputs;
+      `reads_nearest` says whether codes depend on the nearest anchors.
+    weights: alpha_1 of L_s, alpha_2 of L_vr, alpha_3 of L_nr (eq. 12), by the
+      names similarity, visual, neighborhood. A term of weight 0 is neither
+      computed nor logged.
+    pairs: one of pairs.CHOICES.
+    quantization_stop_gradient: b is a constant in |b - t|^2. With the
+      straight-through gradient in its place the term would pull at nothing
+      inside [-1, 1], where both gradients cancel.
+    neighborhood_stop_gradient: n_i is a constant in L_nr; the paper's n_i is
+      trained through both sides.
+  """
+
+  pairs: str = 'batch'
+  quantization_stop_gradient: bool = True
+  neighborhood_stop_gradient: bool = False
+
+  @property
+  def needs_neighborhood(self) -> bool:
+    """Whether it trains with anchors; see Method."""
+    return self.encodes_neighborhood or self.weights['similarity'] > 0
+
+  @property
+  def encodes_neighborhood(self) -> bool:
+    """Whether codes depend on the nearest anchors."""
+    return self.module.reads_nearest
+
+  def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
+    """Parameters and the other collections, from the neighbourhood's tables.
+
+    Args:
+      key: of the parameters.
+      tables: anchors [C, D] and anchor_indices [N, A], if there is need.
+    """
+    params, stats = self.init_module(key, self._nearest(tables, slice(1)))
+    if self.weights['similarity']:
+      num_videos = len(tables['anchor_indices'])
+      stats.update(pairs.init_bank(self.pairs, num_videos, self.num_bits))
+    return params, stats
+
+  def _nearest(self, tables, rows) -> jax.Array | None:
+    """The nearest anchors [B, A, D] of `rows`, where codes depend on them."""
+    if not self.encodes_neighborhood:
+      return None
+    return tables['anchors'][tables['anchor_indices'][rows]]
+
+  def loss(self, params, collections, batch, tables, key, axis_name):
+    """L of eq. 12 on this device's part of the batch.
+
+    Args:
+      params: of the module.
+      collections: its other variables, and the pairs' bank.
+      batch: frames [B, M, L], index [B].
+      tables: see init.
+      key: the step's key.
+      axis_name: devices' axis under pmap.
+
+    Returns:
+      The loss, and (each term by name, the updated collections).
+    """
+    dropout_key, pair_key = jax.random.split(key)
+    stats = without(collections, pairs.BANK)
+    outputs, stats = self.module.clone(axis_name=axis_name).apply(
+      {'params': params, **stats},
+      batch['frames'],
+      self._nearest(tables, batch['index']),
+      train=True,
+      rngs={'dropout': dropout_key},
+      mutable=list(stats),
+    )
+    terms = self._reconstruction_terms(outputs, batch['frames'])
+    bank = {}
+    if self.weights['similarity']:
+      pair_loss, bank = pairs.similarity_loss(
+        self.pairs,
+        outputs.relaxed_code,
+        batch['index'],
+        tables['anchor_indices'],
+        collections,
+        pair_key,
+        axis_name,
+      )
+      terms['quantization'] = self._quantization(outputs)
+      terms['similarity'] = pair_loss + terms['quantization']  # eq. 15
+    loss = sum(w * terms[name] for name, w in self.weights.items() if w)
+    return loss, (terms, {**stats, **bank})
+
+  def _quantization(self, outputs) -> jax.Array:
+    binary = outputs.binary_code
+    if self.quantization_stop_gradient:
+      binary = jax.lax.stop_gradient(binary)
+    return losses.quantization(binary, outputs.relaxed_code)
+
+  def _reconstruction_terms(self, outputs, frames) -> dict[str, jax.Array]:
+    """L_vr and L_nr, those of them that have a weight."""
+    terms = {}
+    if self.weights['visual']:
+      terms['visual'] = losses.visual_reconstruction(
+        frames, outputs.reconstruction
+      )
+    if self.weights['neighborhood']:
+      neighborhood = outputs.neighborhood
+      if self.neighborhood_stop_gradient:
+        neighborhood = jax.lax.stop_gradient(neighborhood)
+      terms['neighborhood'] = losses.neighborhood_reconstruction(
+        neighborhood, outputs.neighborhood_reconstruction
+      )
+    return terms
+
+  def inference_variables(self, params, collections) -> dict[str, Any]:
+    """What `relaxed_code` needs of a trained state."""
+    return {'params': params, **without(collections, pairs.BANK)}
+
+  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
+    """t [B, K] of frames [B, M, L]; nearest anchors [B, A, D] or None."""
+    encode = self.module.encode
+    return self.module.apply(variables, frames, nearest, method=encode)[0]
