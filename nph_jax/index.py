@@ -1,0 +1,159 @@
+"""Index videos by their codes and search them, from the shell.
+
+  python -m nph_jax.index build --out=DIR --bundle=BUNDLE --features=F.h5[,G.h5]
+  python -m nph_jax.index add --index=DIR --bundle=BUNDLE --features=F.h5
+  python -m nph_jax.index search --index=DIR --bundle=BUNDLE --features=Q.h5
+  python -m nph_jax.index search --index=DIR --id=7 --where labels=dog
+  python -m nph_jax.index remove --index=DIR --ids=7,12
+  python -m nph_jax.index info --index=DIR
+
+`--codes=codes.npy` takes the place of bundle and features. An interrupted
+`build` or `add` goes on where it was cut when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from nph_jax import errors
+
+ENGINES = ('flat', 'multihash', 'ivf', 'milvus', 'milvus_ivf')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Does what the first argument names.
+
+  Raises:
+    UserError: any bad flag or file.
+  """
+  flags = _parser().parse_args(argv)
+  from nph_jax import index_commands  # slow; --help and wrong flags need it not
+
+  getattr(index_commands, flags.command)(flags)
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = errors.Parser(
+    prog='python -m nph_jax.index',
+    description='Index videos by their codes and search them.',
+    allow_abbrev=False,
+  )
+  commands = parser.add_subparsers(dest='command', required=True)
+  for name, help_text, fill in (
+    ('build', 'makes an index', _build_flags),
+    ('add', 'adds videos', _add_flags),
+    ('remove', 'removes videos', _remove_flags),
+    ('search', 'finds the nearest videos', _search_flags),
+    ('info', 'says what is in an index', _info_flags),
+  ):
+    command = commands.add_parser(
+      name, help=help_text, description=help_text, allow_abbrev=False
+    )
+    fill(command)
+  return parser
+
+
+def _build_flags(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument('--out', required=True, help='new folder of the index')
+  parser.add_argument(
+    '--engine',
+    choices=ENGINES,
+    default='flat',
+    help='what searches: flat (faiss, exact); multihash or ivf (faiss, '
+    'approximate, for very large sets); milvus (exact), milvus_ivf (a cluster)',
+  )
+  parser.add_argument(
+    '--uri',
+    help="of Milvus: a file, by default in the folder, or a server's address; "
+    'its token is read from MILVUS_TOKEN',
+  )
+  parser.add_argument(
+    '--no_relaxed',
+    action='store_true',
+    help='keep codes alone: no re-ranking, 2 bytes a bit less',
+  )
+  _source_flags(parser)
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+  _index_flag(parser)
+  _source_flags(parser)
+
+
+def _source_flags(parser: argparse.ArgumentParser) -> None:
+  _video_flags(parser, required=True)
+  parser.add_argument(
+    '--manifest',
+    help='JSON lines, an object for each video; several by commas. Default: '
+    'FEATURES.manifest.jsonl where they are there',
+  )
+  parser.add_argument(
+    '--labels', help='multi-hot, .mat or .npy; several by commas'
+  )
+  parser.add_argument(
+    '--label_names', help='JSON list of the names of --labels'
+  )
+
+
+def _video_flags(
+  parser: argparse.ArgumentParser, required: bool
+) -> argparse._MutuallyExclusiveGroup:
+  parser.add_argument('--bundle', help='folder export/ of a trained workdir')
+  group = parser.add_mutually_exclusive_group(required=required)
+  group.add_argument(
+    '--features',
+    help='.h5 with `feats` (videos, frames, width) or .npy; several by commas',
+  )
+  group.add_argument('--codes', help='.npy, uint8 (videos, bits / 8)')
+  return group
+
+
+def _remove_flags(parser: argparse.ArgumentParser) -> None:
+  _index_flag(parser)
+  parser.add_argument('--ids', required=True, help='by commas')
+
+
+def _search_flags(parser: argparse.ArgumentParser) -> None:
+  _index_flag(parser)
+  group = _video_flags(parser, required=True)
+  group.add_argument(
+    '--id', type=int, help='of an indexed video, itself left out of the results'
+  )
+  parser.add_argument(
+    '--k', type=int, help='results; 10, or all within --radius'
+  )
+  parser.add_argument('--radius', type=int, help='greatest distance in bits')
+  parser.add_argument(
+    '--where',
+    action='append',
+    default=[],
+    metavar='NAME=VALUE',
+    help='metadata that results have to have; may be given again',
+  )
+  parser.add_argument(
+    '--rerank',
+    type=int,
+    default=0,
+    metavar='R',
+    help='order the nearest R by the real-valued codes',
+  )
+  parser.add_argument(
+    '--json', action='store_true', help='one JSON object for each query'
+  )
+
+
+def _info_flags(parser: argparse.ArgumentParser) -> None:
+  _index_flag(parser)
+  parser.add_argument(
+    '--verify', action='store_true', help='read everything and check it'
+  )
+  parser.add_argument('--json', action='store_true', help='as JSON')
+
+
+def _index_flag(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument('--index', required=True, help='folder of the index')
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,172 @@
+"""The commands of `python -m nph_jax.index`, given their parsed flags."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nph_jax import errors, index_flags, index_sources
+from nph_jax.data import progress
+from nph_jax.retrieval import video_index
+from nph_jax.retrieval.indexing import folder
+
+_COMMIT = 4096  # hashed videos that an interruption may cost
+
+
+def build(flags: argparse.Namespace) -> None:
+  """Makes the index `--out`, or goes on with one that was interrupted."""
+  hasher = index_flags.bundle(flags)
+  source = index_flags.source(flags, hasher)
+  directory = pathlib.Path(flags.out)
+  if folder.is_index(directory):
+    index = video_index.VideoIndex.open(directory)
+    if source.name not in index.jobs() or index.engine != flags.engine:
+      index.close()
+      raise errors.UserError(
+        f'{directory}: an index is there already; add to it with `python -m '
+        'nph_jax.index add`, or give another --out.'
+      )
+  else:
+    index = video_index.VideoIndex.create(
+      directory,
+      source.num_bits,
+      engine=flags.engine,
+      bundle_digest=hasher.digest if hasher else None,
+      keep_relaxed=hasher is not None and not flags.no_relaxed,
+      uri=flags.uri,
+      job=(source.name, 0, source.num_videos),
+    )
+  with index:
+    _add_all(index, source)
+    print(f'{directory}: {len(index)} videos, {index.num_bits} bits')
+
+
+def add(flags: argparse.Namespace) -> None:
+  """Adds videos to `--index`, or goes on with an interrupted addition."""
+  hasher = index_flags.bundle(flags)
+  source = index_flags.source(flags, hasher)
+  with video_index.VideoIndex.open(flags.index) as index:
+    _check_bundle(index, hasher)
+    before = len(index)
+    _add_all(index, source)
+    print(
+      f'{flags.index}: {len(index) - before} videos added, {len(index)} in all'
+    )
+
+
+def remove(flags: argparse.Namespace) -> None:
+  """Removes `--ids`."""
+  try:
+    ids = [int(text) for text in flags.ids.split(',')]
+    chosen = np.unique(np.array(ids, np.int64))
+  except (ValueError, OverflowError) as error:
+    raise errors.UserError(
+      f'--ids={flags.ids}: expected whole numbers, by commas.'
+    ) from error
+  with video_index.VideoIndex.open(flags.index) as index:
+    count = index.remove(chosen)
+    print(f'{flags.index}: {count} videos removed, {len(index)} left')
+
+
+def info(flags: argparse.Namespace) -> None:
+  """Prints what is in `--index`."""
+  with video_index.VideoIndex.open(flags.index, read_only=True) as index:
+    if flags.verify:
+      index.verify()
+    about = index.about()
+  if flags.json:
+    print(json.dumps(about, indent=2))
+    return
+  for name, value in about.items():
+    print(f'{name}: {value}')
+
+
+def search(flags: argparse.Namespace) -> None:
+  """Prints the nearest videos of each query."""
+  k = 10 if flags.k is None and flags.radius is None else flags.k
+  where = index_flags.where(flags.where)
+  hasher = index_flags.bundle(flags)
+  with video_index.VideoIndex.open(flags.index, read_only=True) as index:
+    _check_bundle(index, hasher)
+    number = 0
+    for codes, relaxed in _queries(flags, hasher, index):
+      # The video itself is one of them.
+      wanted = k + 1 if k and flags.id is not None else k
+      found = index.search(
+        codes,
+        wanted,
+        radius=flags.radius,
+        where=where,
+        rerank=flags.rerank,
+        relaxed=relaxed if flags.rerank else None,
+      )
+      for hits in found:
+        hits = [hit for hit in hits if hit.id != flags.id][:k]
+        _print(number, hits, flags.json)
+        number += 1
+
+
+def _queries(
+  flags: argparse.Namespace, hasher: Any, index: video_index.VideoIndex
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+  """Codes and t of the queries, in blocks."""
+  if flags.id is None:
+    nothing = index_sources.Metadata()
+    for block in index_flags.source_of(flags, hasher, nothing).blocks(0):
+      yield block.codes, block.relaxed
+    return
+  code, relaxed, _ = index.get(flags.id)
+  yield code[None], None if relaxed is None else relaxed[None]
+
+
+def _print(number: int, hits: Sequence[video_index.Hit], as_json: bool) -> None:
+  if as_json:
+    results = [vars(hit) for hit in hits]
+    print(json.dumps({'query': number, 'results': results}))
+    return
+  print(f'query {number}:')
+  for hit in hits:
+    score = '' if hit.score is None else f'  cosine {hit.score:.4f}'
+    about = ', '.join(map(str, hit.metadata.get('labels', [])))
+    path = hit.metadata.get('path', '')
+    print(f'  {hit.id:>8}  {hit.distance:>3} bits{score}  {path}  {about}')
+
+
+def _check_bundle(index: video_index.VideoIndex, hasher: Any) -> None:
+  if hasher is not None:
+    index.check_bundle(hasher.digest, hasher.num_bits)
+
+
+def _add_all(index: video_index.VideoIndex, source: Any) -> None:
+  done, _ = index.jobs().get(source.name, (0, 0))
+  total = source.num_videos
+  waiting: list[index_sources.Block] = []
+  with progress.bar('indexing', total, 'video', initial=done) as bar:
+    for block in source.blocks(done):
+      waiting.append(block)
+      count = sum(len(b.codes) for b in waiting)
+      if count >= _COMMIT or done + count == total:
+        done += count
+        _add(index, waiting, (source.name, done, total))
+        waiting = []
+      bar.update(len(block.codes))
+
+
+def _add(
+  index: video_index.VideoIndex,
+  parts: Sequence[index_sources.Block],
+  job: tuple[str, int, int],
+) -> None:
+  codes, relaxed, metadata = zip(*parts)
+  has_relaxed = index.keeps_relaxed and relaxed[0] is not None
+  index.add(
+    np.concatenate(codes),
+    None if metadata[0] is None else [row for rows in metadata for row in rows],
+    np.concatenate(relaxed) if has_relaxed else None,
+    job=job,
+  )

@@ -1,0 +1,217 @@
+"""What goes into an index from files: codes, t and metadata, in blocks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nph_jax import errors
+from nph_jax.data import blocks, labels
+from nph_jax.retrieval import code_files
+
+_MANIFEST_SUFFIX = '.manifest.jsonl'
+_CODES_BLOCK = 2**16  # videos
+
+
+class Block(NamedTuple):
+  """Codes [n, P], t [n, K] or None, and n dicts or None."""
+
+  codes: np.ndarray
+  relaxed: np.ndarray | None
+  metadata: list[dict[str, Any]] | None
+
+
+class FeatureSource:
+  """Videos whose features lie in files, hashed on the way."""
+
+  def __init__(self, hasher: Any, paths: Sequence[str], about: Metadata):
+    """Reads the headers.
+
+    Raises:
+      UserError: a file cannot be read, has other frames than the hasher reads,
+        or `about` is of another number of videos.
+    """
+    self._hasher, self._paths, self._about = hasher, paths, about
+    with blocks.FeatureFiles(paths) as files:
+      shape = files.shape
+    if shape[1:] != (hasher.num_frames, hasher.feature_dim):
+      raise errors.UserError(
+        f'{paths[0]}: {shape[1]} frames of width {shape[2]}, but the bundle '
+        f'reads {hasher.num_frames} of width {hasher.feature_dim}; use '
+        'features extracted the way those it was trained on were.'
+      )
+    self.num_videos, self.num_bits = shape[0], hasher.num_bits
+    self.name = f'{about_files(paths)} by the bundle {hasher.digest}'
+    about.check(self.num_videos)
+
+  def blocks(self, start: int) -> Iterator[Block]:
+    """Yields the videos from number `start` on."""
+    size = self._hasher.block_size
+    metadata = self._about.rows(start)
+    with blocks.FeatureFiles(self._paths) as files:
+      for first in range(start, self.num_videos, size):
+        frames = files.read(first, min(first + size, self.num_videos))
+        codes, relaxed = self._hasher.encode_relaxed(frames)
+        yield Block(codes, relaxed, self._about.take(metadata, len(codes)))
+
+
+class CodeSource:
+  """Packed codes in a file, without t."""
+
+  def __init__(self, path: str, about: Metadata):
+    """Reads the file.
+
+    Raises:
+      UserError: it cannot be read, or `about` is of another number of videos.
+    """
+    self._codes = code_files.read_codes(path)
+    self._about = about
+    self.num_videos, num_bytes = self._codes.shape
+    self.num_bits = 8 * num_bytes
+    self.name = about_files([path])
+    about.check(self.num_videos)
+
+  def blocks(self, start: int) -> Iterator[Block]:
+    """Yields the videos from number `start` on."""
+    metadata = self._about.rows(start)
+    for first in range(start, self.num_videos, _CODES_BLOCK):
+      codes = self._codes[first : first + _CODES_BLOCK]
+      yield Block(codes, None, self._about.take(metadata, len(codes)))
+
+
+class Metadata:
+  """Metadata of videos in file order, from manifests and label files."""
+
+  def __init__(
+    self,
+    manifests: Sequence[str] = (),
+    label_files: Sequence[str] = (),
+    label_names: str | None = None,
+  ):
+    """Counts the manifests' lines and reads the labels.
+
+    Args:
+      manifests: JSON lines, one object for each video.
+      label_files: multi-hot, `.mat` or `.npy`.
+      label_names: JSON list of the labels' names; their numbers if None.
+
+    Raises:
+      UserError: a file is missing or damaged.
+    """
+    self._manifests = tuple(manifests)
+    self._counts = [_count_lines(path) for path in self._manifests]
+    self._labels, self._names = None, []
+    if label_names is not None and not label_files:
+      raise errors.UserError('--label_names: are those of --labels; give both.')
+    if label_files:
+      self._labels = labels.read_labels(label_files)
+      self._names = _label_names(label_names, self._labels.shape[1])
+    self._what = ','.join((*self._manifests, *label_files))
+
+  def check(self, num_videos: int) -> None:
+    """Raises a UserError unless there is one for each video."""
+    counts = [sum(self._counts)] if self._manifests else []
+    counts += [] if self._labels is None else [len(self._labels)]
+    for count in counts:
+      if count != num_videos:
+        raise errors.UserError(
+          f'{self._what}: of {count} videos, but there are {num_videos}; give '
+          'the files that belong to each other.'
+        )
+
+  def rows(self, start: int) -> Iterator[dict[str, Any]] | None:
+    """Metadata from video `start` on, None where there is none at all."""
+    if not self._manifests and self._labels is None:
+      return None
+    return itertools.islice(self._all_rows(), start, None)
+
+  def take(
+    self, rows: Iterator[dict[str, Any]] | None, count: int
+  ) -> list[dict[str, Any]] | None:
+    """The next `count` of `rows`."""
+    return None if rows is None else list(itertools.islice(rows, count))
+
+  def _all_rows(self) -> Iterator[dict[str, Any]]:
+    if not self._manifests:
+      yield from ({'labels': self._labels_of(row)} for row in self._labels)
+      return
+    for number, row in enumerate(_read_manifests(self._manifests)):
+      if self._labels is None:
+        yield row
+      else:
+        yield {**row, 'labels': self._labels_of(self._labels[number])}
+
+  def _labels_of(self, row: np.ndarray) -> list[str]:
+    return [self._names[column] for column in np.flatnonzero(row)]
+
+
+def manifests_beside(features: Sequence[str]) -> list[str]:
+  """The manifests that `python -m nph_jax.extract` wrote, if all are there."""
+  paths = [
+    str(pathlib.Path(path).with_suffix(_MANIFEST_SUFFIX)) for path in features
+  ]
+  return paths if all(map(os.path.isfile, paths)) else []
+
+
+def about_files(paths: Sequence[str]) -> str:
+  """Names files so that changed ones have another name."""
+  return ', '.join(
+    f'{os.path.abspath(path)} ({os.path.getsize(path)} bytes)' for path in paths
+  )
+
+
+def _read_manifests(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
+  for path in paths:
+    with open(path, encoding='utf-8', errors='replace') as file:
+      for number, line in enumerate(file, 1):
+        yield _object(path, number, line)
+
+
+def _object(path: str, number: int, line: str) -> dict[str, Any]:
+  try:
+    value = json.loads(line)
+  except ValueError as error:
+    raise errors.UserError(
+      f'{path}: line {number} is not JSON ({error}); expected one object for '
+      'each video.'
+    ) from error
+  if not isinstance(value, Mapping):
+    raise errors.UserError(
+      f'{path}: line {number} is no JSON object; expected one for each video.'
+    )
+  return value
+
+
+def _count_lines(path: str) -> int:
+  try:
+    with open(path, 'rb') as file:
+      return sum(1 for _ in file)
+  except OSError as error:
+    raise errors.UserError(
+      f'{path}: cannot be read ({error.strerror}); expected a manifest, one '
+      'JSON object for each video.'
+    ) from error
+
+
+def _label_names(path: str | None, count: int) -> list[str]:
+  if path is None:
+    return [str(number) for number in range(count)]
+  try:
+    names = json.loads(pathlib.Path(path).read_text())
+  except (OSError, ValueError) as error:
+    raise errors.UserError(
+      f'{path}: cannot be read ({error}); expected a JSON list of names.'
+    ) from error
+  if not isinstance(names, list) or not all(isinstance(x, str) for x in names):
+    raise errors.UserError(f'{path}: is no JSON list of names.')
+  if len(names) != count:
+    raise errors.UserError(
+      f'{path}: has {len(names)} names, but there are {count} labels.'
+    )
+  return names

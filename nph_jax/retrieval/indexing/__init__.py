@@ -1,0 +1,1 @@
+"""What an index is made of: files that are the truth, engines that search."""

@@ -1,0 +1,182 @@
+"""The SQLite file of an index: what counts, ids, metadata and filters."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import sqlite3
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nph_jax import errors
+
+NAME = 'index.sqlite'
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE batches (
+  start INTEGER PRIMARY KEY, count INTEGER NOT NULL,
+  codes TEXT NOT NULL, ids TEXT NOT NULL, relaxed TEXT NOT NULL
+);
+CREATE TABLE removed (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, row INTEGER NOT NULL UNIQUE
+);
+CREATE TABLE videos (id INTEGER PRIMARY KEY, metadata TEXT NOT NULL);
+CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE facets (
+  hash INTEGER, id INTEGER, PRIMARY KEY (hash, id)
+) WITHOUT ROWID;
+CREATE TABLE jobs (
+  name TEXT PRIMARY KEY, done INTEGER NOT NULL, total INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
+  """Opens the file, which has to be there; no transaction is begun.
+
+  Raises:
+    UserError: it is missing, damaged, no index, or of a newer format.
+  """
+  if not path.is_file():
+    raise errors.UserError(
+      f'{path}: is missing; give a folder that `python -m nph_jax.index build` '
+      'made.'
+    )
+  with guarded(path):
+    connection = _open(path, mode)
+    try:
+      _check_format(path, version(connection))
+      if mode == 'rw':
+        connection.execute('PRAGMA journal_mode = WAL')
+    except BaseException:
+      connection.close()
+      raise
+  return connection
+
+
+def check(path: pathlib.Path) -> None:
+  """Raises the UserError of `connect`, if there is one."""
+  connect(path, 'ro').close()
+
+
+def create(
+  path: pathlib.Path,
+  settings: Mapping[str, Any],
+  job: tuple[str, int, int] | None,
+) -> None:
+  """Makes the file with its tables and settings, all of it or nothing."""
+  with errors.writing(path), opened(path, 'rwc') as connection:
+    connection.execute('PRAGMA journal_mode = WAL')
+    with transaction(path, connection):
+      for statement in filter(str.strip, _SCHEMA.split(';\n')):
+        connection.execute(statement)
+      connection.executemany(
+        'INSERT INTO settings VALUES (?, ?)', settings.items()
+      )
+      if job is not None:
+        set_job(connection, *job)
+      connection.execute(f'PRAGMA user_version = {FORMAT}')
+
+
+def set_job(
+  connection: sqlite3.Connection, name: str, done: int, total: int
+) -> None:
+  """Notes how far a long addition is; forgets it when it is done."""
+  connection.execute('DELETE FROM jobs WHERE name = ?', [name])
+  if done < total:
+    connection.execute('INSERT INTO jobs VALUES (?, ?, ?)', [name, done, total])
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path, mode: str) -> Iterator[sqlite3.Connection]:
+  """A connection in SQLite's `mode` that is closed again."""
+  with guarded(path):
+    connection = _open(path, mode)
+    try:
+      yield connection
+    finally:
+      connection.close()
+
+
+def version(connection: sqlite3.Connection) -> int:
+  """The format, 0 where no table was ever made."""
+  return connection.execute('PRAGMA user_version').fetchone()[0]
+
+
+@contextlib.contextmanager
+def transaction(
+  path: pathlib.Path, connection: sqlite3.Connection
+) -> Iterator[sqlite3.Connection]:
+  """All that is executed inside or nothing; durable on return."""
+  with guarded(path):
+    connection.execute('BEGIN IMMEDIATE')
+    try:
+      yield connection
+      connection.execute('COMMIT')
+    except BaseException:
+      if connection.in_transaction:
+        connection.execute('ROLLBACK')
+      raise
+
+
+@contextlib.contextmanager
+def guarded(path: pathlib.Path) -> Iterator[None]:
+  """Turns what SQLite says of a bad file into a UserError."""
+  try:
+    yield
+  except sqlite3.DatabaseError as error:
+    raise errors.UserError(f'{path}: {_complaint(error)}.') from error
+
+
+def _complaint(error: sqlite3.DatabaseError) -> str:
+  code = getattr(error, 'sqlite_errorcode', sqlite3.SQLITE_CORRUPT) & 0xFF
+  if code == sqlite3.SQLITE_FULL:
+    return 'the disk is full; free some space and run the same command again'
+  if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    return 'is busy in another program; try again when that is done'
+  if code in (
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM
+  ):  # fmt: skip
+    return f'cannot be opened or written ({error}); check who may write to it'
+  return (
+    f'is damaged or no index ({error}); copy the folder again from a backup, '
+    'or build the index anew'
+  )
+
+
+def _open(path: pathlib.Path, mode: str) -> sqlite3.Connection:
+  address = f'file:{urllib.parse.quote(os.fspath(path))}?mode={mode}'
+  if mode == 'ro' and _is_still(path):
+    # On a read-only disk SQLite could not make the files that it shares.
+    address += '&immutable=1'
+  connection = sqlite3.connect(
+    address, uri=True, timeout=30, isolation_level=None,
+    check_same_thread=False,
+  )  # fmt: skip
+  # Durable at COMMIT, not only consistent.
+  connection.execute('PRAGMA synchronous = FULL')
+  connection.execute('PRAGMA cache_size = -65536')
+  return connection
+
+
+def _check_format(path: pathlib.Path, found: int) -> None:
+  if found > FORMAT:
+    raise errors.UserError(
+      f'{path}: has format {found}, newer than this version of nph_jax reads '
+      f'({FORMAT}); update nph_jax.'
+    )
+  if found < 1:
+    raise errors.UserError(
+      f'{path}: is no index, or its creation was interrupted; remove the '
+      'folder and build the index anew.'
+    )
+
+
+def _is_still(path: pathlib.Path) -> bool:
+  """Whether nobody here can write it and nothing waits beside it."""
+  log = path.with_name(f'{path.name}-wal')
+  waits = log.exists() and log.stat().st_size > 0
+  return not os.access(path.parent, os.W_OK) and not waits

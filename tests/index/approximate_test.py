@@ -1,0 +1,112 @@
+"""faiss' approximate engines: true distances, order, and recall."""
+
+import index_cases
+import numpy as np
+import pytest
+
+from nph_jax.retrieval.indexing import approximate
+from nph_jax.retrieval.video_index import VideoIndex
+
+ENGINES = ('ivf', 'multihash')
+NUMBER, BITS = 6000, 64
+
+
+@pytest.fixture(scope='module')
+def values():
+  return index_cases.clustered(NUMBER, BITS // 8, centres=400)
+
+
+def create(folder, engine):
+  return VideoIndex.create(folder, BITS, engine=engine, keep_relaxed=False)
+
+
+def recall(index, codes, ids, k=10):
+  """Share of the exact results that are found; all found ones are checked."""
+  queries = codes[::97]
+  distances, found = index.search_arrays(queries, k)
+  _, exact = index_cases.nearest(queries, codes, ids, k)
+  places = {video: place for place, video in enumerate(ids)}
+  for query, near, videos in zip(queries, distances, found):
+    there = videos >= 0
+    assert there[: there.sum()].all() and (near[~there] == -1).all()
+    rows = [places[video] for video in videos[there].tolist()]
+    true = np.bitwise_count(codes[rows] ^ query).sum(-1, int)
+    assert near[there].tolist() == true.tolist()
+    order = list(zip(near[there].tolist(), videos[there].tolist()))
+    assert order == sorted(set(order))
+  hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), exact.tolist())]
+  return sum(hits) / exact.size
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_recall_after_adding_removing_and_opening(
+  tmp_path, engine, values, monkeypatch
+):
+  monkeypatch.setattr(approximate, '_EXACT', 1000)
+  ids = np.random.default_rng(0).permutation(2 * NUMBER)[:NUMBER]
+  with create(tmp_path / 'ix', engine) as index:
+    for part in np.array_split(np.arange(NUMBER), 3):
+      index.add(values[part], None, ids=ids[part])
+    assert 0.8 < recall(index, values, ids.tolist())
+    gone = np.arange(0, NUMBER, 3)
+    assert index.remove(ids[gone]) == len(gone)
+    keep = np.setdiff1d(np.arange(NUMBER), gone)
+    before = recall(index, values[keep], ids[keep].tolist())
+    assert before > 0.8
+  with VideoIndex.open(tmp_path / 'ix') as index:
+    assert recall(index, values[keep], ids[keep].tolist()) == before
+    index.compact()
+    index.add(values[gone], None, ids=ids[gone])
+    assert 0.8 < recall(index, values, ids.tolist())
+    with VideoIndex.open(tmp_path / 'ix', read_only=True) as reader:
+      assert 0.8 < recall(reader, values, ids.tolist())
+  with VideoIndex.open(tmp_path / 'ix') as index:
+    assert 0.8 < recall(index, values, ids.tolist())
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_filter_is_exact_all_the_same(tmp_path, engine, values):
+  metadata = [{'part': row % 7} for row in range(NUMBER)]
+  with create(tmp_path / 'ix', engine) as index:
+    index.add(values, metadata)
+    found = index.search(values[:20], 30, where={'part': 3})
+  ids = np.arange(3, NUMBER, 7)
+  distances, exact = index_cases.nearest(values[:20], values[ids], ids, 30)
+  assert index_cases.pairs(found) == [
+    list(zip(*map(np.ndarray.tolist, row))) for row in zip(distances, exact)
+  ]
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('number', [0, 1, 3])
+def test_few_videos(tmp_path, engine, number):
+  codes = index_cases.clustered(number, BITS // 8)
+  with create(tmp_path / 'ix', engine) as index:
+    if number:
+      index.add(codes, None)
+      index.remove([0])
+    hits = index.search(codes[:1], 5)
+    assert all(hit.id for result in hits for hit in result)
+  with VideoIndex.open(tmp_path / 'ix') as index:
+    assert len(index) == max(number - 1, 0)
+    assert index.search(codes[:1], 5) == hits
+
+
+def test_the_snapshot_is_caught_up_with(tmp_path, values):
+  """A process that was killed saved nothing: the store has it all."""
+  with create(tmp_path / 'ix', 'ivf') as index:
+    index.add(values[:100], None)
+  snapshot = (tmp_path / 'ix' / 'engine.faiss').read_bytes()
+  about = (tmp_path / 'ix' / 'engine.json').read_bytes()
+  for compacts in (False, True):
+    with VideoIndex.open(tmp_path / 'ix') as index:
+      index.add(values[:50], None)
+      index.remove([int(index.items()[0][0])])
+      if compacts:
+        index.compact()
+      expected = index.search_arrays(values[:9], 200)
+    (tmp_path / 'ix' / 'engine.faiss').write_bytes(snapshot)
+    (tmp_path / 'ix' / 'engine.json').write_bytes(about)
+    with VideoIndex.open(tmp_path / 'ix') as index:
+      found = index.search_arrays(values[:9], 200)
+    np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,50 @@
+"""The index's benchmark at a tiny size, and its tables."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import index, index_tables
+
+
+def assert_timings(found, names):
+  assert list(found['queries_per_second']) == names
+  for name in names:
+    assert found['queries_per_second'][name] > 0
+    single = found['single'][name]
+    assert 0 < single['p50'] <= single['p99'] < math.inf
+
+
+def test_every_engine_is_measured_and_shown(monkeypatch):
+  monkeypatch.setattr(index, '_SINGLES', 20)
+  monkeypatch.setattr(index, '_BATCH_RUNS', 1)
+  flat = index.flat(num_codes=3000)
+  assert_timings(flat, ['ours', 'faiss', 'faiss, 1 thread'])
+  others = {
+    name: index.other(engine=name, num_codes=2000)
+    for name in ('ivf', 'multihash')
+  }
+  for name, found in others.items():
+    assert_timings(found, [name, 'flat'])
+    assert 0.5 < found['recall'] <= 1
+  results = {
+    'num_bits': 64, 'k': 100, 'batch': 128, 'flat': [flat], 'others': others
+  }  # fmt: skip
+  text = index_tables.index(results)
+  assert '| 3,000 | faiss, 1 thread | ' in text
+  assert '| multihash | 2,000 | ' in text
+
+
+def test_milvus_is_exact():
+  pytest.importorskip('milvus_lite')
+  assert index.other(engine='milvus', num_codes=300)['recall'] == 1
+
+
+def test_codes_of_all_seeds_lie_around_the_same_centres():
+  centres = index._random(1000, seed=99)
+  for seed in (0, 1):
+    codes = index._clustered(50, seed)
+    distances = np.bitwise_count(codes[:, None] ^ centres[None]).sum(-1)
+    assert (distances.min(axis=1) <= index._NEAR).all()
+    assert len(np.unique(codes, axis=0)) > 40

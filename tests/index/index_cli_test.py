@@ -1,0 +1,292 @@
+"""python -m nph_jax.index: every command, resumption, and bad input."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import encode_test as linear  # a bundle whose codes are known by hand
+import index_cases
+import numpy as np
+import pytest
+import scipy.io
+
+from nph_jax import errors, index, index_commands
+from nph_jax.export import bundle, load_hasher
+from nph_jax.retrieval.video_index import VideoIndex
+
+ROOT = pathlib.Path(__file__).parents[2]
+BITS = linear.NUM_BITS
+
+
+def write_manifest(path, number, start=0):
+  lines = map(json.dumps, index_cases.metadata(number, start))
+  pathlib.Path(path).write_text('\n'.join(lines) + '\n')
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+  """A bundle, features of 11 videos, their manifest, 9 more as codes."""
+  monkeypatch.chdir(tmp_path)
+  bundle.write(linear.linear_bundle(), pathlib.Path('export'))
+  linear.save_h5('frames.h5', linear.frames(11))
+  write_manifest('frames.manifest.jsonl', 11)
+  np.save('codes.npy', linear.expected(linear.frames(9, seed=1)))
+  return tmp_path
+
+
+def build(*more, features='frames.h5'):
+  index.main(
+    ['build', '--out=ix', '--bundle=export', f'--features={features}', *more]
+  )
+
+
+def results(capsys, *arguments):
+  capsys.readouterr()
+  index.main(['search', '--index=ix', '--json', *arguments])
+  lines = capsys.readouterr().out.splitlines()
+  found = [json.loads(line) for line in lines]
+  assert [line['query'] for line in found] == list(range(len(found)))
+  return [line['results'] for line in found]
+
+
+def pairs(hits):
+  return [(hit['distance'], hit['id']) for hit in hits]
+
+
+def expected(queries, k, number=11):
+  codes = linear.expected(linear.frames(number))
+  distances, ids = index_cases.nearest(queries, codes, range(number), k)
+  return [list(zip(*map(list, row))) for row in zip(distances, ids)]
+
+
+def test_build_and_search_features(files, capsys):
+  build()
+  assert capsys.readouterr().out == 'ix: 11 videos, 16 bits\n'
+  found = results(capsys, '--bundle=export', '--features=frames.h5', '--k=4')
+  codes = linear.expected(linear.frames(11))
+  assert [pairs(hits) for hits in found] == expected(codes, 4)
+  assert found[3][0]['metadata'] == index_cases.metadata(1, 3)[0]
+
+
+def test_search_by_id_leaves_the_video_itself_out(files, capsys):
+  build()
+  (hits,) = results(capsys, '--id=7', '--k=5')
+  codes = linear.expected(linear.frames(11))[7:8]
+  (everything,) = expected(codes, 11)
+  assert pairs(hits) == [pair for pair in everything if pair[1] != 7][:5]
+  (near,) = results(capsys, '--id=7', '--radius=5')
+  assert pairs(near) == [p for p in everything if p[0] <= 5 and p[1] != 7]
+  (cats,) = results(capsys, '--id=7', '--where=labels=cat', '--where=size=4')
+  assert [hit['id'] for hit in cats] == [4]
+  (again,) = results(capsys, '--id=7', '--k=3', '--rerank=8')
+  scores = [hit['score'] for hit in again]
+  assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+
+
+def test_search_prints_for_people(files, capsys):
+  build()
+  index.main(['search', '--index=ix', '--id=7', '--k=1', '--rerank=2'])
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[1] == 'query 0:'
+  assert ' bits  cosine 0.' in lines[2] and 'videos/' in lines[2]
+
+
+def test_add_codes_remove_and_info(files, capsys):
+  build('--no_relaxed')
+  index.main(['add', '--index=ix', '--codes=codes.npy'])
+  assert capsys.readouterr().out.endswith('ix: 9 videos added, 20 in all\n')
+  index.main(['remove', '--index=ix', '--ids=0,19,19,77'])
+  assert capsys.readouterr().out == 'ix: 2 videos removed, 18 left\n'
+  index.main(['info', '--index=ix', '--verify', '--json'])
+  about = json.loads(capsys.readouterr().out)
+  assert about.pop('bytes') > 11 * 2
+  assert about == {
+    'format': 1,
+    'videos': 18,
+    'num_bits': BITS,
+    'engine': 'flat',
+    'uri': None,
+    'bundle': load_hasher('export').digest,
+    'keeps_relaxed': False,
+    'metadata': ['duration', 'frame_times', 'labels', 'path', 'size'],
+    'removed_not_compacted': 2,
+    'interrupted': {},
+  }
+  index.main(['info', '--index=ix'])
+  assert 'videos: 18\n' in capsys.readouterr().out
+
+
+def test_labels_become_metadata(files, capsys):
+  labels = np.eye(3, dtype=np.uint8)[np.arange(9) % 3]
+  scipy.io.savemat('labels.mat', {'labels': labels})
+  pathlib.Path('names.json').write_text('["a", "b", "c"]')
+  source = ['build', '--out=ix', '--codes=codes.npy', '--labels=labels.mat']
+  index.main([*source, '--label_names=names.json'])
+  (hits,) = results(capsys, '--id=0', '--where=labels=b')
+  assert sorted(hit['id'] for hit in hits) == [1, 4, 7]
+  assert hits[0]['metadata'] == {'labels': ['b']}
+
+
+def test_shards_have_their_manifests(files, capsys):
+  linear.save_h5('more.h5', linear.frames(5, seed=2))
+  write_manifest('more.manifest.jsonl', 5, 100)
+  build(features='frames.h5,more.h5')
+  (hits,) = results(capsys, '--id=0', '--where=path=videos/103.mp4')
+  assert [hit['id'] for hit in hits] == [14]
+
+
+class Cut(Exception):
+  pass
+
+
+def cut_after(monkeypatch, blocks):
+  """Commits every block, and ends the command when so many are added."""
+  monkeypatch.setattr(index_commands, '_COMMIT', 1)
+  add, calls = VideoIndex.add, []
+
+  def limited(self, *args, **kwargs):
+    if len(calls) == blocks:
+      raise Cut
+    calls.append(1)
+    return add(self, *args, **kwargs)
+
+  monkeypatch.setattr(VideoIndex, 'add', limited)
+  return lambda: monkeypatch.setattr(VideoIndex, 'add', add)
+
+
+@pytest.mark.parametrize('blocks', [0, 1, 2])
+def test_an_interrupted_build_goes_on(files, capsys, monkeypatch, blocks):
+  restore = cut_after(monkeypatch, blocks)
+  with pytest.raises(Cut):
+    build()
+  restore()
+  with VideoIndex.open('ix', read_only=True) as found:
+    assert len(found) == blocks * linear.BLOCK_SIZE
+    ((done, total),) = found.jobs().values()
+    assert (done, total) == (len(found), 11)
+  with pytest.raises(errors.UserError, match='an index is there already'):
+    build('--engine=ivf')
+  build()
+  with VideoIndex.open('ix', read_only=True) as found:
+    assert found.jobs() == {}
+    items = [(v, m) for v, m in enumerate(index_cases.metadata(11))]
+    assert found.items() == items
+    found.verify()
+  with pytest.raises(errors.UserError, match='an index is there already'):
+    build()
+
+
+def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  monkeypatch.setattr('nph_jax.index_sources._CODES_BLOCK', 4)
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    index.main(['add', '--index=ix', '--codes=codes.npy'])
+  restore()
+  # Another one meanwhile is none of its business.
+  np.save('other.npy', np.load('codes.npy')[:2])
+  index.main(['add', '--index=ix', '--codes=other.npy'])
+  index.main(['add', '--index=ix', '--codes=codes.npy'])
+  assert capsys.readouterr().out.endswith('5 videos added, 20 in all\n')
+  codes = np.load('codes.npy')
+  with VideoIndex.open('ix') as found:
+    stored = np.array([found.get(video)[0] for video in range(20)])
+  parts = [codes, codes[:4], codes[:2], codes[4:]]
+  np.testing.assert_array_equal(stored, np.concatenate(parts))
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'complaint'),
+  [
+    ('build --out=new', 'one of the arguments --features --codes is required'),
+    ('build --out=new --features=frames.h5', 'need the --bundle'),
+    ('build --out=new --codes=codes.npy --bundle=export', 'leave it out'),
+    ('build --out=new --codes=gone.npy', 'gone.npy: no such file'),
+    ('build --out=new --codes=codes.npy --uri=x', 'engine flat has none'),
+    ('build --out=new --codes=codes.npy --manifest=short', 'of 3 videos, but'),
+    ('build --out=new --codes=codes.npy --manifest=no', 'no: cannot be read'),
+    ('build --out=new --codes=codes.npy --label_names=x', 'give both'),
+    ('build --out=new --bundle=export --features=,', 'names no file'),
+    ('build --out=new --bundle=export --features=thin.h5', '2 frames of width'),
+    ('build --out=export --codes=codes.npy', 'export: holds other files'),
+    ('build --out=ix --codes=codes.npy', 'an index is there already'),
+    ('build --out=codes.npy --codes=codes.npy', 'codes.npy: is a file'),
+    ('build --out=/proc/x --codes=codes.npy', '/proc/x: cannot be written'),
+    ('add --index=gone --codes=codes.npy', 'gone/index.sqlite: is missing'),
+    ('add --index=ix --codes=codes.npy', 'keeps the real-valued t'),
+    ('add --index=ix --codes=wide.npy', 'have 24 bits, but the index'),
+    ('remove --index=ix --ids=1,x', '--ids=1,x: expected whole numbers'),
+    ('remove --index=ix --ids=-1', 'from 0 up'),
+    ('remove --index=ix --ids=99999999999999999999', 'expected whole numbers'),
+    ('search --index=ix --id=40', 'no video with id 40'),
+    ('search --index=ix --id=1 --k=0', 'k: is 0'),
+    ('search --index=ix --id=1 --where=x', '--where x: expected NAME=VALUE'),
+    ('search --index=ix --id=1 --where=x=1', 'no video has metadata of that'),
+    ('search --index=ix --codes=codes.npy --rerank=9', 'needs the real-valued'),
+    ('search --index=ix --codes=wide.npy', 'have 24 bits, but the index'),
+    ('info --index=codes.npy', 'codes.npy/index.sqlite: is missing'),
+    ('find', "invalid choice: 'find'"),
+    ('search --inde=ix', 'required: --index'),
+  ],
+)  # fmt: skip
+def test_mistakes_get_one_sentence(files, arguments, complaint):
+  build()
+  linear.save_h5('thin.h5', linear.frames(3)[..., 1:])
+  np.save('wide.npy', np.zeros((2, 3), np.uint8))
+  write_manifest('short', 3)
+  before = sorted(os.listdir())
+  with pytest.raises(errors.UserError) as caught:
+    index.main(arguments.split())
+  message = str(caught.value)
+  assert complaint in message and '\n' not in message
+  assert message.endswith('.') and sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize('line', ['{', '[1]', '\x00', '{"a": NaN}'])
+def test_bad_manifests_name_the_line(files, line):
+  write_manifest('bad', 8)
+  with open('bad', 'a') as file:
+    file.write(line)
+  with pytest.raises(errors.UserError, match='bad: line 9|video 8: cannot'):
+    index.main(['build', '--out=new', '--codes=codes.npy', '--manifest=bad'])
+
+
+def test_another_bundle_is_refused(files, monkeypatch):
+  build()
+  other = linear.linear_bundle()
+  kernel = other.parameters['kernel'] + 1
+  changed = bundle.Bundle(other.program, {'kernel': kernel}, other.manifest)
+  bundle.write(changed, pathlib.Path('other'))
+  mine, theirs = (load_hasher(name).digest for name in ('export', 'other'))
+  for command in ('add', 'search'):
+    with pytest.raises(errors.UserError) as caught:
+      index.main(
+        [command, '--index=ix', '--bundle=other', '--features=frames.h5']
+      )
+    assert mine in str(caught.value) and theirs in str(caught.value)
+
+
+def test_from_the_shell(files):
+  environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+  command = [sys.executable, '-m', 'nph_jax.index']
+  run = lambda *arguments: subprocess.run(  # noqa: E731
+    [*command, *arguments], env=environment, capture_output=True, text=True
+  )
+  done = run('build', '--out=ix', '--codes=codes.npy')
+  assert (done.returncode, done.stderr) == (0, '')
+  done = run('search', '--index=gone', '--id=1')
+  assert (done.returncode, done.stdout) == (1, '')
+  assert done.stderr.startswith('error: gone/index.sqlite: is missing')
+  assert done.stderr.count('\n') == 1
+  heavy = ('numpy', 'faiss', 'jax', 'sqlite3')
+  code = f"""
+import sys
+from nph_jax import errors, index
+try: index.main(['search'])
+except errors.UserError: sys.exit(str([x for x in {heavy} if x in sys.modules]))
+"""
+  done = subprocess.run([sys.executable, '-c', code], env=environment,
+                        capture_output=True, text=True)  # fmt: skip
+  assert done.stderr == '[]\n'

@@ -1,0 +1,254 @@
+"""The exact index against brute force."""
+
+import threading
+
+import index_cases
+import numpy as np
+import pytest
+
+from nph_jax import errors
+from nph_jax.retrieval.video_index import VideoIndex
+
+BITS = 16
+
+
+def codes(number=90, seed=0):
+  return index_cases.clustered(number, BITS // 8, seed)
+
+
+@pytest.fixture
+def index(tmp_path):
+  """90 videos with metadata and t, ids 0 to 89."""
+  values = codes()
+  with VideoIndex.create(tmp_path / 'ix', BITS, bundle_digest='ab') as index:
+    index.add(values, index_cases.metadata(90), index_cases.relaxed(values))
+    yield index
+
+
+def assert_nearest(index, queries, values, ids, k):
+  distances, found = index.search_arrays(queries, k)
+  assert distances.dtype == np.int32 and found.dtype == np.int64
+  expected = index_cases.nearest(queries, values, ids, k)
+  np.testing.assert_array_equal(distances, expected[0])
+  np.testing.assert_array_equal(found, expected[1])
+
+
+@pytest.mark.parametrize('bits', [8, 16, 24, 32, 64, 128])
+@pytest.mark.parametrize('k', [1, 7, 400])
+def test_ranks_by_distance_then_id(tmp_path, bits, k):
+  values = index_cases.clustered(700, bits // 8)
+  ids = np.random.default_rng(1).permutation(2000)[:700]
+  with VideoIndex.create(tmp_path / 'ix', bits, keep_relaxed=False) as index:
+    for part in (slice(0, 300), slice(300, 301), slice(301, 700)):
+      np.testing.assert_array_equal(
+        index.add(values[part], None, ids=ids[part]), ids[part]
+      )
+    # One alone, and enough of them to be spread over threads.
+    assert_nearest(index, values[:1], values, ids, k)
+    assert_nearest(index, values[:60], values, ids, k)
+
+
+def test_fewer_videos_than_results(tmp_path):
+  with VideoIndex.create(tmp_path / 'ix', BITS, keep_relaxed=False) as index:
+    assert index.search(codes(2), 3) == [[], []]
+    distances, ids = index.search_arrays(codes(2), 3)
+    assert (distances == -1).all() and ids.tolist() == [[-1] * 3] * 2
+    index.add(codes(2), None)
+    distances, ids = index.search_arrays(codes(2)[:1], 3)
+    assert ids.tolist() == [[0, 1, -1]] and distances[0, 2] == -1
+    assert index.search_arrays(codes(0), 3)[0].shape == (0, 3)
+    assert len(index.search(codes(1), 3)[0]) == 2
+
+
+def test_hits_carry_what_was_added(index):
+  ((first, second),) = index.search(codes()[5:6], 2)
+  assert first.distance == 0 and first.score is None
+  assert first.metadata == index_cases.metadata(1, first.id)[0]
+  assert index.metadata([second.id, 3, 3]) == [
+    second.metadata, *2 * index_cases.metadata(1, 3)
+  ]  # fmt: skip
+  code, relaxed, metadata = index.get(7)
+  np.testing.assert_array_equal(code, codes()[7])
+  np.testing.assert_array_equal(relaxed, index_cases.relaxed(codes())[7])
+  assert metadata['path'] == 'videos/7.mp4'
+
+
+def test_items_go_on_after_an_id(index):
+  index.remove([1])
+  first = index.items(limit=2)
+  assert [video for video, _ in first] == [0, 2]
+  assert index.items(start_after=2, limit=1)[0] == (
+    3, index_cases.metadata(1, 3)[0]
+  )  # fmt: skip
+  assert index.items(start_after=89) == []
+
+
+def test_removed_videos_are_gone_for_good(index, tmp_path):
+  keep = np.setdiff1d(np.arange(90), [0, 40, 89])
+  assert index.remove([0, 40, 89, 5000]) == 3
+  assert index.remove([0]) == 0
+  assert len(index) == 87
+  assert_nearest(index, codes()[:9], codes()[keep], keep, 50)
+  # The id of the last one is not given to another video.
+  new = index.add(codes(1), [{}], index_cases.relaxed(codes(1)))
+  assert new.tolist() == [90]
+  index.remove(new)
+  index.close()
+  with VideoIndex.open(tmp_path / 'ix') as again:
+    assert_nearest(again, codes()[:9], codes()[keep], keep, 50)
+    assert (
+      again.search(codes(), 9, where={'path': 'videos/40.mp4'}) == [[]] * 90
+    )
+    with pytest.raises(errors.UserError, match='no video with id 40'):
+      again.metadata([3, 40])
+
+
+def test_a_removed_id_may_be_given_anew(index):
+  index.remove([4])
+  code = codes(1, seed=9)
+  index.add(code, [{'path': 'new'}], index_cases.relaxed(code), ids=[4])
+  assert index.get(4)[2] == {'path': 'new'}
+  values = codes()
+  values[4] = code
+  assert_nearest(index, values[:9], values, np.arange(90), 90)
+  assert [h.id for h in index.search(code, 5, where={'path': 'new'})[0]] == [4]
+  index.compact()
+  assert_nearest(index, values[:9], values, np.arange(90), 90)
+  np.testing.assert_array_equal(index.get(4)[0], code[0])
+
+
+@pytest.mark.parametrize('radius', [0, 2, 16])
+def test_everything_within_a_radius(index, radius):
+  found = index_cases.pairs(index.search(codes()[:6], None, radius=radius))
+  distances, ids = index_cases.nearest(codes()[:6], codes(), range(90), 90)
+  for result, near, video in zip(found, distances, ids):
+    inside = near <= radius
+    assert result == list(zip(near[inside].tolist(), video[inside].tolist()))
+  few = index_cases.pairs(index.search(codes()[:6], 3, radius=radius))
+  assert few == [result[:3] for result in found]
+
+
+def test_a_radius_reaches_deeper_than_the_first_look(tmp_path):
+  same = np.zeros((5000, 1), np.uint8)
+  with VideoIndex.create(tmp_path / 'ix', 8, keep_relaxed=False) as index:
+    index.add(same, None)
+    (hits,) = index.search(same[:1], None, radius=0)
+    assert [hit.id for hit in hits] == list(range(5000))
+
+
+@pytest.mark.parametrize(
+  ('where', 'keeps'),
+  [
+    ({'labels': 'cat'}, lambda video: video % 3 == 1),
+    ({'labels': 'chien perdu'}, lambda video: video % 3 == 2),
+    ({'labels': 'all', 'size': 3}, lambda v: v % 2 and v % 5 == 3),
+    ({'size': '3'}, lambda video: video % 5 == 3),
+    ({'path': 'videos/3.mp4'}, lambda video: video == 3),
+    ({'duration': 0.75}, lambda video: video == 3),
+    ({'path': 'videos'}, lambda video: False),
+  ],
+)
+def test_filters_are_exact(index, where, keeps):
+  ids = np.array([v for v in range(90) if keeps(v)], int)
+  found = index_cases.pairs(index.search(codes()[:5], 8, where=where))
+  distances, expected = index_cases.nearest(codes()[:5], codes()[ids], ids, 8)
+  assert found == [
+    list(zip(*map(np.ndarray.tolist, row))) for row in zip(distances, expected)
+  ]
+
+
+def test_re_ranking_orders_the_nearest_by_cosine(index):
+  relaxed = index_cases.relaxed(codes())
+  queries, query_codes = relaxed[:4] + 0.05, codes()[:4]
+  found = index.search(query_codes, 5, rerank=30, relaxed=queries)
+  _, near = index_cases.nearest(query_codes, codes(), range(90), 30)
+  for hits, query, ids in zip(found, queries, near):
+    cosines = relaxed[ids] @ query / np.linalg.norm(query)
+    cosines /= np.linalg.norm(relaxed[ids], axis=1)
+    best = np.argsort(-cosines)[:5]
+    assert [hit.id for hit in hits] == ids[best].tolist()
+    np.testing.assert_allclose([h.score for h in hits], cosines[best], 1e-5)
+  # Fewer than k are not re-ranked alone: the k nearest are.
+  (few,) = index.search(query_codes[:1], 5, rerank=1, relaxed=queries[:1])
+  assert {hit.id for hit in few} == set(near[0, :5].tolist())
+
+
+def test_equal_cosines_keep_distance_and_id(tmp_path):
+  code = np.array([[0xF0], [0xF0], [0xF1]], np.uint8)
+  with VideoIndex.create(tmp_path / 'ix', 8) as index:
+    index.add(code[[2, 0, 1]], None, np.ones((3, 8)))
+    (hits,) = index.search(code[:1], 3, rerank=3, relaxed=np.ones((1, 8)))
+    assert index_cases.pairs([hits]) == [[(0, 1), (0, 2), (1, 0)]]
+    assert [hit.score for hit in hits] == [1.0] * 3
+
+
+def test_a_reader_follows_the_writer(index, tmp_path):
+  with VideoIndex.open(tmp_path / 'ix', read_only=True) as reader:
+    index.remove(np.arange(0, 90, 2))
+    assert len(reader) == 45
+    more = codes(7, seed=3)
+    index.add(more, index_cases.metadata(7, 90), index_cases.relaxed(more))
+    ids = np.concatenate([np.arange(1, 90, 2), np.arange(90, 97)])
+    values = np.concatenate([codes()[1::2], more])
+    assert_nearest(reader, more, values, ids, 20)
+    index.compact()
+    index.remove([1])
+    assert_nearest(reader, more, values[1:], ids[1:], 20)
+    assert reader.get(95)[2] == index_cases.metadata(1, 95)[0]
+    with pytest.raises(errors.UserError, match='for reading only'):
+      reader.add(more, None)
+
+
+def test_one_writer_at_a_time(index, tmp_path):
+  with pytest.raises(errors.UserError, match='open for writing in another'):
+    VideoIndex.open(tmp_path / 'ix')
+  index.close()
+  VideoIndex.open(tmp_path / 'ix').close()
+
+
+def test_many_removals_are_compacted(tmp_path, monkeypatch):
+  monkeypatch.setattr('nph_jax.retrieval.video_index._DEAD', 10)
+  values = codes(100)
+  with VideoIndex.create(tmp_path / 'ix', BITS) as index:
+    index.add(values, None, index_cases.relaxed(values))
+    index.remove(np.arange(40))
+    assert index.about()['removed_not_compacted'] == 40
+    index.remove(np.arange(40, 60))
+    assert index.about()['removed_not_compacted'] == 0
+    index.verify()
+    assert_nearest(index, values[:9], values[60:], np.arange(60, 100), 40)
+  sizes = {p.name: p.stat().st_size for p in (tmp_path / 'ix').glob('*.bin')}
+  assert sizes == {
+    'codes-1.bin': 40 * 2, 'ids-1.bin': 40 * 8, 'relaxed-1.bin': 40 * BITS * 2
+  }  # fmt: skip
+  with VideoIndex.open(tmp_path / 'ix') as index:
+    assert_nearest(index, values[:9], values[60:], np.arange(60, 100), 40)
+    assert index.add(values[:1], None, index_cases.relaxed(values[:1])) == [100]
+
+
+def test_threads_add_remove_and_search_at_once(tmp_path):
+  values, failures = codes(400), []
+
+  def work(index, start):
+    try:
+      for first in range(start, 400, 20):
+        part = slice(first, first + 5)
+        ids = index.add(values[part], index_cases.metadata(5, first))
+        index.remove(ids[:1])
+        (hits,) = index.search(values[part][1:2], 400)
+        assert ids[1] in {hit.id for hit in hits}
+        assert all(hit.metadata for hit in hits if hit.id in ids)
+    except Exception as error:
+      failures.append(error)
+
+  with VideoIndex.create(tmp_path / 'ix', BITS, keep_relaxed=False) as index:
+    threads = [
+      threading.Thread(target=work, args=(index, start))
+      for start in range(0, 20, 5)
+    ]
+    for thread in threads:
+      thread.start()
+    for thread in threads:
+      thread.join()
+    assert not failures and len(index) == 400 - 80
+    index.verify()
