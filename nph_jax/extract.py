@@ -1,0 +1,159 @@
+"""Frame features of a folder of videos, for training, encoding and search.
+
+python -m nph_jax.extract --videos=DIR --out=features.h5
+
+The same command continues an interrupted run. On n hosts, the same command on
+each but for --shard=0/n to n-1/n: each writes features-0-of-n.h5 and so on,
+which all commands here read as one, separated by commas, in that order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from nph_jax import errors
+from nph_jax.extraction import backbones, job, output
+
+_SUFFIXES = ('.h5', '.hdf5')
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = errors.Parser(
+    prog='python -m nph_jax.extract',
+    description='Frame features of videos.',
+    allow_abbrev=False,
+  )
+  add = parser.add_argument
+  add(
+    '--videos', required=True, help='folder, with folders as deep as you like'
+  )
+  add('--out', required=True, help='.h5, `feats` (videos, frames, width)')
+  add(
+    '--backbone',
+    default='vgg16',
+    help=f'{", ".join(backbones.BACKBONES)}; default vgg16, as the paper',
+  )
+  add('--weights', help="file; default the network's own for ImageNet")
+  add('--precision', help='bfloat16 or float32; default by backbone')
+  add('--num_frames', type=int, default=25, help='of each video; default 25')
+  add(
+    '--labels',
+    choices=('none', 'folders'),
+    default='none',
+    help='folders: the folder that holds a video is its label',
+  )
+  add('--label_names', help='.json of another extraction: the same columns')
+  add('--shard', default='0/1', help='i/n: part i, from 0, of n')
+  add('--batch_size', type=int, default=4, help='videos at a time; default 4')
+  add(
+    '--workers',
+    type=int,
+    default=os.cpu_count(),
+    help='decoding processes; default one for each core',
+  )
+  add(
+    '--time_limit',
+    type=float,
+    default=1800,
+    help='seconds to decode one video; default 1800',
+  )
+  add(
+    '--strict', action='store_true', help='exit code 1 if a video was skipped'
+  )
+  return parser
+
+
+def _positive(flags: argparse.Namespace) -> None:
+  for name in ('num_frames', 'batch_size', 'workers', 'time_limit'):
+    if not getattr(flags, name) > 0:
+      raise errors.UserError(
+        f'--{name}={getattr(flags, name)}: expected more than 0.'
+      )
+
+
+def _shard(text: str) -> tuple[int, int]:
+  number, _, total = text.partition('/')
+  if number.isdecimal() and total.isdecimal() and int(number) < int(total):
+    return int(number), int(total)
+  raise errors.UserError(
+    f'--shard={text}: expected i/n with i from 0 to n - 1, as in 0/4 to 3/4.'
+  )
+
+
+def _out(flags: argparse.Namespace, shard: tuple[int, int]) -> pathlib.Path:
+  out = pathlib.Path(flags.out)
+  if out.suffix not in _SUFFIXES:
+    raise errors.UserError(
+      f'--out={out}: expected a name that ends in {" or ".join(_SUFFIXES)}.'
+    )
+  if not out.parent.is_dir():
+    raise errors.UserError(
+      f'{out}: the folder {out.parent} is missing; make it, or give --out a '
+      'file in another one.'
+    )
+  return out if shard[1] == 1 else output.sharded(out, *shard)
+
+
+def _options(flags: argparse.Namespace) -> job.Options:
+  _positive(flags)
+  shard = _shard(flags.shard)
+  if flags.label_names and flags.labels == 'none':
+    raise errors.UserError('--label_names needs --labels=folders.')
+  return job.Options(
+    videos=flags.videos,
+    out=_out(flags, shard),
+    backbone=flags.backbone,
+    weights=flags.weights,
+    precision=backbones.check_precision(flags.backbone, flags.precision),
+    num_frames=flags.num_frames,
+    labels=flags.labels == 'folders',
+    label_names=flags.label_names,
+    shard=shard,
+    batch_size=flags.batch_size,
+    num_workers=flags.workers,
+    time_limit=flags.time_limit,
+  )
+
+
+def _report(options: job.Options, summary: job.Summary, strict: bool) -> None:
+  for record in summary.skipped:
+    print(f'skipped: {record["error"]}', file=sys.stderr)
+  if not summary.num_videos:
+    raise errors.UserError(
+      f'{options.videos}: none of its {len(summary.skipped)} videos could be '
+      'read; nothing was written.'
+    )
+  frames, width = summary.row_shape
+  print(
+    f'{options.out}: {summary.num_videos} videos, {frames} frames of width '
+    f'{width}; {len(summary.skipped)} skipped'
+  )
+  if strict and summary.skipped:
+    sys.exit(1)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Reads the videos, writes `--out` and the files beside it.
+
+  Raises:
+    UserError: any bad flag, no weights, or no video that could be read.
+  """
+  flags = _parser().parse_args(argv)
+  options = _options(flags)
+  try:
+    with errors.writing(options.out):
+      summary = job.run(options)
+  except OSError as error:
+    raise errors.UserError(
+      f'{options.out}: cannot be written ({error.strerror}); give --out a file '
+      'in a folder that you may write to.'
+    ) from error
+  _report(options, summary, flags.strict)
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,6 @@
+"""From a folder of videos to frame features [N, M, L].
+
+`files` finds the videos, `workers` decode them (`decoding`), a network of
+`backbones` sees their frames, `store` keeps what is done, `output` writes the
+field's files; `job` is the order of it all.
+"""

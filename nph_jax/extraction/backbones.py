@@ -1,0 +1,102 @@
+"""Every network by name. A new one is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from nph_jax import errors
+from nph_jax.extraction import efficientnet_lite0, vgg16
+
+
+class Backbone(Protocol):
+  """A network that sees one frame at a time.
+
+  The class is cheap to import: constructing it imports and loads the network,
+  `preprocess` needs neither.
+
+  Attributes:
+    name: its key in BACKBONES.
+    feature_dim: L.
+    precisions: what it can compute in, the default first.
+    precision: what it computes in.
+  """
+
+  name: ClassVar[str]
+  feature_dim: ClassVar[int]
+  precisions: ClassVar[tuple[str, ...]]
+  precision: str
+
+  def __init__(self, weights: str | None, precision: str): ...
+
+  @staticmethod
+  def preprocess(frames: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Frames, M of uint8 [H, W, 3], as `features` reads them.
+
+    Returns [M, h, w, 3] uint8, so that little goes from process to process;
+    scaling is the network's part.
+    """
+    ...
+
+  def features(self, batch: np.ndarray) -> np.ndarray:
+    """Returns [M, L] float32, from any number of preprocessed frames.
+
+    The same batch gives the same bits.
+    """
+    ...
+
+
+BACKBONES: dict[str, type[Backbone]] = {
+  'vgg16': vgg16.VGG16,
+  'efficientnet_lite0': efficientnet_lite0.EfficientNetLite0,
+}
+
+
+def find(name: str) -> type[Backbone]:
+  """The class of backbone `name`.
+
+  Raises:
+    UserError: there is no such backbone.
+  """
+  if name not in BACKBONES:
+    raise errors.UserError(
+      f'--backbone={name}: no such network; expected one of '
+      f'{", ".join(BACKBONES)}.'
+    )
+  return BACKBONES[name]
+
+
+def create(
+  name: str, weights: str | None = None, precision: str | None = None
+) -> Backbone:
+  """Loads backbone `name`.
+
+  Args:
+    name: a key of BACKBONES.
+    weights: file of its weights; None for those of ImageNet.
+    precision: one of its `precisions`; None for the first.
+
+  Raises:
+    UserError: no such network or precision, a package is missing, or the
+      weights are missing, damaged or another network's.
+  """
+  backbone = find(name)
+  return backbone(weights, check_precision(name, precision))
+
+
+def check_precision(name: str, precision: str | None) -> str:
+  """What backbone `name` computes in when asked for `precision`.
+
+  Raises:
+    UserError: it cannot.
+  """
+  precisions = find(name).precisions
+  if precision is None:
+    return precisions[0]
+  if precision not in precisions:
+    raise errors.UserError(
+      f'--precision={precision}: {name} computes in {" or ".join(precisions)}.'
+    )
+  return precision

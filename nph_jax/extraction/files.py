@@ -1,0 +1,165 @@
+"""Which videos there are, in which order, and what their folders call them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from nph_jax import errors
+
+SUFFIXES = ('.mp4', '.avi', '.webm', '.mkv', '.mov')
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+  """One video file.
+
+  Attributes:
+    name: path below the folder of all videos, with slashes.
+    path: where to open it.
+    stamp: bytes and time of the last change: whether it is still the same.
+  """
+
+  name: str
+  path: str
+  stamp: tuple[int, int]
+
+
+def find(folder: str) -> list[Video]:
+  """All videos below `folder`, sorted by name; hidden files are left out.
+
+  Raises:
+    UserError: it is no folder, cannot be read, or holds no video.
+  """
+  if not os.path.isdir(folder):
+    raise errors.UserError(
+      f'--videos={folder}: no such folder; expected one with videos in it.'
+    )
+  videos, seen = [], set()
+  for parent, folders, names in os.walk(
+    folder, onerror=_stop, followlinks=True
+  ):
+    # A link to a folder above would be followed for ever.
+    if os.path.realpath(parent) in seen:
+      folders.clear()
+      continue
+    seen.add(os.path.realpath(parent))
+    folders[:] = sorted(name for name in folders if not name.startswith('.'))
+    videos += [_video(folder, parent, name) for name in names if _is_one(name)]
+  if not videos:
+    raise errors.UserError(
+      f'--videos={folder}: holds no video; expected files that end in '
+      f'{", ".join(SUFFIXES)}, in folders as deep as you like.'
+    )
+  return sorted(videos, key=lambda video: video.name)
+
+
+def _stop(error: OSError) -> NoReturn:
+  raise errors.UserError(
+    f'{error.filename}: cannot be read ({error.strerror}); change its '
+    'permissions or move it elsewhere.'
+  ) from error
+
+
+def _is_one(name: str) -> bool:
+  return not name.startswith('.') and name.lower().endswith(SUFFIXES)
+
+
+def _video(folder: str, parent: str, name: str) -> Video:
+  path = os.path.join(parent, name)
+  try:
+    stat = os.stat(path)
+  except OSError:
+    # A dangling link: a video that cannot be opened, reported with the others.
+    return Video(_relative(path, folder), path, (0, 0))
+  return Video(_relative(path, folder), path, (stat.st_size, stat.st_mtime_ns))
+
+
+def _relative(path: str, folder: str) -> str:
+  return pathlib.PurePath(os.path.relpath(path, folder)).as_posix()
+
+
+def shard(videos: Sequence[Video], number: int, total: int) -> list[Video]:
+  """Part `number` of `total`: parts in order are all videos in order."""
+  start, stop = (len(videos) * i // total for i in (number, number + 1))
+  return list(videos[start:stop])
+
+
+def digest(videos: Sequence[Video]) -> str:
+  """Stands for names, sizes and times of the videos."""
+  listed = repr([(video.name, video.stamp) for video in videos])
+  return hashlib.blake2b(
+    listed.encode(errors='surrogateescape'), digest_size=16
+  ).hexdigest()
+
+
+def label_of(video: Video) -> str:
+  """The name of the folder that holds the video.
+
+  Raises:
+    UserError: it lies in none.
+  """
+  label = pathlib.PurePosixPath(video.name).parent.name
+  if not label:
+    raise errors.UserError(
+      f'{video.path}: lies in no folder below --videos, so it has no label; '
+      'move it into one, or leave --labels out.'
+    )
+  return label
+
+
+def label_names(videos: Sequence[Video], given: str | None) -> list[str]:
+  """The labels of all videos, sorted; or those of the file `given`, in order.
+
+  Args:
+    videos: of all shards, so that they agree on the columns.
+    given: JSON list of names, as an earlier extraction wrote it.
+
+  Raises:
+    UserError: `given` is no such list, or lacks a video's label.
+  """
+  found = {label_of(video): video for video in videos}
+  if given is None:
+    return sorted(found)
+  names = _read_names(given)
+  for label in sorted(found.keys() - set(names)):
+    raise errors.UserError(
+      f'{given}: lacks the label {label!r} of {found[label].path}; add it, or '
+      'extract all sets with a file that names the labels of all.'
+    )
+  return names
+
+
+def _read_names(path: str) -> list[str]:
+  try:
+    names = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+  except (OSError, ValueError) as error:
+    raise errors.UserError(
+      f'--label_names={path}: cannot be read ({error}); expected a JSON list '
+      'of names.'
+    ) from error
+  if (
+    not isinstance(names, list)
+    or not all(isinstance(name, str) for name in names)
+    or len(set(names)) != len(names)
+  ):
+    raise errors.UserError(
+      f'--label_names={path}: expected a JSON list of names, each once.'
+    )
+  return names
+
+
+def multi_hot(labels: Sequence[Sequence[str]], names: list[str]) -> np.ndarray:
+  """Labels of every video as uint8 [N, names] in {0, 1}."""
+  columns = {name: column for column, name in enumerate(names)}
+  array = np.zeros((len(labels), len(names)), np.uint8)
+  for row, own in zip(array, labels):
+    row[[columns[label] for label in own]] = 1
+  return array

@@ -1,0 +1,199 @@
+"""One extraction from start to end: what is left to do, done group by group."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nph_jax.data import progress
+from nph_jax.extraction import (
+  backbones,
+  files,
+  output,
+  store,
+  tasks,
+  video_file,
+  workers,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """The flags of `python -m nph_jax.extract`, checked one by one.
+
+  Attributes:
+    videos: folder.
+    out: the features, of the shard if there are several.
+    backbone: a key of backbones.BACKBONES.
+    weights: file; None for those of ImageNet.
+    precision: one of the backbone's.
+    num_frames: M.
+    labels: whether folders are labels.
+    label_names: JSON file that fixes them; None for those found.
+    shard: (i, n).
+    batch_size: videos that go through the network together.
+    num_workers: decoding processes.
+    time_limit: seconds to decode one video.
+  """
+
+  videos: str
+  out: pathlib.Path
+  backbone: str
+  weights: str | None
+  precision: str
+  num_frames: int
+  labels: bool
+  label_names: str | None
+  shard: tuple[int, int]
+  batch_size: int
+  num_workers: int
+  time_limit: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+  """What came of it: rows, their shape (M, L), and the skipped videos."""
+
+  num_videos: int
+  row_shape: tuple[int, int]
+  skipped: list[dict[str, Any]]
+
+
+def run(options: Options) -> Summary:
+  """Extracts what is not yet there and writes the files of output.py.
+
+  Raises:
+    UserError: bad flags or files, no weights, other flags than an earlier
+      run's, or no video that could be read.
+  """
+  all_videos = files.find(options.videos)
+  names = None
+  if options.labels:
+    names = files.label_names(all_videos, options.label_names)
+  videos = files.shard(all_videos, *options.shard)
+  row_shape = (
+    options.num_frames,
+    backbones.find(options.backbone).feature_dim,
+  )
+  stamp = _stamp(options, videos, names)
+  folder = output.beside(options.out, '.partial')
+  finished = output.finished_stamp(options.out)
+  if finished is not None:
+    store.check_stamp(str(options.out), finished, stamp)
+    store.remove(folder)
+    skipped = output.read_skipped(options.out)
+    return Summary(len(videos) - len(skipped), row_shape, skipped)
+  with store.Partial(folder, stamp, row_shape, options.batch_size) as partial:
+    _extract(options, videos, partial)
+    skipped = [record for record in partial.records if store.ERROR in record]
+    if partial.num_rows:
+      output.write(options.out, partial, stamp, names)
+    store.remove(folder)
+    return Summary(partial.num_rows, row_shape, skipped)
+
+
+def _stamp(
+  options: Options, videos: Sequence[files.Video], names: list[str] | None
+) -> dict[str, Any]:
+  """All that the results depend on, by the names of the flags."""
+  return {
+    'backbone': options.backbone,
+    'precision': options.precision,
+    'num_frames': options.num_frames,
+    'batch_size': options.batch_size,
+    'shard': '{}/{}'.format(*options.shard),
+    'weights': _file_stamp(options.weights),
+    'labels': 'folders' if options.labels else 'none',
+    'label names': names,
+    'videos': [len(videos), files.digest(videos)],
+  }
+
+
+def _file_stamp(path: str | None) -> list[int] | None:
+  if path is None or not os.path.exists(path):
+    return None
+  stat = os.stat(path)
+  return [stat.st_size, stat.st_mtime_ns]
+
+
+def _extract(
+  options: Options, videos: Sequence[files.Video], partial: store.Partial
+) -> None:
+  left = videos[len(partial.records) :]
+  if not left:
+    return
+  video_file.import_av()
+  backbone = backbones.create(
+    options.backbone, options.weights, options.precision
+  )
+  results = workers.ordered(
+    tasks.decode,
+    [tasks.Task(x.path, options.backbone, options.num_frames) for x in left],
+    num_workers=options.num_workers,
+    ahead=2 * options.batch_size + options.num_workers,
+    time_limit=options.time_limit,
+  )
+  with progress.bar(
+    'extracting', len(videos), 'video', initial=len(partial.records)
+  ) as bar:
+    for start in range(0, len(left), options.batch_size):
+      group = left[start : start + options.batch_size]
+      decoded = [next(results) for _ in group]
+      partial.append(*_group(options, backbone, group, decoded))
+      bar.update(len(group))
+
+
+def _group(
+  options: Options,
+  backbone: backbones.Backbone,
+  group: Sequence[files.Video],
+  decoded: Sequence[tasks.Decoded | workers.Failure],
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+  """Records and rows of videos that go through the network together."""
+  good = [x for x in decoded if isinstance(x, tasks.Decoded)]
+  rows = iter(_features(options, backbone, good))
+  records, kept = [], []
+  for video, result in zip(group, decoded):
+    if isinstance(result, workers.Failure):
+      records.append({'path': video.name, store.ERROR: result.reason})
+      continue
+    row = next(rows)
+    if not np.isfinite(row).all():
+      records.append({'path': video.name, store.ERROR: _not_finite(video)})
+      continue
+    labels = [files.label_of(video)] if options.labels else []
+    records.append(
+      {
+        'path': video.name,
+        **result.facts,
+        'backbone': options.backbone,
+        'labels': labels,
+      }
+    )
+    kept.append(row)
+  shape = (len(kept), options.num_frames, backbone.feature_dim)
+  return records, np.array(kept, np.float16).reshape(shape)
+
+
+def _not_finite(video: files.Video) -> str:
+  return (
+    f'{video.path}: its features exceed float16 or are no numbers; check the '
+    'weights.'
+  )
+
+
+def _features(
+  options: Options, backbone: backbones.Backbone, good: Sequence[tasks.Decoded]
+) -> np.ndarray:
+  """float16 [videos, M, L]."""
+  if not good:
+    return np.empty((0, options.num_frames, backbone.feature_dim), np.float16)
+  values = backbone.features(np.concatenate([x.batch for x in good]))
+  with np.errstate(over='ignore'):
+    half = values.astype(np.float16)
+  return half.reshape(len(good), options.num_frames, -1)

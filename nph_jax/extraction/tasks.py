@@ -1,0 +1,64 @@
+"""What a worker does with one video: everything before the network."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from nph_jax.extraction import backbones, decoding
+
+_READ_BYTES = 4 << 20
+_DECIMALS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """A video file, and what its features are to be."""
+
+  path: str
+  backbone: str
+  num_frames: int
+
+  def __str__(self) -> str:
+    return self.path
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+  """A video ready for the network.
+
+  Attributes:
+    batch: its frames as the backbone reads them, [M, ...].
+    facts: its part of the manifest: duration and frame_times in seconds, hash.
+  """
+
+  batch: np.ndarray
+  facts: dict[str, Any]
+
+
+def decode(task: Task) -> Decoded:
+  """Decodes and prepares the frames of one video.
+
+  Raises:
+    UserError: it is no video, or a damaged one.
+  """
+  sampled = decoding.sample_frames(task.path, task.num_frames)
+  batch = backbones.find(task.backbone).preprocess(sampled.frames)
+  facts = {
+    'duration': round(sampled.duration, _DECIMALS),
+    'frame_times': [round(x, _DECIMALS) for x in sampled.times.tolist()],
+    'hash': content_hash(task.path),
+  }
+  return Decoded(batch, facts)
+
+
+def content_hash(path: str) -> str:
+  """BLAKE2b of a file's content, 32 hexadecimal digits."""
+  digest = hashlib.blake2b(digest_size=16)
+  with open(path, 'rb') as file:
+    while content := file.read(_READ_BYTES):
+      digest.update(content)
+  return digest.hexdigest()

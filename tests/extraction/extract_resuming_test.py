@@ -1,0 +1,57 @@
+"""A run that is killed or interrupted ends as one that is not, bit by bit."""
+
+import signal
+import subprocess
+import time
+
+from extract_runs import command, contents, run
+
+
+def test_killed_at_any_time_it_ends_the_same(finished, videos, tmp_path):
+  expected = contents(finished[0])
+  arguments = command(videos, tmp_path / 'features.h5', '--labels=folders')
+  lines = tmp_path / 'features.partial' / 'records.jsonl'
+  for wanted in (1, 3, 7):
+    process = subprocess.Popen(
+      arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and (
+      not lines.exists() or lines.read_bytes().count(b'\n') < wanted
+    ):
+      time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+  result = run(videos, tmp_path / 'features.h5', '--labels=folders')
+  assert result.returncode == 0, result.stderr
+  assert contents(tmp_path) == expected
+
+
+def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
+  process = subprocess.Popen(
+    command(videos, tmp_path / 'features.h5', '--labels=folders'),
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  lines = tmp_path / 'features.partial' / 'records.jsonl'
+  while process.poll() is None and not (lines.exists() and lines.read_bytes()):
+    time.sleep(0.01)
+  process.send_signal(signal.SIGINT)
+  _, stderr = process.communicate(timeout=60)
+  assert process.returncode == 130
+  assert 'the same command continues' in stderr and 'Traceback' not in stderr
+  other = run(videos, tmp_path / 'features.h5', '--num_frames=4')
+  assert other.returncode == 1
+  assert '--num_frames was 3 and is 4 now' in other.stderr
+  run(videos, tmp_path / 'features.h5', '--labels=folders')
+  assert contents(tmp_path) == contents(finished[0])
+
+
+def test_a_finished_run_is_not_repeated(finished, videos):
+  folder, first = finished
+  before = contents(folder)
+  again = run(videos, folder / 'features.h5', '--labels=folders', '--strict')
+  assert again.returncode == 1  # since two were skipped
+  assert again.stdout == first.stdout
+  other = run(videos, folder / 'features.h5')
+  assert '--labels was folders and is none now' in other.stderr
+  assert contents(folder) == before

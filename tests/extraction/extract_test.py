@@ -1,0 +1,156 @@
+"""The command: clips in, files out that nph_jax itself reads."""
+
+import json
+
+import numpy as np
+import pytest
+from extract_runs import FRAMES, WIDTH, contents, run
+
+from nph_jax import errors, extract
+from nph_jax.data import blocks, labels, sources, spec
+
+
+def read_lines(path):
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_files_are_the_field_s(finished):
+  folder, result = finished
+  assert sorted(contents(folder)) == [
+    'features.h5',
+    'features.manifest.jsonl',
+    'features.skipped.jsonl',
+    'features_labels.json',
+    'features_labels.mat',
+  ]
+  assert '8 videos, 3 frames of width 48; 2 skipped' in result.stdout
+  with blocks.FeatureFiles([str(folder / 'features.h5')]) as files:
+    assert files.shape == (8, FRAMES, WIDTH)
+    features = files.read(0, 8)
+  assert features.dtype == np.float16
+  # Frame i of a clip is of brightness 8 i; segments of the shortest, 4 frames.
+  brightness = features[0].mean(axis=-1) * 255 / 8
+  np.testing.assert_allclose(brightness, [0, 2, 3], atol=0.3)
+  multi_hot = labels.read_labels([str(folder / 'features_labels.mat')])
+  np.testing.assert_array_equal(multi_hot[:, 0], [1] * 4 + [0] * 4)
+  names = json.loads((folder / 'features_labels.json').read_text())
+  assert names == ['jump', 'run']
+
+
+def test_manifest_has_a_line_for_each_row(finished, videos):
+  rows = read_lines(finished[0] / 'features.manifest.jsonl')
+  assert [row['path'] for row in rows] == [
+    'jump/0.mp4',
+    'jump/1.avi',
+    'jump/3.mkv',
+    'jump/4.webm',
+    'run/5.mp4',
+    'run/6.avi',
+    'run/7.MOV',
+    'run/8.mkv',
+  ]
+  for number, row in zip([0, 1, 3, 4, 5, 6, 7, 8], rows):
+    assert row['backbone'] == 'vgg16' and len(row['hash']) == 32
+    assert row['labels'] == [row['path'].split('/')[0]]
+    assert row['duration'] == pytest.approx((4 + number) / 10, abs=2e-3)
+    assert len(row['frame_times']) == FRAMES
+  assert len({row['hash'] for row in rows}) == 8
+
+
+def test_bad_files_are_listed_with_reasons(finished, videos):
+  folder, result = finished
+  rows = read_lines(folder / 'features.skipped.jsonl')
+  assert [row['path'] for row in rows] == ['jump/2.MOV', 'run/9.mp4']
+  for row in rows:
+    assert row['error'].startswith(str(videos / row['path']))
+    assert f'skipped: {row["error"]}' in result.stderr
+  assert 'Traceback' not in result.stderr
+
+
+def test_training_reads_them(finished):
+  folder, _ = finished
+  split = spec.SplitFiles(
+    features=(str(folder / 'features.h5'),) * 2,
+    labels=(str(folder / 'features_labels.mat'),) * 2,
+    num_videos=0,
+  )
+  shape = sources.check(
+    spec.DataSpec(
+      name='custom',
+      train=split,
+      query=split,
+      database=split,
+      num_frames=0,
+      feature_dim=0,
+      num_labels=0,
+      published='',
+      canvas=0,
+      seed=0,
+    )
+  )
+  assert (shape.num_frames, shape.feature_dim) == (FRAMES, WIDTH)
+  assert shape.num_videos['train'] == 16 and shape.num_labels == 2
+
+
+def test_shards_in_order_are_the_whole(finished, videos, tmp_path):
+  flags = ('--labels=folders',)
+  for number in range(3):
+    result = run(
+      videos, tmp_path / 'f.h5', f'--shard={number}/3', '--strict', *flags
+    )
+    assert result.returncode == (number != 1)  # the bad ones: in 0 and 2
+  paths = [str(tmp_path / f'f-{number}-of-3.h5') for number in range(3)]
+  (parts,) = blocks.iterate_blocks(paths, 99)
+  (whole,) = blocks.iterate_blocks([str(finished[0] / 'features.h5')], 99)
+  np.testing.assert_array_equal(parts, whole)
+  multi_hot = labels.read_labels([x[:-3] + '_labels.mat' for x in paths])
+  np.testing.assert_array_equal(multi_hot[:, 0], [1] * 4 + [0] * 4)
+
+
+def test_no_video_that_can_be_read(tmp_path):
+  (tmp_path / 'a.mp4').write_text('no video')
+  result = run(tmp_path, tmp_path / 'f.h5')
+  assert result.returncode == 1
+  assert 'none of its 1 videos could be read' in result.stderr
+  assert sorted(contents(tmp_path)) == ['a.mp4']
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    ((), 'required: --videos, --out'),
+    (('--videos=V', '--out=f.npy'), '--out=f.npy: expected a name'),
+    (('--videos=V', '--out=no/f.h5'), 'the folder no is missing'),
+    (('--videos=V', '--out=f.h5'), '--videos=V: no such folder'),
+    (('--videos=V', '--out=f.h5', '--shard=4/4'), '0/4 to 3/4'),
+    (('--videos=V', '--out=f.h5', '--shard=1'), '0/4 to 3/4'),
+    (('--videos=V', '--out=f.h5', '--num_frames=0'), '--num_frames=0'),
+    (('--videos=V', '--out=f.h5', '--backbone=x'), 'expected one of vgg16'),
+    (('--videos=V', '--out=f.h5', '--precision=half'), '--precision=half'),
+    (('--videos=V', '--out=f.h5', '--label_names=n'), 'needs --labels=folders'),
+  ],
+)
+def test_bad_flags(tmp_path, monkeypatch, flags, message):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(errors.UserError, match=message):
+    extract.main(flags)
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_someone_else_is_kept(videos, tmp_path):
+  (tmp_path / 'f.h5').write_text('mine')
+  with pytest.raises(errors.UserError, match='no extraction wrote it'):
+    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}'])
+  assert contents(tmp_path) == {'f.h5': b'mine'}
+
+
+def test_missing_weights_leave_nothing(videos, tmp_path):
+  with pytest.raises(errors.UserError, match='no such file'):
+    extract.main(
+      [
+        f'--videos={videos}',
+        f'--out={tmp_path / "f.h5"}',
+        f'--weights={tmp_path / "w.h5"}',
+      ]
+    )
+  assert not list(tmp_path.iterdir())

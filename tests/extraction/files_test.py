@@ -1,0 +1,118 @@
+"""Which files count as videos, their order, shards and labels."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from nph_jax import errors
+from nph_jax.extraction import files
+
+
+def tree(folder, *names):
+  for name in names:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'x')
+  return str(folder)
+
+
+def names(videos):
+  return [video.name for video in videos]
+
+
+def test_any_tree_any_case_in_order(tmp_path):
+  folder = tree(
+    tmp_path,
+    'b/2.MP4',
+    'b/10.avi',
+    'a/deep/er/x.WebM',
+    'z.mkv',
+    'c.mov',
+    'notes.txt',
+    'mp4',
+    '._b.mp4',
+    '.hidden/a.mp4',
+  )
+  found = files.find(folder)
+  expected = ['a/deep/er/x.WebM', 'b/10.avi', 'b/2.MP4', 'c.mov', 'z.mkv']
+  assert names(found) == expected
+  assert all(os.path.isfile(video.path) for video in found)
+
+
+def test_links_are_followed_once(tmp_path):
+  tree(tmp_path, 'real/a/1.mp4', 'videos/b/2.mp4')
+  (tmp_path / 'videos' / 'linked').symlink_to(tmp_path / 'real')
+  (tmp_path / 'videos' / 'b' / 'loop').symlink_to(tmp_path / 'videos')
+  found = files.find(str(tmp_path / 'videos'))
+  assert names(found) == ['b/2.mp4', 'linked/a/1.mp4']
+
+
+def test_a_dangling_link_is_a_video_to_be_reported(tmp_path):
+  (tmp_path / 'a.mp4').symlink_to(tmp_path / 'nowhere.mp4')
+  assert names(files.find(str(tmp_path))) == ['a.mp4']
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+  (tmp_path / os.fsdecode(b'\xff.mp4')).write_bytes(b'x')
+  (video,) = files.find(str(tmp_path))
+  assert json.loads(json.dumps(video.name)) == video.name
+  assert len(files.digest([video])) == 32
+
+
+def test_no_folder_no_video(tmp_path):
+  with pytest.raises(errors.UserError, match='no such folder'):
+    files.find(str(tmp_path / 'missing'))
+  with pytest.raises(errors.UserError, match='holds no video'):
+    files.find(tree(tmp_path, 'a.txt'))
+
+
+@pytest.mark.parametrize('total', [1, 2, 3, 7, 12])
+def test_shards_in_order_are_all_videos_in_order(tmp_path, total):
+  videos = files.find(tree(tmp_path, *(f'{i:02}.mp4' for i in range(10))))
+  parts = [files.shard(videos, i, total) for i in range(total)]
+  assert [video for part in parts for video in part] == videos
+  assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_digest_sees_names_sizes_and_times(tmp_path):
+  folder = tree(tmp_path, 'a.mp4', 'b.mp4')
+  before = files.digest(files.find(folder))
+  assert files.digest(files.find(folder)) == before
+  os.utime(tmp_path / 'a.mp4', (1, 1))
+  touched = files.digest(files.find(folder))
+  (tmp_path / 'a.mp4').rename(tmp_path / 'c.mp4')
+  assert len({before, touched, files.digest(files.find(folder))}) == 3
+
+
+def test_labels_are_the_leaf_folders(tmp_path):
+  videos = files.find(
+    tree(tmp_path, 'x/run/1.mp4', 'y/run/2.mp4', 'jump/3.avi')
+  )
+  found = files.label_names(videos, None)
+  assert found == ['jump', 'run']
+  labels = [[files.label_of(video)] for video in videos]
+  np.testing.assert_array_equal(
+    files.multi_hot(labels, found), [[1, 0], [0, 1], [0, 1]]
+  )
+
+
+def test_given_names_fix_the_columns(tmp_path):
+  videos = files.find(tree(tmp_path / 'v', 'run/1.mp4'))
+  given = tmp_path / 'names.json'
+  given.write_text('["swim", "run"]')
+  assert files.label_names(videos, str(given)) == ['swim', 'run']
+  given.write_text('["swim"]')
+  with pytest.raises(errors.UserError, match="lacks the label 'run'"):
+    files.label_names(videos, str(given))
+  for text in ('{}', '[1]', '["a", "a"]', 'nothing'):
+    given.write_text(text)
+    with pytest.raises(errors.UserError, match='JSON list'):
+      files.label_names(videos, str(given))
+
+
+def test_a_video_in_no_folder_has_no_label(tmp_path):
+  videos = files.find(tree(tmp_path, 'a.mp4'))
+  with pytest.raises(errors.UserError, match=r'a\.mp4: lies in no folder'):
+    files.label_names(videos, None)

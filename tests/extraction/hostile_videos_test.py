@@ -1,0 +1,108 @@
+"""Damaged files: a sentence or frames, never anything else.
+
+Random damage, and by name what larger runs of the same kind found.
+"""
+
+import functools
+import io
+import pathlib
+import tempfile
+
+import extraction_clips
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nph_jax import errors
+from nph_jax.extraction import decoding
+
+pytest.importorskip('av')
+NUM_FRAMES = 3
+SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm')
+
+
+@functools.cache
+def content(suffix):
+  with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder) / f'a{suffix}'
+    return extraction_clips.write_clip(path, 6, size=(32, 48)).read_bytes()
+
+
+def sample(damaged):
+  """True where frames came of it."""
+  try:
+    sampled = decoding.sample_frames(io.BytesIO(damaged), NUM_FRAMES)
+  except errors.UserError as error:
+    assert '\n' not in str(error)
+    return False
+  assert len(sampled.frames) == len(sampled.times) == NUM_FRAMES
+  times = [0, *sampled.times, sampled.duration]
+  assert np.isfinite(times).all() and (np.diff(times) >= 0).all()
+  return True
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(SUFFIXES), st.floats(0, 1))
+def test_truncated(suffix, part):
+  whole = content(suffix)
+  sample(whole[: int(part * len(whole))])
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+  st.sampled_from(SUFFIXES),
+  st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
+    min_size=1,
+    max_size=40,
+  ),
+)
+def test_overwritten(suffix, changes):
+  damaged = bytearray(content(suffix))
+  for place, value in changes:
+    damaged[int(place * len(damaged))] = value
+  sample(bytes(damaged))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+  st.sampled_from(SUFFIXES),
+  st.integers(0, 1500),
+  st.binary(min_size=1, max_size=99),
+)
+def test_bytes_put_into_the_header(suffix, place, extra):
+  whole = content(suffix)
+  sample(whole[:place] + extra + whole[place:])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.binary(max_size=2000))
+def test_noise(noise):
+  assert not sample(noise)
+
+
+@pytest.mark.parametrize(
+  'suffix, name, other',
+  [
+    ('.mkv', b'V_FFV1', b'V_ZZZZ'),
+    ('.webm', b'V_VP8', b'V_ZZ8'),
+  ],
+)
+def test_a_codec_nobody_knows(suffix, name, other):
+  """PyAV's stream then has no codec context."""
+  assert name in content(suffix)
+  assert not sample(content(suffix).replace(name, other))
+
+
+@pytest.mark.parametrize('field', [20, 24])
+def test_time_that_runs_backwards(field):
+  """An .avi whose time scale, or rate, has its sign bit set."""
+  damaged = bytearray(content('.avi'))
+  damaged[damaged.index(b'vids') + field + 3] |= 0x80
+  sample(bytes(damaged))
+
+
+def test_whole_clips_are_read():
+  for suffix in SUFFIXES:
+    assert sample(content(suffix))
