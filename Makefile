@@ -42,7 +42,7 @@ $(INSTALLED): $(BIN)/python \
   setup.cfg pyproject.toml requirements.txt constraints.txt
 	@echo 'Installing into .venv: 2.7 GB, a minute or more.'
 	@$(BIN)/python -m pip install -qq --no-input \
-	  --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	  --disable-pip-version-check -c constraints.txt -e '.[dev,video,serve,milvus]'
 	@touch $@
 
 $(BENCH_INSTALLED): $(INSTALLED)

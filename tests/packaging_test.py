@@ -65,7 +65,8 @@ def make(folder, *arguments):
 
 
 def test_extras_are_those_the_readme_offers():
-  assert {'cuda', 'cuda12', 'cuda13', 'dev'} <= set(extras())
+  offered = {'video', 'efficientnet', 'serve', 'milvus'}
+  assert offered | {'cuda', 'cuda12', 'cuda13', 'dev'} <= set(extras())
   for name in ('cuda', 'cuda12', 'cuda13'):
     (jax,) = extras()[name]
     assert (jax.name, jax.extras) == ('jax', {name})
@@ -75,7 +76,9 @@ def test_lock_pins_every_direct_requirement_within_its_bounds():
   pins = {
     canonicalize_name(pin.name): pin for pin in requirements('constraints.txt')
   }
-  direct = requirements('requirements.txt') + extras()['dev']
+  direct = requirements('requirements.txt')
+  for extra in ('dev', 'video', 'serve', 'milvus'):
+    direct += extras()[extra]
   for requirement in direct:
     (pin,) = pins[canonicalize_name(requirement.name)].specifier
     assert pin.operator == '=='
