@@ -55,9 +55,12 @@ class FeatureSource:
     size = self._hasher.block_size
     metadata = self._about.rows(start)
     with blocks.FeatureFiles(self._paths) as files:
-      for first in range(start, self.num_videos, size):
-        frames = files.read(first, min(first + size, self.num_videos))
-        codes, relaxed = self._hasher.encode_relaxed(frames)
+      starts = range(start, self.num_videos, size)
+      read = (
+        files.read(first, min(first + size, self.num_videos))
+        for first in starts
+      )
+      for codes, relaxed in self._hasher.encode_blocks(read):
         yield Block(codes, relaxed, self._about.take(metadata, len(codes)))
 
 

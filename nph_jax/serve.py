@@ -1,0 +1,206 @@
+"""A search box over an index: HTTP and a page, from one process.
+
+python -m nph_jax.serve --index=DIR --bundle=DIR [--videos=DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import pathlib
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+from nph_jax import errors
+
+TOKEN_VARIABLE = 'NPH_TOKEN'
+BACKBONES = ('efficientnet_lite0', 'vgg16')
+_MISSING = "{} is not installed; run pip install 'nph-jax[serve]'."
+_GRACE_SECONDS = 30
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = errors.Parser(
+    prog='python -m nph_jax.serve',
+    description='A search box over an index of videos.',
+    allow_abbrev=False,
+  )
+  add = parser.add_argument
+  add('--index', required=True, help='folder of `python -m nph_jax.index`')
+  add('--bundle', required=True, help='folder export/ of a trained workdir')
+  add('--videos', help='folder that was extracted; its videos are shown')
+  add('--host', default='127.0.0.1', help='address; 0.0.0.0 for all')
+  add('--port', type=_port, default=8000, help='0 for any free one')
+  add(
+    '--backbone',
+    choices=BACKBONES,
+    help='for uploaded videos; by default what the index was extracted with',
+  )
+  add('--weights', help='weights file of the backbone')
+  add(
+    '--token_file',
+    help='file with a token that callers must bear; or set the environment '
+    f'variable {TOKEN_VARIABLE}',
+  )
+  add('--read_only', action='store_true', help='nothing is added or removed')
+  _add_limits(parser)
+  return parser
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+  limits = parser.add_argument_group('limits')
+
+  def add(name: str, kind: Callable, default: float, what: str) -> None:
+    limits.add_argument(name, type=kind, default=default, help=what)
+
+  add('--max_upload_mb', _positive(float), 200, 'MiB of an upload')
+  add('--max_duration', _positive(float), 600, 'seconds of a video')
+  add('--max_frames', _positive(int), 50_000, 'frames of a video')
+  add('--max_k', _positive(int), 1000, 'results of a search')
+  add('--max_concurrent', _positive(int), 64, 'searches in progress')
+  add('--max_videos', _positive(int), 8, 'uploads waiting for the decoder')
+  add('--decode_seconds', _positive(float), 60, 'that one video may take')
+  add('--decode_mb', _positive(float), 2048, 'MiB that one video may take')
+  add('--max_batch', _positive(int), 64, 'queries searched together')
+  add('--batch_wait_ms', _positive(float), 2, 'that a query waits for others')
+
+
+def _port(text: str) -> int:
+  port = int(text)
+  if not 0 <= port < 1 << 16:
+    raise ValueError
+  return port
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+  def parse(text: str) -> float:
+    value = kind(text)
+    if not 0 < value < float('inf'):
+      raise ValueError
+    return value
+
+  parse.__name__ = f'positive {kind.__name__}'
+  return parse
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Serves until it is told to stop (SIGTERM or Ctrl-C).
+
+  Raises:
+    UserError: any bad flag or file, or a package that is missing.
+  """
+  flags = _parser().parse_args(argv)
+  token = _token(flags.token_file)
+  listening = _listen(flags.host, flags.port)
+  with listening:
+    try:
+      import uvicorn
+
+      from nph_jax.service import start
+    except ModuleNotFoundError as error:
+      raise errors.UserError(_MISSING.format(error.name)) from error
+    with start.service(_setup(flags, token)) as (app, words):
+      address = _address(flags.host, listening)
+      print(f'{words}\nopen {address}', flush=True)
+      _warn_if_open(flags.host, token)
+      # The end by a signal is this program's way to end, not a failure of it.
+      for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+      config = uvicorn.Config(
+        app,
+        log_level='warning',
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+      )
+      uvicorn.Server(config).run(sockets=[listening])
+  print('stopped.', flush=True)
+
+
+def _setup(flags: argparse.Namespace, token: str | None):
+  from nph_jax.service import limits, start
+
+  bounds = limits.Limits(
+    upload_bytes=int(flags.max_upload_mb * (1 << 20)),
+    duration=flags.max_duration,
+    frames=flags.max_frames,
+    k=flags.max_k,
+    concurrency=flags.max_concurrent,
+    videos=flags.max_videos,
+    decode_seconds=flags.decode_seconds,
+    memory_bytes=int(flags.decode_mb * (1 << 20)),
+    batch=flags.max_batch,
+    wait_seconds=flags.batch_wait_ms / 1000,
+  )
+  return start.Setup(
+    index=pathlib.Path(flags.index),
+    bundle=pathlib.Path(flags.bundle),
+    videos=pathlib.Path(flags.videos) if flags.videos else None,
+    backbone=flags.backbone,
+    weights=flags.weights,
+    token=token,
+    read_only=flags.read_only,
+    bounds=bounds,
+  )
+
+
+def _token(path: str | None) -> str | None:
+  """The token of the file or of the environment, None where there is none.
+
+  Not a flag: every user of a machine sees the flags of its programs.
+  """
+  # Not for the processes that read the files of strangers.
+  token = os.environ.pop(TOKEN_VARIABLE, None)
+  source = TOKEN_VARIABLE
+  if path is not None:
+    source = f'--token_file={path}'
+    try:
+      token = pathlib.Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+      raise errors.UserError(
+        f'{source}: cannot be read; give a text file with the token.'
+      ) from error
+  if token is not None and not (
+    token.isascii() and token.isprintable() and token
+  ):
+    raise errors.UserError(
+      f'{source}: holds no token; expected one line of plain characters.'
+    )
+  return token
+
+
+def _listen(host: str, port: int) -> socket.socket:
+  family = socket.AF_INET6 if ':' in host else socket.AF_INET
+  try:
+    return socket.create_server((host, port), family=family, backlog=1024)
+  except OSError as error:
+    raise errors.UserError(
+      f'--host={host} --port={port}: cannot be listened at ({error.strerror}); '
+      'give another port, or 0 for any free one.'
+    ) from error
+
+
+def _address(host: str, listening: socket.socket) -> str:
+  shown = f'[{host}]' if ':' in host else host
+  return f'http://{shown}:{listening.getsockname()[1]}/'
+
+
+def _warn_if_open(host: str, token: str | None) -> None:
+  try:
+    local = ipaddress.ip_address(host).is_loopback
+  except ValueError:
+    local = host == 'localhost'
+  if not local and token is None:
+    print(
+      'warning: whoever reaches this address can search, add and remove; set '
+      f'{TOKEN_VARIABLE} or --token_file, or give --read_only.',
+      file=sys.stderr,
+      flush=True,
+    )
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,1 @@
+"""Search over HTTP: the service behind `python -m nph_jax.serve`."""

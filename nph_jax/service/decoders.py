@@ -1,0 +1,137 @@
+"""Decoding processes as the service sees them: started, timed and replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import multiprocessing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nph_jax import errors
+from nph_jax.service import decoding_process, limits, messages, problems
+
+_START_SECONDS = 180.0
+
+
+class Decoder:
+  """One process that does one job at a time; a context manager."""
+
+  def __init__(
+    self,
+    load: Callable[..., decoding_process.Handler],
+    arguments: Sequence[Any],
+    bounds: limits.Limits,
+    on_replaced: Callable[[str], None] = lambda why: None,
+  ):
+    """Starts the process and waits until it has loaded.
+
+    Args:
+      load: see decoding_process.main; found by its name in the new process.
+      arguments: of `load`.
+      bounds: how long a job may take, and how much memory.
+      on_replaced: told `timeout`, `memory` or `crash` when the process had to
+        be replaced.
+
+    Raises:
+      UserError: `load` raised it, or took minutes.
+    """
+    self._start_arguments = (
+      load,
+      arguments,
+      bounds.decode_seconds,
+      bounds.memory_bytes,
+    )
+    self._seconds = bounds.decode_seconds
+    self._on_replaced = on_replaced
+    self._thread = concurrent.futures.ThreadPoolExecutor(1, 'decoder')
+    self._ready = False
+    self._start()
+    self._wait_until_ready()
+
+  def __enter__(self) -> Decoder:
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    # A job that still runs ends with its process, not the other way round.
+    self._process.kill()
+    self._thread.shutdown()
+    self._kill()
+
+  async def run(
+    self, job: dict[str, Any]
+  ) -> tuple[dict[str, Any], list[bytes]]:
+    """The answer to `job`, after those that came before.
+
+    Raises:
+      UserError: the file is at fault, in the decoder's own words.
+      Problem: status 422, it took too long, too much memory, or the process
+        died of it.
+    """
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(self._thread, self._do, job)
+
+  def _do(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    self._wait_until_ready()
+    try:
+      self._connection.send_bytes(messages.pack(job))
+      if not self._connection.poll(self._seconds):
+        raise self._replaced('timeout')
+      message = self._connection.recv_bytes(messages.MAX_BYTES)
+      fields, blobs = messages.unpack(message)
+    except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
+      raise self._replaced('crash') from error
+    if 'memory' in fields:
+      raise self._replaced('memory')
+    if 'error' in fields:
+      raise errors.UserError(str(fields['error']))
+    return fields, blobs
+
+  def _replaced(self, why: str) -> problems.Problem:
+    self._kill()
+    self._start()
+    self._on_replaced(why)
+    sentences = {
+      'timeout': f'took longer than {self._seconds:g} s to decode',
+      'memory': 'needs more memory to decode than a video may take',
+      'crash': 'made the decoder crash',
+    }
+    return problems.Problem(
+      422,
+      f'The video {sentences[why]}; send a shorter or smaller one, or encode '
+      'it again.',
+    )
+
+  def _start(self) -> None:
+    context = multiprocessing.get_context('spawn')
+    self._connection, theirs = context.Pipe()
+    self._process = context.Process(
+      target=decoding_process.main,
+      args=(theirs, *self._start_arguments),
+      daemon=True,
+    )
+    self._process.start()
+    theirs.close()
+    self._ready = False
+
+  def _wait_until_ready(self) -> None:
+    if self._ready:
+      return
+    with contextlib.suppress(EOFError, OSError):
+      if self._connection.poll(_START_SECONDS):
+        fields, _ = messages.unpack(self._connection.recv_bytes())
+        if 'error' in fields:
+          self._kill()
+          raise errors.UserError(str(fields['error']))
+        self._ready = True
+        return
+    self._kill()
+    raise errors.UserError(
+      'The process that decodes videos did not start; the lines above say why.'
+    )
+
+  def _kill(self) -> None:
+    self._process.kill()
+    self._process.join()
+    self._connection.close()

@@ -1,0 +1,156 @@
+"""Who may ask, how large a body may be, and what a browser may do with it.
+
+Plain ASGI, since it has to act before and while a body arrives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from typing import Any
+from urllib import parse
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+
+from nph_jax.service import metrics as metrics_lib
+from nph_jax.service import problems
+
+COOKIE = 'nph_session'
+# Nothing of the index is in these; the rest wants the token.
+_OPEN = ('/', '/healthz', '/docs', '/openapi.json', '/session')
+_OPEN_FOLDER = '/static/'
+_HEADERS = {
+  'Content-Security-Policy': (
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  ),
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+}
+# Else the server would read the rest of the body, however long that is.
+_HANG_UP = (408, 413)
+
+
+class Token:
+  """The optional secret of the service; None lets everybody in."""
+
+  def __init__(self, token: str | None):
+    self.wanted = token is not None
+    self._digest = _digest(token or '')
+    # The cookie of a page is another secret, which ends with the process.
+    self.session = secrets.token_urlsafe(32)
+
+  def accepts(self, token: str) -> bool:
+    """In the same time whatever is wrong."""
+    return self.wanted and hmac.compare_digest(_digest(token), self._digest)
+
+  def admits(self, headers: Headers) -> bool:
+    """Whether a request bears the token, or the cookie that stands for it."""
+    if not self.wanted:
+      return True
+    scheme, _, token = headers.get('authorization', '').partition(' ')
+    if scheme.lower() == 'bearer' and self.accepts(token.strip()):
+      return True
+    cookie = cookie_parser(headers.get('cookie', '')).get(COOKIE, '')
+    return hmac.compare_digest(_digest(cookie), _digest(self.session))
+
+
+def _digest(text: str) -> bytes:
+  return hashlib.blake2b(text.encode('utf-8', 'surrogateescape')).digest()
+
+
+class Guard:
+  """The outermost layer: checks, measures and marks every request."""
+
+  def __init__(
+    self,
+    app: Any,
+    token: Token,
+    upload_bytes: int,
+    metrics: metrics_lib.Metrics,
+  ):
+    self._app = app
+    self._token = token
+    self._upload_bytes = upload_bytes
+    self._metrics = metrics
+
+  async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    if scope['type'] != 'http':
+      await self._app(scope, receive, send)
+      return
+    start, status = time.perf_counter(), 500
+
+    async def marked_send(message: Any) -> None:
+      nonlocal status
+      if message['type'] == 'http.response.start':
+        status = message['status']
+        headers = MutableHeaders(scope=message)
+        for name, value in _HEADERS.items():
+          headers.setdefault(name, value)
+        if status in _HANG_UP:
+          headers['Connection'] = 'close'
+      await send(message)
+
+    try:
+      refusal = self._refusal(scope)
+      if refusal is not None:
+        await refusal(scope, receive, marked_send)
+      else:
+        await self._app(scope, self._counted(receive), marked_send)
+    finally:
+      self._observe(scope, status, time.perf_counter() - start)
+
+  def _refusal(self, scope: Any) -> Any:
+    """The answer to a request that goes no further, None where it does."""
+    headers, path = Headers(scope=scope), scope['path']
+    is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
+    if not is_open and not self._token.admits(headers):
+      return problems.answer(
+        401,
+        'This service wants its token: send the header "Authorization: Bearer '
+        'TOKEN".',
+        {'WWW-Authenticate': 'Bearer'},
+      )
+    # A page of another site can make a browser send, but not hide its origin.
+    origin = headers.get('origin')
+    if scope['method'] not in ('GET', 'HEAD', 'OPTIONS') and origin:
+      if parse.urlsplit(origin).netloc != headers.get('host'):
+        return problems.answer(403, 'Pages of other sites may not send here.')
+    length = headers.get('content-length', '0')
+    if length.isdecimal() and int(length[:20]) > self._upload_bytes:
+      return problems.answer(413, too_large(self._upload_bytes))
+    return None
+
+  def _counted(self, receive: Any) -> Any:
+    """`receive` that stops at the limit, also where no length was announced."""
+    arrived = 0
+
+    async def counted() -> Any:
+      nonlocal arrived
+      message = await receive()
+      arrived += len(message.get('body', b''))
+      if arrived > self._upload_bytes:
+        raise problems.Problem(413, too_large(self._upload_bytes))
+      return message
+
+    return counted
+
+  def _observe(self, scope: Any, status: int, seconds: float) -> None:
+    # The route's pattern, not the address: whoever asks for many addresses
+    # must not fill the memory with their names.
+    route = getattr(scope.get('route'), 'path', 'other')
+    method = scope['method'] if route != 'other' else 'other'
+    self._metrics.requests.labels(method, route, str(status)).inc()
+    self._metrics.seconds.labels(method, route).observe(seconds)
+
+
+def too_large(limit: int) -> str:
+  return (
+    f'The upload is larger than the {limit / (1 << 20):.3g} MiB that this '
+    'service takes; send a smaller file.'
+  )

@@ -1,0 +1,133 @@
+"""Video files of the index: found by what was indexed, never by a request."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from nph_jax import errors
+
+_NAME = re.compile(r'[0-9a-f]{32}\.[a-z0-9]{2,4}')
+_HIDDEN = ('stored',)
+
+
+class Library:
+  """The folder that was indexed, and the videos added through the service.
+
+  The latter lie in a folder of the index; `adding/` in it holds those whose
+  record is not known to be in the index yet.
+  """
+
+  def __init__(self, videos: pathlib.Path | None, kept: pathlib.Path):
+    """Args as follows.
+
+    Args:
+      videos: folder that `path` of the metadata is relative to, or None.
+      kept: folder of added videos, made when there is one.
+
+    Raises:
+      UserError: `videos` is no folder.
+    """
+    if videos is not None and not videos.is_dir():
+      raise errors.UserError(
+        f'--videos={videos}: is no folder; give the one whose videos were '
+        'extracted, or leave the flag out.'
+      )
+    self._videos = videos.resolve() if videos else None
+    self._kept = kept
+    self._adding = kept / 'adding'
+
+  def find(self, metadata: Mapping[str, Any]) -> pathlib.Path | None:
+    """The file of the video with this metadata, None where there is none."""
+    stored = metadata.get('stored')
+    if stored is not None:
+      if not isinstance(stored, str) or not _NAME.fullmatch(stored):
+        return None
+      places = (self._kept / stored, self._adding / stored)
+      return next((path for path in places if path.is_file()), None)
+    path = metadata.get('path')
+    if self._videos is None or not isinstance(path, str):
+      return None
+    try:
+      # Links are followed before the comparison, so none leads out.
+      found = (self._videos / path).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+      return None
+    inside = found.is_relative_to(self._videos)
+    return found if inside and found.is_file() else None
+
+  def suffix(self, metadata: Mapping[str, Any]) -> str:
+    """Of the file that `find` would look for, '' where it would not."""
+    name = metadata.get('stored')
+    if name is None and self._videos is not None:
+      name = metadata.get('path')
+    return (
+      pathlib.PurePath(name).suffix.lower() if isinstance(name, str) else ''
+    )
+
+  def keep(self, upload: pathlib.Path, suffix: str) -> str:
+    """Copies an upload here and returns its name, for `stored`; durable."""
+    name = f'{secrets.token_hex(16)}{suffix}'
+    path = self._adding / name
+    try:
+      with errors.writing('The folder of added videos'):
+        self._adding.mkdir(parents=True, exist_ok=True)
+        with open(upload, 'rb') as source, open(path, 'wb') as target:
+          shutil.copyfileobj(source, target, 1 << 20)
+          target.flush()
+          os.fsync(target.fileno())
+    except BaseException:
+      path.unlink(missing_ok=True)
+      raise
+    return name
+
+  def settle(self, name: str) -> None:
+    """Moves a kept video to its place once its record is in the index."""
+    os.replace(self._adding / name, self._kept / name)
+
+  def drop(self, metadata: Mapping[str, Any]) -> None:
+    """Deletes the file of a removed record, if the service had kept it."""
+    stored = metadata.get('stored')
+    if isinstance(stored, str) and _NAME.fullmatch(stored):
+      for folder in (self._kept, self._adding):
+        (folder / stored).unlink(missing_ok=True)
+
+  def unsettled(self) -> list[str]:
+    """Names that a killed service left in `adding/`."""
+    if not self._adding.is_dir():
+      return []
+    return sorted(path.name for path in self._adding.iterdir())
+
+
+def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
+  """What callers see of `metadata`: nothing of where it lies here."""
+  shown = {k: v for k, v in metadata.items() if k not in _HIDDEN}
+  path = shown.get('path')
+  if isinstance(path, str) and os.path.isabs(path):
+    shown['path'] = os.path.basename(path)
+  return shown
+
+
+def recover(library: Library, index: Any) -> int:
+  """Settles or deletes what a killed service left; returns how many it was.
+
+  The index is read through once, and only when something was left.
+  """
+  names = library.unsettled()
+  if not names:
+    return 0
+  recorded, last = set(), -1
+  while page := index.items(start_after=last, limit=1000):
+    recorded.update(metadata.get('stored') for _, metadata in page)
+    last = page[-1][0]
+  for name in names:
+    if name in recorded:
+      library.settle(name)
+    else:
+      library.drop({'stored': name})
+  return len(names)

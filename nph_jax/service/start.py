@@ -1,0 +1,175 @@
+"""Everything that the service is made of, opened in order and closed again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import fastapi
+import numpy as np
+import python_multipart  # noqa: F401  # starlette's forms need it
+
+from nph_jax import compilation, errors
+from nph_jax.export import hasher as hasher_lib
+from nph_jax.retrieval import video_index
+from nph_jax.service import app as app_lib
+from nph_jax.service import (
+  batching,
+  decoders,
+  library,
+  limits,
+  pictures,
+  searching,
+  uploads,
+  video_jobs,
+)
+from nph_jax.service import metrics as metrics_lib
+from nph_jax.service import service as service_lib
+
+_NO_BACKBONE = (
+  'This service searches by ids and frame features only: {}; start it with '
+  '--backbone to search by videos too.'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+  """The flags of the service, read.
+
+  Attributes:
+    index, bundle, videos: folders; videos may be None.
+    backbone, weights: of uploads; None for what the index names.
+    token: that callers must bear, or None.
+    read_only: nothing is added or removed.
+    bounds: the limits.
+  """
+
+  index: pathlib.Path
+  bundle: pathlib.Path
+  videos: pathlib.Path | None = None
+  backbone: str | None = None
+  weights: str | None = None
+  token: str | None = None
+  read_only: bool = False
+  bounds: limits.Limits = limits.Limits()
+
+
+@contextlib.contextmanager
+def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
+  """Yields the application, and a sentence that says what it serves.
+
+  Raises:
+    UserError: index, bundle, videos or backbone are missing, damaged or do
+      not belong together.
+  """
+  with contextlib.ExitStack() as stack:
+    compilation.use_persistent_cache()
+    hasher = hasher_lib.load_hasher(setup.bundle)
+    index = stack.enter_context(
+      video_index.VideoIndex.open(setup.index, read_only=setup.read_only)
+    )
+    index.check_bundle(hasher.digest, hasher.num_bits)
+    videos = library.Library(setup.videos, setup.index / 'videos')
+    if not setup.read_only:
+      library.recover(videos, index)
+    metrics = metrics_lib.Metrics()
+    extractor, why_not = _extractor(setup, hasher, index, metrics, stack)
+    viewer = _viewer(setup, metrics, stack)
+    _warm_up(hasher)
+    gate = limits.Gate(setup.bounds.concurrency, 'searches and additions')
+
+    def batcher(step: str, run: Any) -> batching.Batcher:
+      return batching.Batcher(
+        run,
+        max_batch=setup.bounds.batch,
+        max_wait=setup.bounds.wait_seconds,
+        observe=metrics.batch_sizes.labels(step).observe,
+        coming=lambda: gate.inside,
+      )
+
+    made = service_lib.Service(
+      index,
+      hasher,
+      batcher('hashing', searching.Hashing(hasher)),
+      batcher('searching', searching.Searching(index)),
+      videos,
+      pictures.Gallery(viewer, setup.bounds),
+      setup.bounds,
+      gate,
+      str(setup.index),
+      extractor,
+      why_not,
+      setup.read_only,
+    )
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='nph-'))
+    app = app_lib.create(made, setup.token, pathlib.Path(folder), metrics)
+    yield app, _words(made)
+
+
+def _words(made: service_lib.Service) -> str:
+  index, extractor = made.index, made.extractor
+  how = f'videos by {extractor.backbone}' if extractor else made.no_videos
+  return f'{len(index):,} videos, {index.num_bits} bits, {index.engine}; {how}'
+
+
+def _extractor(
+  setup: Setup,
+  hasher: hasher_lib.Hasher,
+  index: Any,
+  metrics: metrics_lib.Metrics,
+  stack: contextlib.ExitStack,
+) -> tuple[uploads.Extractor | None, str]:
+  """What makes features of uploads, and else why there is none."""
+  backbone = setup.backbone or _indexed_backbone(index)
+  if backbone is None:
+    return None, _NO_BACKBONE.format('the index names no backbone')
+  try:
+    decoder = _decoder(
+      setup, metrics, (backbone, setup.weights, hasher.feature_dim)
+    )
+  except errors.UserError as error:
+    if setup.backbone is not None:
+      raise
+    return None, _NO_BACKBONE.format(str(error).rstrip('.'))
+  shape = hasher.num_frames, hasher.feature_dim
+  stack.enter_context(decoder)
+  return uploads.Extractor(decoder, backbone, shape, setup.bounds), ''
+
+
+def _indexed_backbone(index: Any) -> str | None:
+  for _, metadata in index.items(limit=1):
+    backbone = metadata.get('backbone')
+    return backbone if isinstance(backbone, str) else None
+  return None
+
+
+def _viewer(
+  setup: Setup, metrics: metrics_lib.Metrics, stack: contextlib.ExitStack
+) -> decoders.Decoder | None:
+  """The decoder of thumbnails; none without the packages for video."""
+  try:
+    return stack.enter_context(_decoder(setup, metrics, ()))
+  except errors.UserError:
+    return None
+
+
+def _decoder(
+  setup: Setup, metrics: metrics_lib.Metrics, arguments: tuple[Any, ...]
+) -> decoders.Decoder:
+  return decoders.Decoder(
+    video_jobs.load,
+    arguments,
+    setup.bounds,
+    lambda why: metrics.replaced.labels(why).inc(),
+  )
+
+
+def _warm_up(hasher: hasher_lib.Hasher) -> None:
+  """Compiles now what the first query would wait for."""
+  hasher.encode(
+    np.zeros((1, hasher.num_frames, hasher.feature_dim), np.float16)
+  )

@@ -1,0 +1,126 @@
+"""What a decoding process does: features of an upload, pictures of a video."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from nph_jax import errors
+from nph_jax.service import decoding_process
+
+_PICTURE_SIZE = 320  # longer side, pixels
+_PREVIEW_SIZE, _PREVIEW_FRAMES, _PREVIEW_MILLISECONDS = 256, 10, 300
+
+
+def load(
+  backbone: str | None = None,
+  weights: str | None = None,
+  feature_dim: int | None = None,
+) -> decoding_process.Handler:
+  """The function that does the jobs below.
+
+  Args:
+    backbone: name of the one whose features are wanted, None for no features.
+    weights: its file.
+    feature_dim: width that its features have to have.
+
+  Raises:
+    UserError: a package or the weights are missing, or the width is another.
+  """
+  _check_packages()
+  network = _network(backbone, weights, feature_dim) if backbone else None
+
+  def handle(job: dict[str, Any]) -> tuple[dict[str, Any], Sequence[bytes]]:
+    if job['do'] == 'features':
+      return _features(network, job)
+    return _pictures(job['path'])
+
+  return handle
+
+
+def _check_packages() -> None:
+  try:
+    import av  # noqa: F401
+    from PIL import Image  # noqa: F401
+  except ImportError as error:
+    raise errors.UserError(
+      f"{error.name} is not installed; run pip install 'nph-jax[video]'."
+    ) from error
+
+
+def _network(
+  backbone: str, weights: str | None, feature_dim: int | None
+) -> Any:
+  from nph_jax.extraction import backbones
+
+  network = backbones.create(backbone, weights)
+  if network.feature_dim != feature_dim:
+    raise errors.UserError(
+      f'--backbone={backbone}: makes features of width {network.feature_dim}, '
+      f'but the bundle reads {feature_dim}; use the backbone that its training '
+      'videos were extracted with.'
+    )
+  return network
+
+
+def _features(
+  network: Any, job: dict[str, Any]
+) -> tuple[dict[str, Any], Sequence[bytes]]:
+  """Features float16 [M, L] of the video at job['path'], and a thumbnail."""
+  import numpy as np
+
+  from nph_jax.extraction import decoding
+
+  video = decoding.sample_frames(
+    job['path'], job['num_frames'], **job['limits']
+  )
+  batch = network.preprocess(video.frames)
+  with np.errstate(over='ignore'):  # the service looks for infinity itself
+    features = np.asarray(network.features(batch)).astype('<f2')
+  fields = {
+    'duration': float(video.duration),
+    'frame_times': [float(time) for time in video.times],
+  }
+  return fields, [features.tobytes(), _thumbnail(video.frames)]
+
+
+def _pictures(path: str) -> tuple[dict[str, Any], Sequence[bytes]]:
+  """A thumbnail (JPEG) and a preview (animated WebP)."""
+  from nph_jax.extraction import decoding
+
+  # The operator's own videos are shown whatever their length.
+  frames = decoding.sample_frames(path, _PREVIEW_FRAMES).frames
+  return {}, [_thumbnail(frames), _preview(frames)]
+
+
+def _thumbnail(frames: Sequence[Any]) -> bytes:
+  file = io.BytesIO()
+  middle = frames[len(frames) // 2]
+  _picture(middle, _PICTURE_SIZE).save(file, 'JPEG', quality=82)
+  return file.getvalue()
+
+
+def _preview(frames: Sequence[Any]) -> bytes:
+  first, *others = [_picture(frame, _PREVIEW_SIZE) for frame in frames]
+  file = io.BytesIO()
+  first.save(
+    file,
+    'WEBP',
+    save_all=True,
+    # A stream may change its size, an animation may not.
+    append_images=[other.resize(first.size) for other in others],
+    duration=_PREVIEW_MILLISECONDS,
+    loop=0,
+    quality=70,
+    method=2,
+  )
+  return file.getvalue()
+
+
+def _picture(frame: Any, size: int) -> Any:
+  from PIL import Image
+
+  picture = Image.fromarray(frame)
+  picture.thumbnail((size, size))
+  return picture

@@ -1,0 +1,171 @@
+"""Callers that wait together share a call, and each gets its own result."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip('fastapi')
+
+from nph_jax import errors
+from nph_jax.service import batching, searching
+
+
+def together(run, items, **options):
+  """Submits all items at once; results or exceptions, and batch sizes."""
+  sizes = []
+
+  async def submit():
+    settings = {'max_batch': 8, 'max_wait': 0.02} | options
+    async with batching.Batcher(run, observe=sizes.append, **settings) as made:
+      return await asyncio.gather(
+        *map(made.submit, items), return_exceptions=True
+      )
+
+  return asyncio.run(submit()), sizes
+
+
+def test_each_gets_its_own_in_full_batches():
+  results, sizes = together(lambda xs: [x * x for x in xs], range(20))
+  assert results == [x * x for x in range(20)]
+  assert sizes == [8, 8, 4]
+
+
+def test_one_alone_waits_no_longer_than_it_must():
+  results, sizes = together(list, [5], max_wait=0.01)
+  assert (results, sizes) == ([5], [1])
+
+
+def test_nobody_waits_for_more_than_can_come():
+  start = time.monotonic()
+  results, sizes = together(list, range(3), max_wait=30, coming=lambda: 3)
+  assert results == [0, 1, 2] and sizes == [3]
+  assert time.monotonic() - start < 10
+
+
+def test_an_exception_is_only_its_own():
+  def run(items):
+    return [ValueError(str(x)) if x % 2 else x for x in items]
+
+  results, _ = together(run, range(6))
+  assert results[::2] == [0, 2, 4]
+  assert [str(x) for x in results[1::2]] == ['1', '3', '5']
+
+
+def test_a_failed_call_is_told_to_all_and_the_next_goes_on():
+  def run(items):
+    if 3 in items:
+      raise RuntimeError('broken')
+    return items
+
+  results, sizes = together(run, range(8), max_batch=4)
+  assert [str(x) for x in results[:4]] == ['broken'] * 4
+  assert results[4:] == [4, 5, 6, 7] and sizes == [4, 4]
+
+
+def test_who_comes_during_a_call_shares_the_next():
+  go = threading.Event()
+
+  def run(items):
+    go.wait(10)
+    return items
+
+  async def submit():
+    async with batching.Batcher(
+      run, max_batch=64, max_wait=0.001, observe=sizes.append
+    ) as made:
+      first = asyncio.create_task(made.submit(0))
+      while not sizes:
+        await asyncio.sleep(0.001)
+      others = [asyncio.create_task(made.submit(x)) for x in range(1, 30)]
+      await asyncio.sleep(0.01)
+      assert made.waiting == 29
+      go.set()
+      return await asyncio.gather(first, *others)
+
+  sizes = []
+  assert asyncio.run(submit()) == list(range(30))
+  assert sizes == [1, 29]
+
+
+def test_a_caller_that_went_away_disturbs_nobody():
+  async def submit():
+    async with batching.Batcher(list, max_batch=8, max_wait=0.01) as made:
+      tasks = [asyncio.create_task(made.submit(x)) for x in range(4)]
+      await asyncio.sleep(0)
+      tasks[1].cancel()
+      return await asyncio.gather(*tasks, return_exceptions=True)
+
+  results = asyncio.run(submit())
+  assert isinstance(results[1], asyncio.CancelledError)
+  assert [results[i] for i in (0, 2, 3)] == [0, 2, 3]
+
+
+class Hasher:
+  calls = 0
+
+  def encode_relaxed(self, frames):
+    self.calls += 1
+    relaxed = frames.reshape(len(frames), -1)[:, :8]
+    return np.packbits(relaxed >= 0, axis=1), relaxed
+
+
+class Index:
+  """Answers with what it was asked."""
+
+  def __init__(self):
+    self.calls = []
+
+  def search(self, codes, k, **options):
+    if options.get('where') == {'no': 'such'}:
+      raise errors.UserError('no such name.')
+    self.calls.append((len(codes), k, options))
+    return [[(code.tolist(), place) for place in range(k)] for code in codes]
+
+
+def query(bits, **options):
+  code = np.array([bits], np.uint8)
+  return searching.Query(
+    searching.Code(code, np.ones(8, np.float32)), **options
+  )
+
+
+def test_one_hashing_for_all():
+  hasher = Hasher()
+  videos = np.random.default_rng(1).standard_normal((5, 2, 4))
+  codes = searching.Hashing(hasher)(list(videos))
+  assert hasher.calls == 1
+  packed, relaxed = hasher.encode_relaxed(videos)
+  for number, code in enumerate(codes):
+    np.testing.assert_array_equal(code.packed, packed[number])
+    np.testing.assert_array_equal(code.relaxed, relaxed[number])
+
+
+def test_one_search_for_all_that_want_the_same():
+  index = Index()
+  answers = searching.Searching(index)([query(n, k=1 + n) for n in range(5)])
+  assert [call[:2] for call in index.calls] == [(5, 5)]
+  for number, hits in enumerate(answers):
+    assert hits == [([number], place) for place in range(number + 1)]
+
+
+def test_other_filters_are_other_searches_and_fail_alone():
+  index = Index()
+  answers = searching.Searching(index)(
+    [
+      query(1, k=1),
+      query(2, k=1, where={'no': 'such'}),
+      query(3, k=1, radius=3),
+      query(4, k=1, rerank=4),
+      query(5, k=2, rerank=4),
+    ]
+  )
+  assert isinstance(answers[1], errors.UserError)
+  assert [len(answers[place]) for place in (0, 2, 3, 4)] == [1, 1, 1, 2]
+  assert answers[4][0][0] == [5]
+  assert [call[0] for call in index.calls] == [1, 1, 2]
+  assert index.calls[2][2]['relaxed'].shape == (2, 8)

@@ -1,0 +1,98 @@
+"""One small service for all tests that change nothing in it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+import service_toy as toy
+
+
+@dataclasses.dataclass
+class Toy:
+  """A running service.
+
+  Attributes:
+    address: where it answers.
+    client: httpx.Client of that address.
+    codes: of its index, by id.
+    folder: of index, bundle and videos.
+    service: service.Service.
+    app: the application.
+  """
+
+  address: str
+  client: object
+  codes: np.ndarray
+  folder: pathlib.Path
+  service: object
+  app: object
+
+
+@pytest.fixture(scope='session')
+def bundle(tmp_path_factory):
+  """The folder of the linear hash, and the hasher."""
+  folder = tmp_path_factory.mktemp('bundle') / 'export'
+  return folder, toy.write_bundle(folder)
+
+
+@pytest.fixture(scope='session')
+def clips(tmp_path_factory):
+  """A folder of clips, by label."""
+  folder = tmp_path_factory.mktemp('clips')
+  for seed, name in enumerate(
+    ('cat/one.webm', 'cat/two.mp4', 'dog/three.webm', 'dog/four.avi')
+  ):
+    toy.clip(folder / name, seed)
+  return folder
+
+
+@pytest.fixture(scope='session')
+def start(bundle, clips):
+  """Function that starts a service of its own in a folder."""
+
+  @contextlib.contextmanager
+  def started(folder, *, load=toy.load, keep_relaxed=True, **changes):
+    import httpx
+
+    from nph_jax.service import limits, start, video_jobs
+
+    codes = toy.make_index(
+      folder / 'index', bundle[1], clips, keep_relaxed=keep_relaxed
+    )
+    bounds = limits.Limits(
+      **{'decode_seconds': 20.0, 'upload_bytes': 4 << 20}
+      | changes.pop('bounds', {})
+    )
+    setup = start.Setup(
+      index=folder / 'index',
+      bundle=bundle[0],
+      **{'videos': clips, 'backbone': 'toy', 'bounds': bounds} | changes,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+      patch.setattr(video_jobs, 'load', load)
+      with start.service(setup) as (app, _), toy.running(app) as address:
+        with httpx.Client(
+          base_url=address, timeout=60, trust_env=False
+        ) as client:
+          service = app.state.service
+          yield Toy(address, client, codes, folder, service, app)
+
+  return started
+
+
+@pytest.fixture(scope='session')
+def served(start, tmp_path_factory):
+  """The service that nobody changes."""
+  with start(tmp_path_factory.mktemp('served')) as running:
+    yield running
+
+
+@pytest.fixture(scope='module')
+def own(start, tmp_path_factory):
+  """A service of the module's own, to be changed."""
+  with start(tmp_path_factory.mktemp('own')) as running:
+    yield running

@@ -1,0 +1,246 @@
+"""Files of strangers: the service answers, and goes on answering."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+
+import pytest
+
+pytest.importorskip('fastapi')
+pytest.importorskip('av')
+pytest.importorskip('httpx')
+
+import httpx
+import service_toy as toy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nph_jax import errors
+from nph_jax.service import containers, decoders, limits, messages, problems
+
+BOUNDS = {
+  'decode_seconds': 1.5,
+  'memory_bytes': 256 << 20,
+  'duration': 2.0,
+  'frames': 60,
+  'pixels': 128 * 128,
+  'videos': 2,
+}
+
+
+@pytest.fixture(scope='module')
+def small(start, tmp_path_factory):
+  """A service with little patience."""
+  with start(tmp_path_factory.mktemp('small'), bounds=BOUNDS) as running:
+    yield running
+
+
+def post(served, content, name='film.mp4'):
+  return served.client.post('/search', files={'video': (name, content)})
+
+
+def still_answers(served, clips):
+  answer = post(served, (clips / 'cat/two.mp4').read_bytes())
+  assert answer.status_code == 200, answer.text
+  assert answer.json()['results'][0]['distance'] == 0
+
+
+def sentence(served, answer, status=422):
+  assert answer.status_code == status, answer.text
+  assert list(answer.json()) == ['error']
+  text = answer.json()['error']
+  assert 'Traceback' not in text and '/tmp' not in text
+  assert str(served.folder) not in text and len(text) < 400
+  return text
+
+
+@pytest.mark.parametrize(
+  'content, words, reason',
+  [
+    (toy.HANGS, 'longer than 1.5 s to decode', 'timeout'),
+    (toy.CRASHES, 'made the decoder crash', 'crash'),
+    (toy.EATS, 'more memory to decode', 'memory'),
+    (toy.RAISES, 'made the decoder crash', 'crash'),
+  ],
+)
+def test_a_decoder_that_fails_is_replaced(small, clips, content, words, reason):
+  def replaced():
+    text = small.client.get('/metrics').text
+    name = f'nph_decoders_replaced_total{{reason="{reason}"}} '
+    found = [x for x in text.splitlines() if x.startswith(name)]
+    return float(found[0].removeprefix(name)) if found else 0
+
+  before = replaced()
+  assert words in sentence(small, post(small, content))
+  assert replaced() == before + 1
+  still_answers(small, clips)
+
+
+def test_ids_are_answered_while_a_decoder_hangs(small):
+  with concurrent.futures.ThreadPoolExecutor(1) as thread:
+    hanging = thread.submit(post, small, toy.HANGS)
+    time.sleep(0.3)
+    start = time.monotonic()
+    answer = small.client.post('/search?k=3', json={'id': 1})
+    assert answer.status_code == 200 and time.monotonic() - start < 1
+    assert not hanging.done()
+    assert hanging.result().status_code == 422
+
+
+def test_a_decoder_that_lies_is_not_believed(small, clips):
+  assert 'no numbers' in sentence(small, post(small, toy.LIES))
+  still_answers(small, clips)
+
+
+def test_more_videos_than_may_wait_are_turned_away(small, clips):
+  def ask(_):
+    with httpx.Client(base_url=small.address, trust_env=False) as client:
+      return client.post(
+        '/search', files={'video': ('x.mp4', toy.HANGS)}, timeout=60
+      )
+
+  with concurrent.futures.ThreadPoolExecutor(6) as threads:
+    answers = list(threads.map(ask, range(6)))
+  statuses = sorted(answer.status_code for answer in answers)
+  assert statuses == [422, 422, 503, 503, 503, 503]
+  for answer in answers:
+    assert answer.status_code == 422 or answer.headers['retry-after'] == '1'
+  still_answers(small, clips)
+
+
+@pytest.mark.parametrize(
+  'options, words',
+  [
+    ({'num_frames': 50}, 'seconds'),
+    ({'size': 256, 'num_frames': 3}, 'pixels'),
+  ],
+)
+def test_longer_and_larger_videos_are_refused(small, tmp_path, options, words):
+  path = toy.clip(tmp_path / 'film.mp4', **options)
+  text = sentence(small, post(small, path.read_bytes(), 'holiday.mp4'))
+  assert text.startswith('holiday.mp4: ') and words in text
+
+
+def test_a_cut_mp4_is_a_sentence(small, clips):
+  content = (clips / 'cat/two.mp4').read_bytes()
+  for size in (12, 40, len(content) // 2, len(content) - 200):
+    sentence(small, post(small, content[:size]))
+  still_answers(small, clips)
+
+
+def test_a_cut_webm_is_a_sentence_or_what_is_left_of_it(small, clips):
+  content = (clips / 'cat/one.webm').read_bytes()
+  for size in (70, len(content) // 2, len(content) - 10):
+    answer = post(small, content[:size])
+    assert answer.status_code in (200, 422)
+  still_answers(small, clips)
+
+
+@pytest.mark.parametrize(
+  'content',
+  [
+    b'#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n',
+    b'ffconcat version 1.0\nfile /etc/passwd\n',
+    b'<?xml version="1.0"?><MPD><BaseURL>file:///etc/passwd</BaseURL></MPD>',
+    b'v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n',
+    b'\x89PNG\r\n\x1a\n' + b'\0' * 60,
+    b'RIFF\0\0\0\0WAVEfmt ' + b'\0' * 60,
+    b'file:///etc/passwd',
+  ],
+)
+def test_what_is_no_plain_container_never_reaches_the_decoder(small, content):
+  before = small.service.extractor._decoder._process.pid
+  assert 'not a video' in sentence(small, post(small, content), 415)
+  assert small.service.extractor._decoder._process.pid == before
+
+
+@settings(
+  max_examples=25,
+  deadline=None,
+  suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+  st.sampled_from(
+    [b'', b'\0\0\0\x18ftypisom', b'RIFF\xff\xff\0\0AVI LIST', b'\x1aE\xdf\xa3']
+  ),
+  st.binary(max_size=400),
+)
+def test_garbage_is_a_sentence(small, head, noise):
+  answer = post(small, head + noise)
+  sentence(small, answer, 422 if head else answer.status_code)
+  assert answer.status_code in (415, 422)
+
+
+@settings(
+  max_examples=15,
+  deadline=None,
+  suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_damaged_videos_are_a_sentence_or_a_result(small, clips, data):
+  name = data.draw(st.sampled_from(['cat/two.mp4', 'dog/four.avi']))
+  content = bytearray((clips / name).read_bytes())
+  for _ in range(data.draw(st.integers(1, 8))):
+    place = data.draw(st.integers(16, len(content) - 1))
+    content[place] = data.draw(st.integers(0, 255))
+  answer = post(small, bytes(content))
+  assert answer.status_code in (200, 422)
+  if answer.status_code == 422:
+    sentence(small, answer)
+
+
+def test_nothing_of_an_upload_stays(small):
+  assert not list(small.app.state.reader.folder.iterdir())
+
+
+def test_a_name_is_shown_never_opened(small, clips):
+  content = (clips / 'dog/three.webm').read_bytes()
+  for name in ('../../etc/passwd', 'a\0b\nc', 'x' * 5000, '', '..', '/'):
+    answer = post(small, content, name)
+    if answer.status_code == 200:
+      shown = answer.json()['query']['metadata']['name']
+      assert '/' not in shown and len(shown) <= 200
+      assert shown.isprintable()
+    else:
+      assert list(answer.json()) == ['error']
+
+
+@pytest.mark.parametrize(
+  'head, suffix',
+  [
+    (b'\0\0\0\x18ftypisom', '.mp4'),
+    (b'\0\0\0\x14ftypqt  ', '.mov'),
+    (b'\0\0\0\x08wide\0\0\0\0mdat', '.mp4'),
+    (b'RIFF\x10\0\0\0AVI LIST', '.avi'),
+    (b'\x1aE\xdf\xa3\x9fB\x86\x81\x01webm', '.webm'),
+    (b'\x1aE\xdf\xa3\x9fB\x86\x81\x01matroska', '.mkv'),
+  ],
+)
+def test_containers_by_their_first_bytes(head, suffix):
+  assert containers.suffix_of(head) == suffix
+
+
+def test_a_decoder_that_cannot_load_says_why():
+  with pytest.raises(errors.UserError, match='the toy cannot be loaded'):
+    decoders.Decoder(toy.load_nothing, (), limits.Limits())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=100))
+def test_messages_of_a_decoder_are_not_believed(noise):
+  fields = {'a': [1.5, 'x', None]}
+  whole = messages.pack(fields, [b'12\n', b'', noise])
+  assert messages.unpack(whole) == (fields, [b'12\n', b'', noise])
+  for damaged in (noise, whole + b'1', whole[:-1], b'[]\n', b'{"fields": 1}\n'):
+    with pytest.raises((ValueError, KeyError, TypeError)):
+      messages.unpack(damaged)
+
+
+def test_a_problem_is_what_callers_see():
+  problem = problems.Problem(422, 'No.', {'X': 'y'})
+  assert (problem.status, problem.sentence, problem.headers) == (
+    422,
+    'No.',
+    {'X': 'y'},
+  )

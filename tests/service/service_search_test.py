@@ -1,0 +1,246 @@
+"""Searching over HTTP: every answer against brute force, every refusal."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+
+import pytest
+
+pytest.importorskip('fastapi')
+pytest.importorskip('av')
+pytest.importorskip('httpx')
+
+import httpx
+import numpy as np
+import service_toy as toy
+
+NPY = {'Content-Type': 'application/x-npy'}
+
+
+def pairs(answer):
+  assert answer.status_code == 200, answer.text
+  return [(x['distance'], x['id']) for x in answer.json()['results']]
+
+
+def expected(served, code, k, *, but=None, ids=None):
+  ids = range(len(served.codes)) if ids is None else ids
+  ids = [id for id in ids if id != but]
+  return toy.nearest(code, served.codes[ids], ids, k)
+
+
+def refused(answer, status):
+  assert answer.status_code == status, answer.text
+  assert list(answer.json()) == ['error']
+  sentence = answer.json()['error']
+  assert sentence.endswith('.') and len(sentence) < 300
+  assert 'Traceback' not in sentence
+  return sentence
+
+
+def test_features_find_what_brute_force_finds(served):
+  for seed in range(5):
+    frames = toy.features(1, 100 + seed)
+    for body in (frames, frames[0], np.asfortranarray(frames[0]).astype('>f8')):
+      answer = served.client.post(
+        '/search?k=7', content=toy.npy(body), headers=NPY
+      )
+      assert pairs(answer) == expected(served, toy.codes(frames), 7)
+
+
+def test_a_form_with_features_is_the_same(served):
+  frames = toy.features(1, 200)
+  answer = served.client.post(
+    '/search?k=5', files={'features': ('mine.npy', toy.npy(frames))}
+  )
+  assert pairs(answer) == expected(served, toy.codes(frames), 5)
+  assert answer.json()['query']['metadata'] == {'name': 'mine.npy'}
+
+
+@pytest.mark.parametrize('id', [0, 3, 17])
+def test_an_id_finds_all_others(served, id):
+  answer = served.client.post('/search?k=50', json={'id': id})
+  code = served.codes[id]
+  assert pairs(answer) == expected(served, code, 50, but=id)
+  assert answer.json()['query']['id'] == id
+
+
+@pytest.mark.parametrize(
+  'name', ['cat/one.webm', 'cat/two.mp4', 'dog/four.avi']
+)
+def test_an_indexed_video_finds_itself_first(served, clips, name):
+  answer = served.client.post(
+    '/search?k=4',
+    files={'video': (f'C:\\somewhere\\{name}', (clips / name).read_bytes())},
+  )
+  code = toy.codes(toy.clip_features(clips / name))
+  assert pairs(answer) == expected(served, code, 4)
+  first = answer.json()['results'][0]
+  assert first['distance'] == 0 and first['metadata']['path'] == name
+  query = answer.json()['query']
+  assert query['metadata']['name'] == name.partition('/')[2]
+  assert query['metadata']['duration'] == pytest.approx(1, abs=0.1)
+  assert len(query['metadata']['frame_times']) == toy.NUM_FRAMES
+  assert query['thumbnail'].startswith('data:image/jpeg;base64,')
+
+
+def test_radius_and_where_filter(served):
+  frames = toy.features(1, 300)
+  code = toy.codes(frames)
+  near = served.client.post(
+    '/search?k=50&radius=13', content=toy.npy(frames), headers=NPY
+  )
+  inside = [x for x in expected(served, code, 50) if x[0] <= 13]
+  assert 0 < len(inside) < 44 and pairs(near) == inside
+  cats = served.client.post(
+    '/search',
+    params={'k': 50, 'where': json.dumps({'labels': 'digit 1'})},
+    content=toy.npy(frames),
+    headers=NPY,
+  )
+  ids = [id for id in range(4, 44) if id % 4 == 1]
+  assert pairs(cats) == expected(served, code, 50, ids=ids)
+
+
+def test_rerank_orders_the_nearest_by_t(served):
+  frames = toy.features(1, 400)
+  answer = served.client.post(
+    '/search?k=6&rerank=20', content=toy.npy(frames), headers=NPY
+  )
+  near = [id for _, id in expected(served, toy.codes(frames), 20)]
+  index = served.service.index
+  t = np.stack([index.get(id)[1] for id in near])
+  query = toy.relaxed(frames)[0]
+  cosines = t @ query / np.linalg.norm(t, axis=1) / np.linalg.norm(query)
+  order = np.argsort(-cosines)[:6]
+  results = answer.json()['results']
+  assert [x['id'] for x in results] == [near[place] for place in order]
+  np.testing.assert_allclose(
+    [x['score'] for x in results], cosines[order], rtol=1e-5
+  )
+
+
+def test_an_id_can_be_reranked(served):
+  results = served.client.post('/search?k=5&rerank=10', json={'id': 9}).json()[
+    'results'
+  ]
+  scores = [x['score'] for x in results]
+  assert 9 not in [x['id'] for x in results]
+  assert scores == sorted(scores, reverse=True) and len(scores) == 5
+
+
+def test_bits_are_those_that_differ(served):
+  answer = served.client.post('/search?k=5&bits=true', json={'id': 5})
+  assert (
+    answer.json()['query']['code'] == np.unpackbits(served.codes[5]).tolist()
+  )
+  for result in answer.json()['results']:
+    both = np.unpackbits(served.codes[5] ^ served.codes[result['id']])
+    assert result['differing_bits'] == np.flatnonzero(both).tolist()
+    assert len(result['differing_bits']) == result['distance']
+
+
+def test_labels_say_right_or_wrong(served):
+  results = served.client.post('/search?k=50', json={'id': 0}).json()['results']
+  for result in results:
+    assert result['relevant'] == (result['metadata']['labels'] == ['cat'])
+  unlabelled = served.client.post(
+    '/search?k=3', content=toy.npy(toy.features(1)), headers=NPY
+  ).json()['results']
+  assert [x['relevant'] for x in unlabelled] == [None] * 3
+
+
+def test_everybody_gets_their_own_answer(served):
+  """Concurrent callers with different k, radius and filters share batches."""
+  frames = toy.features(60, 500)
+  params = [
+    {'k': 1 + number % 7}
+    | ({'radius': 14} if number % 3 == 0 else {})
+    | ({'where': '{"labels": "digit 2"}'} if number % 5 == 0 else {})
+    for number in range(60)
+  ]
+
+  def ask(number):
+    with httpx.Client(base_url=served.address, trust_env=False) as client:
+      return client.post(
+        '/search',
+        params=params[number],
+        content=toy.npy(frames[number]),
+        headers=NPY,
+        timeout=60,
+      )
+
+  with concurrent.futures.ThreadPoolExecutor(16) as threads:
+    answers = list(threads.map(ask, range(60)))
+  for number, answer in enumerate(answers):
+    code, asked = toy.codes(frames[number : number + 1]), params[number]
+    ids = [id for id in range(4, 44) if id % 4 == 2]
+    found = expected(
+      served, code, asked['k'], ids=ids if 'where' in asked else None
+    )
+    limit = asked.get('radius', 32)
+    assert pairs(answer) == [x for x in found if x[0] <= limit], number
+
+
+@pytest.mark.parametrize(
+  'params, words',
+  [
+    ({'k': 0}, 'k: '),
+    ({'k': 1001}, 'k: 1001 is more than 1000.'),
+    ({'k': 'many'}, 'k: '),
+    ({'radius': -1}, 'radius: '),
+    ({'radius': 33}, 'radius'),
+    ({'rerank': 3}, 'rerank: 3 is less than k, 10'),
+    ({'rerank': 2000}, 'rerank: 2000 is more than 1000.'),
+    ({'where': 'dog'}, 'where: is not JSON.'),
+    ({'where': '["dog"]'}, 'where: expected an object'),
+    ({'where': '{"labels": {}}'}, 'where: expected an object'),
+    ({'where': '[' * 5000}, 'where: is not JSON.'),
+  ],
+)
+def test_bad_parameters_are_a_sentence(served, params, words):
+  answer = served.client.post('/search', params=params, json={'id': 1})
+  sentence = refused(answer, 422)
+  assert words in sentence and str(served.folder) not in sentence
+
+
+@pytest.mark.parametrize(
+  'content, kind, status, words',
+  [
+    (b'{"id": 999}', 'application/json', 404, 'no video 999'),
+    (b'{"id": -1}', 'application/json', 422, 'no `id`'),
+    (b'{"id": 9223372036854775808}', 'application/json', 422, 'no `id`'),
+    (b'{"id": true}', 'application/json', 422, 'no `id`'),
+    (b'{"id": "../1"}', 'application/json', 422, 'no `id`'),
+    (b'{"id": NaN}', 'application/json', 422, 'not JSON'),
+    (b'[1]', 'application/json', 422, 'not a JSON object'),
+    (b'\xff', 'application/json', 422, 'not JSON'),
+    (b'[' * 60_000, 'application/json', 422, 'not JSON'),
+    (b' ' * 70_000, 'application/json', 413, 'longer than the 65,536 bytes'),
+    (b'a=1', 'application/x-www-form-urlencoded', 415, 'not read here'),
+    (b'', '', 415, 'not read here'),
+    (b'no form', 'multipart/form-data', 400, 'boundary'),
+    (b'no form', 'multipart/form-data; boundary=x', 400, ''),
+  ],
+)
+def test_bad_bodies_are_a_sentence(served, content, kind, status, words):
+  answer = served.client.post(
+    '/search', content=content, headers={'Content-Type': kind}
+  )
+  assert words in refused(answer, status)
+
+
+@pytest.mark.parametrize(
+  'files, status, words',
+  [
+    ({'film': b'x'}, 422, 'no file in a part named'),
+    ({'video': b''}, 415, 'not a video'),
+    ({'video': b'x' * 100}, 415, 'not a video'),
+    ({'features': b'x' * 100}, 422, 'a .npy file of one plain'),
+    ({'features': b'x' * 100_000}, 413, 'longer than'),
+  ],
+)
+def test_bad_forms_are_a_sentence(served, files, status, words):
+  assert words in refused(served.client.post('/search', files=files), status)
+  several = [('video', b'1'), ('video', b'2')]
+  refused(served.client.post('/search', files=several), 400)

@@ -1,0 +1,237 @@
+"""Videos of the index over HTTP: browsed, watched, added, removed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import pytest
+
+pytest.importorskip('fastapi')
+pytest.importorskip('av')
+pytest.importorskip('httpx')
+
+import numpy as np
+import service_toy as toy
+from PIL import Image
+
+
+def add(own, files, **metadata):
+  answer = own.client.post(
+    '/videos', files=files, data={'metadata': json.dumps(metadata)}
+  )
+  assert answer.status_code == 201, answer.text
+  return answer.json()
+
+
+def nearest(own, frames):
+  answer = own.client.post(
+    '/search?k=1', files={'features': ('f', toy.npy(frames))}
+  )
+  return answer.json()['results'][0]
+
+
+def test_pages_hold_every_video_once(served):
+  seen, after = [], -1
+  while after is not None:
+    page = served.client.get(
+      '/videos', params={'start_after': after, 'limit': 10}
+    ).json()
+    seen += [video['id'] for video in page['videos']]
+    assert page['total'] == 44
+    after = page['next']
+  assert seen == list(range(44))
+  beyond = served.client.get('/videos?start_after=999').json()
+  assert beyond['videos'] == [] and beyond['next'] is None
+
+
+def test_a_video_says_where_its_parts_are(served):
+  video = served.client.get('/videos/0').json()
+  assert video == {
+    'id': 0,
+    'metadata': {
+      'path': 'cat/one.webm',
+      'labels': ['cat'],
+      'duration': 1.0,
+      'backbone': 'toy',
+    },
+    'thumbnail': '/videos/0/thumbnail',
+    'preview': '/videos/0/preview',
+    'file': '/videos/0/file',
+    'playable': True,
+  }
+  other = served.client.get('/videos/9').json()
+  assert (other['file'], other['preview'], other['playable']) == (
+    None,
+    None,
+    False,
+  )
+  avi = served.client.get('/videos/2').json()
+  assert avi['file'] == '/videos/2/file' and not avi['playable']
+
+
+def test_ranges_of_a_file(served, clips):
+  content = (clips / 'cat/one.webm').read_bytes()
+  size = len(content)
+
+  def get(ranges=None):
+    headers = {'Range': ranges} if ranges else {}
+    return served.client.get('/videos/0/file', headers=headers)
+
+  whole = get()
+  assert whole.status_code == 200 and whole.content == content
+  assert whole.headers['accept-ranges'] == 'bytes'
+  assert whole.headers['content-type'] == 'video/webm'
+  for ranges, part in (
+    ('bytes=0-9', content[:10]),
+    ('bytes=10-', content[10:]),
+    ('bytes=-7', content[-7:]),
+    ('bytes=5-999999999', content[5:]),
+  ):
+    answer = get(ranges)
+    assert answer.status_code == 206 and answer.content == part
+    assert answer.headers['content-range'].endswith(f'/{size}')
+  for ranges in (f'bytes={size}-', 'bytes=-0', f'bytes=0-1,{size}-{size}'):
+    beyond = get(ranges)
+    assert beyond.status_code == 416 and list(beyond.json()) == ['error']
+    assert beyond.headers['content-range'] == f'bytes */{size}'
+  for ranges in ('bytes=9-3', 'bytes=a-b', 'bytes=-', 'lines=0-9', '0-9', 'x'):
+    assert get(ranges).status_code == 400
+    assert list(get(ranges).json()) == ['error']
+  assert get('bytes=0-1,4-5').status_code == 206
+
+
+def test_pictures_are_of_the_video(served, clips):
+  thumbnail = served.client.get('/videos/0/thumbnail')
+  assert thumbnail.headers['content-type'] == 'image/jpeg'
+  pixels = np.asarray(Image.open(io.BytesIO(thumbnail.content)))
+  found = toy.quarters(pixels[None])[0]
+  off = [
+    np.abs(
+      toy.clip_features(
+        clips / served.client.get(f'/videos/{id}').json()['metadata']['path']
+      )[0, 2]
+      - found
+    ).max()
+    for id in range(4)
+  ]
+  assert off[0] < 0.4 and min(off[1:]) > 0.8
+  preview = served.client.get('/videos/0/preview')
+  assert preview.headers['content-type'] == 'image/webp'
+  assert Image.open(io.BytesIO(preview.content)).n_frames == 10
+
+
+def test_a_video_without_a_file_is_shown_as_its_code(served):
+  answer = served.client.get('/videos/9/thumbnail')
+  assert answer.headers['content-type'] == 'image/svg+xml'
+  ones = int(np.unpackbits(served.codes[9]).sum())
+  assert answer.text.count('fill-opacity="0.85"') == ones
+  assert answer.text.count('<rect') == toy.NUM_BITS
+  missing = served.client.get('/videos/9/preview')
+  assert missing.status_code == 404
+  assert missing.json() == {'error': 'There are no pictures of video 9.'}
+
+
+def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
+  path = toy.clip(tmp_path / 'new.webm', seed=50)
+  frames = toy.clip_features(path)
+  added = add(
+    own, {'video': ('new.webm', path.read_bytes())}, labels=['bird'], note='ü'
+  )
+  assert added['metadata']['name'] == 'new.webm'
+  assert added['metadata']['labels'] == ['bird']
+  assert added['playable'] and 'stored' not in added['metadata']
+  found = nearest(own, frames)
+  assert (found['id'], found['distance']) == (added['id'], 0)
+  file = own.client.get(added['file'])
+  assert file.content == path.read_bytes()
+  assert (
+    own.client.get(added['thumbnail']).headers['content-type'] == 'image/jpeg'
+  )
+  kept = own.folder / 'index' / 'videos'
+  assert len([p for p in kept.iterdir() if p.is_file()]) == 1
+
+  assert own.client.delete(f'/videos/{added["id"]}').status_code == 204
+  assert nearest(own, frames)['id'] != added['id']
+  assert not [p for p in kept.rglob('*') if p.is_file()]
+  for address in ('', '/file', '/thumbnail', '/preview'):
+    gone = own.client.get(f'/videos/{added["id"]}{address}')
+    assert gone.status_code == 404 and list(gone.json()) == ['error']
+  again = own.client.delete(f'/videos/{added["id"]}')
+  assert again.status_code == 404
+
+
+def test_added_features_are_found(own):
+  frames = toy.features(1, 900)
+  added = add(own, {'features': ('f.npy', toy.npy(frames))}, title='numbers')
+  found = nearest(own, frames)
+  assert (found['id'], found['distance']) == (added['id'], 0)
+  assert found['metadata'] == {'name': 'f.npy', 'title': 'numbers'}
+  body = own.client.post(
+    '/videos',
+    content=toy.npy(frames),
+    headers={'Content-Type': 'application/x-npy'},
+  )
+  assert body.status_code == 201 and body.json()['metadata'] == {}
+  for id in (added['id'], body.json()['id']):
+    own.client.delete(f'/videos/{id}')
+
+
+@pytest.mark.parametrize(
+  'metadata, words',
+  [
+    ('{"path": "cat/one.webm"}', 'the name `path` is kept'),
+    ('{"stored": "x"}', 'the name `stored` is kept'),
+    ('[]', 'metadata is not a JSON object'),
+    ('{', 'metadata is not JSON'),
+    ('{"a": Infinity}', 'metadata is not JSON'),
+    ('{"a": "\\ud800"}', 'metadata is not JSON'),
+    ('{"a": ' + '[' * 10_000, 'metadata is not JSON'),
+  ],
+)
+def test_bad_metadata_adds_nothing(own, metadata, words):
+  before = len(own.service.index)
+  answer = own.client.post(
+    '/videos',
+    files={'features': toy.npy(toy.features(1))},
+    data={'metadata': metadata},
+  )
+  assert answer.status_code == 422 and words in answer.json()['error']
+  assert len(own.service.index) == before
+
+
+def test_an_id_cannot_be_added(own):
+  answer = own.client.post('/videos', json={'id': 0})
+  assert answer.status_code == 422
+  assert 'An id adds nothing' in answer.json()['error']
+
+
+def test_files_that_are_no_videos_are_not_served(start, tmp_path):
+  videos = tmp_path / 'videos'
+  toy.clip(videos / 'a' / 'clip.webm')
+  (videos / 'page.html').write_text('<script>')
+  (tmp_path / 'secret.mp4').write_bytes(b'secret')
+  os.symlink(tmp_path / 'secret.mp4', videos / 'link.mp4')
+  with start(
+    tmp_path, videos=videos, load=toy.load_nothing, backbone=None
+  ) as s:
+    ids = s.service.index.add(
+      toy.codes(toy.features(3)),
+      [{'path': 'page.html'}, {'path': 'link.mp4'}, {'path': '../secret.mp4'}],
+      toy.relaxed(toy.features(3)),
+    )
+    for id in ids:
+      answer = s.client.get(f'/videos/{id}/file')
+      assert answer.status_code == 404
+      assert answer.json() == {'error': f'The file of video {id} is not here.'}
+    for path in (
+      '/videos/..%2f..%2fetc%2fpasswd/file',
+      '/videos/0/..%2f..%2ffile',
+      '/static/..%2fservice.py',
+      '/static/../service.py',
+      '/videos/a%2fclip.webm/file',
+    ):
+      answer = s.client.get(path)
+      assert answer.status_code in (404, 422), path
+      assert list(answer.json()) == ['error']
