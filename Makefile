@@ -15,6 +15,14 @@ BENCH_INSTALLED := .venv/bench-installed
 demo: $(INSTALLED)
 	$(BIN)/python -m nph_jax.main --config=configs/moving_digits.py \
 	  --workdir=$(WORKDIR)
+	@$(BIN)/python -m examples.moving_digit_videos --run=$(WORKDIR) \
+	  --out=$(WORKDIR)/videos
+	@rm -rf $(WORKDIR)/index
+	@$(BIN)/python -m nph_jax.index build --out=$(WORKDIR)/index \
+	  --bundle=$(WORKDIR)/export --features=$(WORKDIR)/videos/features.npy
+	@echo 'Search its videos in a browser: this serves a page, and says where:'
+	@echo '  $(BIN)/python -m nph_jax.serve --index=$(WORKDIR)/index \'
+	@echo '    --bundle=$(WORKDIR)/export --videos=$(WORKDIR)/videos'
 
 # Tests of one file share slow set-up, so a file stays with one worker.
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile

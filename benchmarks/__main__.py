@@ -20,9 +20,11 @@ from benchmarks import (
   communication,
   encode,
   evaluate,
+  index,
   machine,
   pipeline,
   preprocess,
+  service,
   step,
   table,
 )
@@ -35,6 +37,8 @@ PARTS = {
   'evaluate': evaluate,
   'pipeline': pipeline,
   'communication': communication,
+  'index': index,
+  'service': service,
 }
 
 _BESIDE_PYTORCH = ('step', 'encode')

@@ -14,7 +14,9 @@ from typing import Any
 ROOT = pathlib.Path(__file__).parent.parent
 # Those that decide the speed of a matrix product.
 _FLAGS = ('avx2', 'fma', 'avx512', 'avx_vnni', 'amx', 'asimd', 'sve', 'bf16')
-_PACKAGES = ('jax', 'jaxlib', 'torch', 'numpy', 'tensorflow-cpu')
+_PACKAGES = (
+  'jax', 'jaxlib', 'torch', 'numpy', 'tensorflow-cpu', 'faiss-cpu',
+)  # fmt: skip
 
 
 def describe() -> dict[str, Any]:

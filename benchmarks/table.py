@@ -8,7 +8,13 @@ from __future__ import annotations
 import json
 import pathlib
 
-from benchmarks import markdown, own_tables, speed_tables
+from benchmarks import (
+  index_tables,
+  markdown,
+  own_tables,
+  service_tables,
+  speed_tables,
+)
 from nph_jax import atomic, errors
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -22,6 +28,8 @@ _PARTS = {
   'evaluate': ('Evaluation', own_tables.evaluate),
   'pipeline': ('Input pipeline', own_tables.pipeline),
   'communication': ('Communication', own_tables.communication),
+  'index': ('Index', index_tables.index),
+  'service': ('Service', service_tables.service),
 }
 _SUMMARY = {
   'step': speed_tables.step_summary,

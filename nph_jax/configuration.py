@@ -104,7 +104,8 @@ def _data() -> dict[str, Any]:
 def _neighborhood() -> dict[str, Any]:
   return {
     'dir': '',  # where runs share it; WORKDIR/neighborhood if empty
-    'features': 'autoencoder',  # or pooled: y of the mean frame, untrained
+    # or untrained: pooled, y of the mean frame, or second_moments
+    'features': 'autoencoder',
     'width': 256,  # d, section 4.1
     'num_epochs': 100,
     'num_steps': 0,
@@ -169,8 +170,9 @@ def _train() -> dict[str, Any]:
 
 # What nph_tuned sets otherwise; experiments/README.md says how it was chosen.
 TUNED = {
-  'neighborhood.features': 'pooled',
+  'neighborhood.features': 'second_moments',
   'loss.weights.similarity': 1.0,
+  'train.learning_rate': 1e-4,
 }
 
 LENGTHS = (('train.num_epochs', 'train.num_steps'),
@@ -265,7 +267,7 @@ _POSITIVE = (
 )  # fmt: skip
 _CHOICES = {
   'data.residency': ('auto', 'device', 'host', 'stream'),
-  'neighborhood.features': ('autoencoder', 'pooled'),
+  'neighborhood.features': ('autoencoder', 'pooled', 'second_moments'),
   'loss.pairs': ('batch', 'memory_bank', 'sampled_pairs'),
   'model.recurrent_init': ('xavier', 'orthogonal'),
   'model.precision': ('float32', 'bfloat16'),

@@ -1,7 +1,8 @@
-"""Mean-pooled videos, block by block: what the shallow methods learn from.
+"""Pooled videos, block by block: what the shallow methods learn from.
 
-A video's feature is the mean over its frames. The N x L matrix of them is never
-whole in memory; each pass reads the split once.
+A video's feature is the mean over its frames, unless another pooling is asked
+for. The N x L matrix of them is never whole in memory; each pass reads the
+split once.
 """
 
 from __future__ import annotations
@@ -20,17 +21,35 @@ _BLOCK_SIZE = 128
 
 @dataclasses.dataclass(frozen=True)
 class PooledFeatures:
-  """The mean frames of a split's videos, and their first two moments.
+  """The pooled features of a split's videos, and their first two moments.
 
   Attributes:
     read: starts a pass: float32 [B, L], all videos in row order.
     num_videos: N.
     dim: L.
+    read_frames: starts a pass over the frames themselves, [B, M, L]; None
+      where another pooling is never asked for.
   """
 
   read: Callable[[], Iterator[np.ndarray]]
   num_videos: int
   dim: int
+  read_frames: Callable[[], Iterator[np.ndarray]] | None = None
+
+  def pooled_by(
+    self, pool: Callable[[np.ndarray], np.ndarray], dim: int
+  ) -> PooledFeatures:
+    """The same videos with `pool` of their frames for the mean.
+
+    Args:
+      pool: frames [B, M, L] to features [B, dim].
+      dim: the new width.
+    """
+
+    def read() -> Iterator[np.ndarray]:
+      return map(pool, self.read_frames())
+
+    return PooledFeatures(read, self.num_videos, dim, self.read_frames)
 
   def blocks(self) -> Iterator[np.ndarray]:
     """One pass: float32 [B, L], in row order; row = number of the video."""
@@ -87,10 +106,13 @@ class PooledFeatures:
 def of_split(split: Any) -> PooledFeatures:
   """The pooled features of a video_dataset.Split."""
 
-  def read() -> Iterator[np.ndarray]:
+  def read_frames() -> Iterator[np.ndarray]:
     from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
     for block in input_pipeline.evaluation_blocks(split, _BLOCK_SIZE):
-      yield block['frames'][block['mask']].mean(axis=1, dtype=np.float32)
+      yield block['frames'][block['mask']]
 
-  return PooledFeatures(read, split.num_videos, split.feature_dim)
+  def read() -> Iterator[np.ndarray]:
+    return (x.mean(axis=1, dtype=np.float32) for x in read_frames())
+
+  return PooledFeatures(read, split.num_videos, split.feature_dim, read_frames)

@@ -6,8 +6,9 @@ large as the frames, their squared error needs one product with the data:
   |c - h W|^2 = |c|^2 - 2 h . (c W^T) + h W W^T h^T,  c = v - b,
   c W^T = v W^T - b W^T,  sum |c|^2 = sum |v|^2 - 2 b . sum v + R |b|^2
 
-over R frames, so that neither v~ [B, M, L] nor its gradient is ever formed, and a step has
-two large products here in place of three. Only the order of rounding differs.
+over R frames, so that neither v~ [B, M, L] nor its gradient is ever formed,
+and a step has two large products here in place of three. Only the order of
+rounding differs.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from nph_jax.models import hashing, initializers, lstm
 from nph_jax.models.decoder import FrameDecoder
 from nph_jax.models.encoder import Encoder, NeighborhoodEncoder
 from nph_jax.models.linear_frames import LinearFrames
+from nph_jax.models.log_covariance import LogCovarianceCode
 
 
 class Outputs(NamedTuple):
@@ -54,7 +55,7 @@ class NPH(nn.Module):
       that read n.
     concatenates_nearest: whether the hash layer reads the nearest anchors
       beside the encoded video.
-    adds_linear_code: whether t has a linear map of the mean frame added.
+    adds_linear_code: whether t has log_covariance's linear code added.
   """
 
   num_bits: int
@@ -101,7 +102,7 @@ class NPH(nn.Module):
     )
     self.hash_layer = _dense(self.num_bits)
     if self.adds_linear_code:
-      self.linear_code = _dense(self.num_bits)
+      self.linear_code = LogCovarianceCode(self.num_bits)
     self.first_frame = _dense(self.frame_dim)
     self.decoder = FrameDecoder(
       self.num_frames,
@@ -137,7 +138,7 @@ class NPH(nn.Module):
       video = jnp.concatenate([video, nearest], axis=-1)
     relaxed = self.hash_layer(video)  # eq. 10
     if self.adds_linear_code:
-      relaxed = relaxed + self.linear_code(jnp.mean(frames, axis=1))
+      relaxed = relaxed + self.linear_code(frames)
     return relaxed, encoded.memory, neighborhood
 
   def __call__(

@@ -1,8 +1,8 @@
-"""y without training: principal components of the mean frame, unit length.
+"""y without training: principal components of pooled frames, unit length.
 
 In place of the autoencoder's y, where that one's neighbours are poor: on some
 hundred videos most of what an LSTM can learn is what they share. A linear
-autoencoder of mean frames, in closed form.
+autoencoder, in closed form, of the mean frame or of log_covariance's vector.
 """
 
 from __future__ import annotations
@@ -16,37 +16,47 @@ import numpy as np
 from flax import linen as nn
 
 from nph_jax.data.pooled import PooledFeatures
-from nph_jax.models import linear_code
+from nph_jax.models import linear_code, log_covariance
 
 _TINY = 1e-12
 
 
 class PrincipalComponents(nn.Module):
-  """The encoder's half of a linear autoencoder of mean frames.
+  """The encoder's half of a linear autoencoder of pooled frames.
 
   Attributes:
     width: D.
     num_frames: M.
     frame_dim: L.
+    second_moments: pools by log_covariance, not by the mean.
   """
 
   width: int
   num_frames: int
   frame_dim: int
+  second_moments: bool = False
 
   def setup(self):
-    zeros = nn.initializers.zeros
-    shapes = {
-      'mean': (self.frame_dim,),
-      'projection': (self.frame_dim, self.width),
+    self.encoder = self.param('encoder', lambda key: self._zeros())
+
+  def _zeros(self) -> dict[str, jax.Array]:
+    dim, tables = self.frame_dim, {}
+    if self.second_moments:
+      tables = log_covariance.empty_tables(dim)
+      dim = log_covariance.dim(dim)
+    linear = {
+      'mean': jnp.zeros(dim),
+      'projection': jnp.zeros((dim, self.width)),
     }
-    self.encoder = self.param(
-      'encoder', lambda key: {k: zeros(key, s) for k, s in shapes.items()}
-    )
+    return {**tables, **linear}
 
   def features(self, frames: jax.Array) -> jax.Array:
     """The feature y [B, D] of frames [B, M, L], of length one."""
-    centred = jnp.mean(frames, axis=1) - self.encoder['mean']
+    if self.second_moments:
+      pooled = log_covariance.pool(frames, self.encoder)
+    else:
+      pooled = jnp.mean(frames, axis=1)
+    centred = pooled - self.encoder['mean']
     y = centred @ self.encoder['projection']
     length = jnp.sqrt(jnp.sum(jnp.square(y), axis=-1, keepdims=True))
     return y / jnp.maximum(length, _TINY)
@@ -63,12 +73,16 @@ class PrincipalComponentsMethod:
   def fit_tables(
     self, features: PooledFeatures, key: jax.Array
   ) -> dict[str, np.ndarray]:
-    """mean [L] and projection [L, D] of the training videos."""
+    """mean [P] and projection [P, D] and, for second moments, their tables."""
     del key
+    frames = {}
+    if self.module.second_moments:
+      frames = log_covariance.fit(features)
+      features = log_covariance.pooled_features(features, frames)
     directions, _ = linear_code.principal_directions(
       features, self.module.width
     )
-    tables = {'mean': features.mean, 'projection': directions}
+    tables = {**frames, 'mean': features.mean, 'projection': directions}
     return {k: np.asarray(v, np.float32) for k, v in tables.items()}
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):

@@ -1,9 +1,10 @@
-"""NPH begun at ITQ: what it learns is added to a code that already works.
+"""NPH begun at ITQ of second moments: what it learns is added to that code.
 
-The same encoder, decoder and losses as NPH. t is the sum of the hash layer of
-the encoded video (eq. 10), whose weights start at zero, and of a linear map of
-the mean frame, which starts as ITQ's, scaled to values of mean square one. So
-the first code is ITQ's, and training has to earn what it changes.
+Beyond the paper. The same encoder, decoder and losses as NPH. t is the sum of
+the hash layer of the encoded video (eq. 10), whose weights start at zero, and
+of a linear map of the video's pooled second moments (log_covariance), which
+starts as ITQ's, scaled to values of mean square one. So the first code is ITQ's
+on those features, and training has to earn what it changes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from nph_jax.data.pooled import PooledFeatures
-from nph_jax.models import itq, linear_code
-from nph_jax.models.method import HashingMethod, fields_of
+from nph_jax.models import itq, linear_code, log_covariance
+from nph_jax.models.hashing_method import HashingMethod
+from nph_jax.models.method import fields_of
 from nph_jax.models.nph import NPH
 
 
@@ -26,14 +28,20 @@ class TunedMethod(HashingMethod):
   def fit_tables(
     self, features: PooledFeatures, key: jax.Array
   ) -> dict[str, np.ndarray]:
-    """ITQ's mean and projection, the latter scaled."""
-    tables = itq.ITQ(self.num_bits, self.num_frames, self.frame_dim).fit_tables(
-      features, key
+    """log_covariance's tables; ITQ's mean and projection, the latter scaled."""
+    frames = log_covariance.fit(features)
+    pooled = log_covariance.pooled_features(features, frames)
+    tables = itq.ITQ(self.num_bits, self.num_frames, pooled.dim).fit_tables(
+      pooled, key
     )
     projection = tables['projection'].astype(np.float64)
-    power = np.trace(projection.T @ features.covariance @ projection)
+    power = np.sum(projection * (pooled.covariance @ projection))
     scaled = projection * np.sqrt(self.num_bits / power)
-    return {'mean': tables['mean'], 'projection': scaled.astype(np.float32)}
+    return {
+      **frames,
+      'mean': tables['mean'],
+      'projection': scaled.astype(np.float32),
+    }
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """As HashingMethod, from ITQ's map and a silent hash layer."""
@@ -43,15 +51,17 @@ class TunedMethod(HashingMethod):
       'bias': -tables['mean'] @ tables['projection'],
     }
     silent = jax.tree.map(jnp.zeros_like, params['hash_layer'])
-    params = {**params, 'linear_code': start, 'hash_layer': silent}
-    return params, collections
+    params = {**params, 'linear_code': {'linear': start}, 'hash_layer': silent}
+    frames = {k: tables[k] for k in ('frame_mean', 'frame_directions')}
+    fixed = {log_covariance.COLLECTION: {'linear_code': {'tables': frames}}}
+    return params, {**collections, **fixed}
 
 
 def build(
   *, num_bits: int, num_frames: int, frame_dim: int, model: dict, loss: dict
 ) -> TunedMethod:
-  """The registry's builder; UserError if K is above L."""
-  linear_code.check_width(num_bits, frame_dim)
+  """The registry's builder; UserError if K is above the pooled width."""
+  linear_code.check_width(num_bits, log_covariance.dim(frame_dim))
   module = NPH(
     num_bits,
     num_frames,

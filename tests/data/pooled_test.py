@@ -52,6 +52,16 @@ def test_projection_is_of_the_centred_features(split, expected):
   np.testing.assert_allclose(projected, centred @ matrix, atol=2e-5)
 
 
+def test_another_pooling_of_the_same_videos(split):
+  features = pooled.of_split(split)
+  largest = features.pooled_by(lambda frames: frames.max(axis=1)[:, :2], 2)
+  assert (largest.num_videos, largest.dim) == (300, 2)
+  frames = split.read(np.arange(split.num_videos))['frames']
+  expected = frames.max(axis=1)[:, :2].astype(np.float64)
+  np.testing.assert_allclose(largest.mean, expected.mean(axis=0), rtol=1e-6)
+  assert features.dim == 5 and features.mean.shape == (5,)
+
+
 class Counted:
   """Two uneven blocks far from zero, and how often they were read."""
 
