@@ -13,6 +13,9 @@ labels    multi-hot (videos, labels), .mat with `labels`, `re_label` or
           `q_label`, or .npy; those of the training videos may be left out,
           learning never reads them
 
+Without query and database, the training videos are searched among themselves
+where they have labels, and nothing is evaluated where they have none.
+
 The defaults work from 100 training videos up. Batch size and anchors follow
 their number N unless set: a power of two from 8 to 128 with four batches to an
 epoch; from 10,000 videos on the paper's 2000 anchors and 3 nearest, below that

@@ -39,8 +39,12 @@ def run(
     if name in stages:
       stage(job)
       distributed.barrier(f'stage {name}')
-  if distributed.is_primary() and job.workdir.metrics.exists():
+  if not distributed.is_primary():
+    return
+  if job.workdir.metrics.exists():
     print(_summary(job.workdir, config.eval.exclude_self))
+  elif job.workdir.export.exists():
+    print(f'\nno labels, so nothing was evaluated\n{_next_step(job.workdir)}')
 
 
 def _summary(workdir: Workdir, exclude_self: bool) -> str:
@@ -58,6 +62,11 @@ def _summary(workdir: Workdir, exclude_self: bool) -> str:
 {report.metrics_table(shown)}
 
 report: {workdir.report}
-next:   {sys.executable} -m nph_jax.encode --bundle={workdir.export} \\
-          --features=YOUR.h5 --out=codes.npy
+{_next_step(workdir)}"""
+
+
+def _next_step(workdir: Workdir) -> str:
+  return f"""\
+next:   {sys.executable} -m nph_jax.index build --bundle={workdir.export} \\
+          --features=YOUR.h5 --out=INDEX
 """

@@ -18,22 +18,23 @@ from nph_jax.data.spec import NAMES, SPLITS, DataShape, DataSpec, SplitFiles
 __all__ = ['NAMES', 'SPLITS', 'DataShape', 'DataSpec', 'SplitFiles', 'check']
 
 MIN_TRAIN_VIDEOS = 10
-_OPTIONAL = ('train', 'labels')  # the method is unsupervised
 _AXES = (('frames', 'num_frames'), ('frame features of width', 'feature_dim'))
 
 
 def _check_set(spec: DataSpec) -> None:
+  # The method is unsupervised: of the training videos, nothing reads labels.
   unset = [
     f'--config.data.{name}.{kind}=PATH'
     for name in SPLITS
     for kind in ('features', 'labels')
-    if not getattr(spec.split(name), kind) and (name, kind) != _OPTIONAL
+    if not getattr(spec.split(name), kind)
+    and (kind == 'features' or spec.split(name) != spec.train)
   ]
   if unset:
     raise errors.UserError(
       f'{spec.name}: not set: {", ".join(unset)}; name the files with these '
       'flags (.h5 with the key `feats` or .npy, labels .mat or .npy; training '
-      'labels are optional).'
+      'labels are optional, and so are query and database together).'
     )
 
 

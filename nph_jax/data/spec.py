@@ -53,6 +53,9 @@ class DataSpec:
   def from_config(cls, data: Mapping[str, Any], seed: int) -> DataSpec:
     """Makes a spec from `config.data`; paths start at `data['source_dir']`.
 
+    Where a custom set names neither query nor database, the training videos are
+    both: each is searched among the others, if they have labels.
+
     Raises:
       UserError: unknown data set name, or a negative number.
     """
@@ -66,6 +69,10 @@ class DataSpec:
       for key in ('num_frames', 'feature_dim', 'num_labels', 'canvas')
     }
     splits = {name: _split_files(data, name) for name in SPLITS}
+    if data['name'] == 'custom' and not any(
+      map(_is_set, list(splits.values())[1:])
+    ):
+      splits = dict.fromkeys(SPLITS, splits['train'])
     return cls(
       name=data['name'],
       published=data['published'],
@@ -83,6 +90,10 @@ class DataShape:
   feature_dim: int
   num_labels: int
   num_videos: dict[str, int]
+
+
+def _is_set(files: SplitFiles) -> bool:
+  return bool(files.features or files.labels)
 
 
 def _natural(field: str, value: int) -> int:

@@ -24,7 +24,12 @@ class EncodedSplit:
 
 
 def run(job: Job) -> None:
-  """Writes codes, metrics and report, unless they are of this checkpoint."""
+  """Writes codes, metrics and report, unless they are of this checkpoint.
+
+  Nothing where queries have no labels.
+  """
+  if not job.dataset.split('query').has_labels:
+    return
   step = training.trained_steps(job)
   stamp = {'step': step}
   if _results_there(job) and job.workdir.stamp('evaluate') == stamp:
