@@ -127,18 +127,17 @@ class _Trainer:
 
   def seconds_of_a_step(self, batches: Iterator[dict]) -> float:
     """Mean of a turn's steps, from the first batch's arrival on."""
-    self._take(next(batches))
-    return measuring.seconds(lambda: self._take_all(batches)) / _STEPS
+    self._take_all(batches, 1)
+    return measuring.seconds(lambda: self._take_all(batches, _STEPS)) / _STEPS
 
-  def _take_all(self, batches: Iterator[dict]) -> None:
-    # As the trainer on a CPU: a call's loss is looked at before the next one.
-    for batch in itertools.islice(batches, _STEPS):
-      float(self._take(batch)['loss'][0])
-
-  def _take(self, batch: dict[str, np.ndarray]) -> dict:
+  def _take_all(self, batches: Iterator[dict], count: int) -> None:
+    # As the trainer on a CPU: a batch is read while the step before it runs.
     from nph_jax import train
 
-    self._state, metrics = self._step(
-      self._state, self._tables, train.split_batches([batch])
-    )
-    return metrics
+    pending = None
+    for batch in itertools.islice(batches, count):
+      chunk = train.split_batches([batch])
+      if pending is not None:
+        float(pending['loss'][0])
+      self._state, pending = self._step(self._state, self._tables, chunk)
+    float(pending['loss'][0])

@@ -8,7 +8,7 @@ SEEDS = (0, 1, 2)
 BITS = (8, 16, 32, 64)
 FIRST_BITS = 32  # every method; the others only for METHODS_ALL_BITS
 METHODS_ALL_BITS = (
-  'nph', 'nph_tuned', 'itq', 'ssth', 'ssvh', 'plain', 'selfatt',
+  'nph', 'nph_tuned', 'itq', 'itq_moments', 'ssth', 'ssvh', 'plain', 'selfatt',
 )  # fmt: skip
 
 # Rows for orientation, not methods: random codes, and the cosine between
@@ -96,3 +96,7 @@ SWEEP_OTHERWISE = {
 EXAMPLE_METHODS = ('nph_tuned', 'ssvh')
 EXAMPLE_BITS = 64
 EXAMPLE_QUERIES = 4
+
+# refinement: rounds after the first training
+REFINEMENT_METHODS, REFINEMENT_BITS = ('nph',), (32,)
+REFINEMENT_ROUNDS = 2

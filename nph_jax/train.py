@@ -208,14 +208,15 @@ def fit(
   steps_fn = parallel_steps(method, optimizer, run.seed)
   meter = _Meter(run, checkpointer, writer, first)
   stream, step, pending = batches(first), first, None
-  # On a CPU a call begun ahead wins nothing, and has buffers of its own.
+  # On a CPU a call begun ahead wins nothing, and has buffers of its own; the
+  # next one's batch is read beside it all the same.
   ahead = jax.default_backend() != 'cpu'
   while step < run.num_steps:
     count = _steps_until_stop(run, step)
     chunk = split_batches(list(itertools.islice(stream, count)))
+    if pending is not None and not ahead:
+      jax.block_until_ready(pending[1])
     state, metrics = steps_fn(state, tables, chunk)
-    if not ahead:
-      jax.block_until_ready(metrics)
     # The metrics of a call are looked at while the next one runs.
     if pending is not None:
       meter.record(*pending)

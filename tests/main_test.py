@@ -417,8 +417,8 @@ def run_here(config, workdir, capsys):
     (DIGITS, {'data__train__num_videos': 9}, '9 training videos; expected'),
     (
       'configs/custom.py',
-      {'data__train__features': 'gone.h5'},
-      'not set: --config.data.query.features=PATH',
+      {'data__query__features': 'gone.h5'},
+      'not set: --config.data.train.features=PATH',
     ),
   ],
 )

@@ -6,6 +6,7 @@ from nph_jax.models import (
   ablations,
   dh,
   itq,
+  itq_moments,
   jtae,
   method,
   mfh,
@@ -18,6 +19,7 @@ from nph_jax.models import (
 METHODS = {
   **{name: ablations.of(part) for name, part in ablations.ABLATIONS.items()},
   'itq': itq.ITQ.build,
+  'itq_moments': itq_moments.ITQOfMoments.build,
   'mfh': mfh.MFH.build,
   'dh': dh.build,
   'ssth': ssth.build,

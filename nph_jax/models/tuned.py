@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nph_jax.data.pooled import PooledFeatures
-from nph_jax.models import itq, linear_code, log_covariance
+from nph_jax.models import itq_moments, linear_code, log_covariance
 from nph_jax.models.hashing_method import HashingMethod
 from nph_jax.models.method import fields_of
 from nph_jax.models.nph import NPH
@@ -28,20 +28,13 @@ class TunedMethod(HashingMethod):
   def fit_tables(
     self, features: PooledFeatures, key: jax.Array
   ) -> dict[str, np.ndarray]:
-    """log_covariance's tables; ITQ's mean and projection, the latter scaled."""
-    frames = log_covariance.fit(features)
-    pooled = log_covariance.pooled_features(features, frames)
-    tables = itq.ITQ(self.num_bits, self.num_frames, pooled.dim).fit_tables(
-      pooled, key
-    )
+    """itq_moments' tables, its projection scaled; no thresholds."""
+    tables, pooled = itq_moments.fit(self.num_bits, features, key)
+    del tables['threshold']
     projection = tables['projection'].astype(np.float64)
     power = np.sum(projection * (pooled.covariance @ projection))
     scaled = projection * np.sqrt(self.num_bits / power)
-    return {
-      **frames,
-      'mean': tables['mean'],
-      'projection': scaled.astype(np.float32),
-    }
+    return {**tables, 'projection': scaled.astype(np.float32)}
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """As HashingMethod, from ITQ's map and a silent hash layer."""
@@ -52,7 +45,7 @@ class TunedMethod(HashingMethod):
     }
     silent = jax.tree.map(jnp.zeros_like, params['hash_layer'])
     params = {**params, 'linear_code': {'linear': start}, 'hash_layer': silent}
-    frames = {k: tables[k] for k in ('frame_mean', 'frame_directions')}
+    frames = {k: tables[k] for k in log_covariance.TABLES}
     fixed = {log_covariance.COLLECTION: {'linear_code': {'tables': frames}}}
     return params, {**collections, **fixed}
 

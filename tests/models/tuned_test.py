@@ -32,12 +32,12 @@ def features():
   )
 
 
-def build(num_bits=K):
+def build(num_bits=K, name='nph_tuned'):
   config = configuration.base()
   model = config.model.to_dict()
   model.update(memory_width=8, hidden_width=8)
   return registry.build(
-    'nph_tuned',
+    name,
     num_bits=num_bits,
     num_frames=M,
     frame_dim=L,
@@ -68,6 +68,21 @@ def test_starts_as_itq_of_second_moments_with_mean_square_one():
   assert clear.mean() > 0.99
   np.testing.assert_array_equal((found >= 0)[clear], (expected >= 0)[clear])
   np.testing.assert_allclose(np.mean(np.square(found)), 1, rtol=1e-3)
+
+
+def test_itq_of_moments_has_the_same_signs():
+  nearest = TABLES['anchors'][TABLES['anchor_indices']]
+  relaxed = []
+  for name in ('itq_moments', 'nph_tuned'):
+    method = build(name=name)
+    tables, params, collections = start(method)
+    variables = method.inference_variables(params, collections)
+    relaxed.append(np.asarray(method.relaxed_code(variables, FRAMES, nearest)))
+  shallow, tuned = relaxed
+  scale = np.sum(shallow * tuned) / np.sum(np.square(shallow))
+  np.testing.assert_allclose(tuned, scale * shallow, rtol=1e-3, atol=1e-4)
+  method = build(name='itq_moments')
+  assert method.is_closed_form and not method.needs_neighborhood
 
 
 def test_training_lowers_the_loss_and_leaves_the_pooling():
