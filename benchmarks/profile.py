@@ -24,7 +24,6 @@ from benchmarks import contenders, measuring, sizes
 
 _STEPS = 5
 _KINDS = {
-  'recurrences': re.compile(r'^while'),
   'products over all frames': re.compile(r'^(ynn_fusion|dot)'),
   'copies and conversions': re.compile(r'copy|convert|transpose|bitcast'),
   'other element by element': re.compile(r''),
@@ -34,23 +33,30 @@ _KINDS = {
 def shares(events: Iterable[Mapping[str, Any]], steps: int) -> dict[str, float]:
   """Microseconds by kind, of a trace of so many steps by XLA's CPU client.
 
-  What ran more than once a step is of a loop's body, and in the loop's time.
+  What ran more than once a step is of a loop's body. The loops themselves are
+  not always in a trace, and are left out.
   """
   events = list(filter(_is_instruction, events))
   times = collections.Counter(event['name'] for event in events)
   found = collections.Counter()
   for event in events:
-    if times[event['name']] > steps:
-      continue
-    kinds = (
-      k for k, pattern in _KINDS.items() if pattern.search(event['name'])
-    )
-    found[next(kinds)] += event['dur']
+    kind = 'recurrences' if times[event['name']] > steps else _kind(event)
+    found[kind] += event['dur']
   return dict(found)
 
 
+def _kind(event: Mapping[str, Any]) -> str:
+  return next(
+    k for k, pattern in _KINDS.items() if pattern.search(event['name'])
+  )
+
+
 def _is_instruction(event: Mapping[str, Any]) -> bool:
-  return event.get('ph') == 'X' and 'hlo_module' in event.get('args', {})
+  return (
+    event.get('ph') == 'X'
+    and 'hlo_module' in event.get('args', {})
+    and not event['name'].startswith(('while', 'call'))
+  )
 
 
 def trace_of(run: contenders.Step) -> list[dict[str, Any]]:
