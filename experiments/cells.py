@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Where things lie and how often is written changes no result.
 _NO_MATTER = (
   'data.dir', 'data.source_dir', 'data.residency', 'neighborhood.dir',
-  'checkpoint.', 'logging.', 'export.',
+  'neighborhood.run', 'checkpoint.', 'logging.', 'export.',
 )  # fmt: skip
 
 
@@ -44,6 +43,8 @@ class Cell:
     bits: K; 0 for the real-valued reference.
     seed: of everything.
     values: configuration values by dotted name, over the file's.
+    refines: the cell whose hasher's t is y, for alternating refinement.
+    keeps_bundle: another cell refines this one: its bundle stays.
   """
 
   dataset: str
@@ -52,6 +53,8 @@ class Cell:
   bits: int
   seed: int
   values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  refines: Cell | None = None
+  keeps_bundle: bool = False
 
   @property
   def name(self) -> str:
@@ -67,6 +70,11 @@ class Cell:
     folder = folders.scratch / self.dataset
     return folder / f'{self.name}-{self.digest(folders)}'
 
+  def lock(self, folders: Folders) -> pathlib.Path:
+    """What the process holds that runs it."""
+    folder = self.workdir(folders)
+    return folder.with_name(f'{folder.name}.lock')
+
   def config(self, folders: Folders) -> configuration.ConfigDict:
     """Its configuration; data and neighbourhood are shared among cells."""
     # A reference needs the data only, which every method reads alike.
@@ -76,12 +84,17 @@ class Cell:
     set_values(config, {**self.values, 'seed': self.seed})
     config.data.dir = str(folders.scratch / 'data')
     config.neighborhood.dir = str(folders.scratch / 'neighborhood')
+    if self.refines:
+      config.neighborhood.run = str(self.refines.workdir(folders))
     return config
 
   def digest(self, folders: Folders) -> str:
     """A hash of all of its configuration that decides its results."""
     flat = flat_values(self.config(folders))
-    text = json.dumps([self.method, flat], sort_keys=True)
+    made_from = [self.method, flat]
+    if self.refines:
+      made_from.append(self.refines.digest(folders))
+    text = json.dumps(made_from, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
   def is_done(self, folders: Folders) -> bool:
@@ -201,20 +214,3 @@ def locked(path: pathlib.Path, wait: bool = True) -> Iterator[bool]:
     yield False
   finally:
     os.close(handle)
-
-
-def commit() -> str:
-  """The checkout's commit, marked if code differs from it; '' outside git."""
-  code = ('*.py', 'constraints.txt')
-  try:
-    head = _git('rev-parse', '--short=12', 'HEAD')
-    return head + ('+changes' if _git('status', '--short', '--', *code) else '')
-  except (OSError, subprocess.CalledProcessError):
-    return ''
-
-
-def _git(*args: str) -> str:
-  done = subprocess.run(
-    ['git', *args], cwd=ROOT, capture_output=True, text=True, check=True
-  )
-  return done.stdout.strip()

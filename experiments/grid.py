@@ -104,7 +104,7 @@ def _run_one(cell: cells.Cell, folders: cells.Folders) -> bool:
   folder = cell.workdir(folders)
   log = folder.with_name(f'{folder.name}.log')
   start = time.perf_counter()
-  with cells.locked(folder.with_name(f'{folder.name}.lock'), False) as mine:
+  with cells.locked(cell.lock(folders), wait=False) as mine:
     if not mine or cell.is_done(folders):
       return True
     try:

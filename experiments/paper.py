@@ -25,6 +25,7 @@ NAMES = {
   'nph_minus': 'NPH-',
   'nph_hierarchical': 'NPH, hierarchical',
   'nph_tuned': 'NPH, tuned',
+  'itq_moments': 'ITQ of second moments',
   'random': 'random codes',
   'cosine': 'pooled cosine, real-valued',
 }

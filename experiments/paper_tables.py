@@ -1,4 +1,4 @@
-"""Tables 1 to 3 beside the paper's, and the anchors sweep, as Markdown pages.
+"""Tables 1 to 3 beside the paper's; the anchors sweep; alternating refinement.
 
 A page is '' while there are no results for it.
 """
@@ -134,4 +134,52 @@ def _sweep_row(group: Sequence[records.Record]) -> list[str]:
     f'{np.mean([g["mean_degree"] for g in graphs]):.1f}',
     records.spread([g['precision'] for g in graphs], 2),
     records.spread([records.map_at(r, settings.SUMMARY_K) for r in group]),
+  ]
+
+
+def refinement_page(sets: Mapping[str, records.Results]) -> str:
+  """Alternating refinement: for each data set, a row for method and round."""
+  rounds: dict[str, list[tuple[int, records.Results]]] = {}
+  for name, results in sets.items():
+    dataset, _, number = name.rpartition('-round')
+    rounds.setdefault(dataset, []).append((int(number), results))
+  parts = ['# Alternating refinement']
+  for dataset, found in rounds.items():
+    every = records.Results(r for _, results in found for r in results.all())
+    parts += [f'{dataset}: {records.origin(every)}', _rounds(sorted(found))]
+  return '\n\n'.join(parts) + '\n' if len(parts) > 1 else ''
+
+
+def _rounds(found: Sequence[tuple[int, records.Results]]) -> str:
+  k = settings.SUMMARY_K
+  header = [
+    '', 'bits', 'round', 'n', 'density of S', 'pairs of one class',
+    f'mAP@{k}', f'mAP@{k} of t',
+  ]  # fmt: skip
+  groups = [
+    (method, bits, number, results.of(method, bits))
+    for number, results in found
+    for method in results.methods
+    for bits in results.bits()
+  ]
+  rows = [
+    [records.name_of(method), str(bits), str(number), *_round(group)]
+    for method, bits, number, group in sorted(groups, key=lambda g: g[:3])
+    if group
+  ]
+  return records.markdown(header, rows)
+
+
+def _round(group: Sequence[records.Record]) -> list[str]:
+  graphs = [r['graph'] for r in group if r['graph']]
+  anchors = sorted({g['num_anchors'] for g in graphs})
+  maps = [
+    [records.map_at(r, settings.SUMMARY_K, part) for r in group]
+    for part in ('map', 'map_relaxed')
+  ]
+  return [
+    '/'.join(map(str, anchors)) or '-',
+    records.spread([g['pair_density'] for g in graphs], 4),
+    records.spread([g['precision'] for g in graphs], 2),
+    *map(records.spread, maps),
   ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import shutil
+import subprocess
 import time
 from typing import Any
 
@@ -13,7 +14,14 @@ from experiments import cells, measures, settings
 from nph_jax import atomic
 from nph_jax.neighborhood import anchor_graph
 from nph_jax.retrieval import evaluation
-from nph_jax.stages import bundling, evaluating, prepare, tables, training
+from nph_jax.stages import (
+  bundling,
+  evaluating,
+  exporting,
+  prepare,
+  tables,
+  training,
+)
 from nph_jax.stages.job import Job, open_job
 
 _BLOCK_SIZE = 256
@@ -22,11 +30,13 @@ _BLOCK_SIZE = 256
 def run(cell: cells.Cell, folders: cells.Folders) -> dict[str, Any]:
   """Trains and measures a cell, from where its scratch folder stands.
 
-  Only the codes stay in that folder.
+  Only the codes stay in that folder, and the bundle if the cell keeps it.
 
   Returns:
     The record that was written to the cell's file of results.
   """
+  if cell.refines:
+    _make_bundle(cell.refines, folders)
   job = open_job(cell.config(folders), str(cell.workdir(folders)))
   start = time.perf_counter()
   if cell.method in settings.REFERENCES:
@@ -39,8 +49,19 @@ def run(cell: cells.Cell, folders: cells.Folders) -> dict[str, Any]:
     **measured,
   }
   cells.write(cell.path(folders), record)
-  _remove_all_but_codes(job)
+  if cell.keeps_bundle:
+    exporting.run(job)
+    _remove_all_but(job, job.workdir.codes, job.workdir.export)
+  else:
+    _remove_all_but(job, job.workdir.codes)
   return record
+
+
+def _make_bundle(cell: cells.Cell, folders: cells.Folders) -> None:
+  """Runs a cell that another one refines, unless its bundle is there."""
+  with cells.locked(cell.lock(folders)):
+    if not (cell.workdir(folders) / 'export').is_dir():
+      run(cell, folders)
 
 
 def _about(
@@ -53,11 +74,28 @@ def _about(
     'bits': cell.bits,
     'seed': cell.seed,
     'digest': cell.digest(folders),
-    'commit': cells.commit(),
+    'commit': _commit(),
     'config': cell.config_file,
     'values': values,
     'videos': dict(job.shape.num_videos),
   }
+
+
+def _commit() -> str:
+  """The checkout's commit, marked if code differs from it; '' outside git."""
+  code = ('*.py', 'constraints.txt')
+  try:
+    head = _git('rev-parse', '--short=12', 'HEAD')
+    return head + ('+changes' if _git('status', '--short', '--', *code) else '')
+  except (OSError, subprocess.CalledProcessError):
+    return ''
+
+
+def _git(*args: str) -> str:
+  done = subprocess.run(
+    ['git', *args], cwd=cells.ROOT, capture_output=True, text=True, check=True
+  )
+  return done.stdout.strip()
 
 
 def _method(job: Job, folders: cells.Folders) -> dict[str, Any]:
@@ -165,9 +203,9 @@ def _write_codes(
       np.save(temporary, split.codes)
 
 
-def _remove_all_but_codes(job: Job) -> None:
+def _remove_all_but(job: Job, *kept: pathlib.Path) -> None:
   for path in job.workdir.root.iterdir():
-    if path.is_dir() and path != job.workdir.codes:
+    if path.is_dir() and path not in kept:
       shutil.rmtree(path)
     elif path.is_file():
       path.unlink()

@@ -129,7 +129,7 @@ def dataset_page(name: str, results: records.Results) -> str:
 
 def pages(results: pathlib.Path) -> dict[str, str]:
   """Every page of tables by name, from the files under `results`."""
-  special = {*paper_tables.TRANSFERS, 'anchors_sweep'}
+  special = {*paper_tables.TRANSFERS, 'anchors_sweep', 'refinement'}
   sets = _sets(results, special)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
   found['table3_ablation'] = paper_tables.ablation_page(sets)
@@ -137,6 +137,9 @@ def pages(results: pathlib.Path) -> dict[str, str]:
     found[name] = paper_tables.transfer_page(name, _sets(results / name))
   found['anchors_sweep'] = paper_tables.sweep_page(
     _sets(results / 'anchors_sweep')
+  )
+  found['refinement'] = paper_tables.refinement_page(
+    _sets(results / 'refinement')
   )
   return {name: text for name, text in found.items() if text}
 

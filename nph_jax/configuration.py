@@ -106,6 +106,9 @@ def _neighborhood() -> dict[str, Any]:
     'dir': '',  # where runs share it; WORKDIR/neighborhood if empty
     # or untrained: pooled, y of the mean frame, or second_moments
     'features': 'autoencoder',
+    # in place of them: y is t of the hasher in this finished run's workdir
+    # (alternating refinement: the same command again, with this value more)
+    'run': '',
     'width': 256,  # d, section 4.1
     'num_epochs': 100,
     'num_steps': 0,
@@ -288,10 +291,11 @@ def _require(config: ConfigDict, name: str, good, expected: str) -> None:
 
 
 # A workdir may go on with other values of these; train's lengths may grow.
-# Where frames are kept changes no number.
+# Where frames are kept changes no number, and where another run lies neither;
+# Workdir.check_data_key knows its content.
 MAY_DIFFER = (
   'train.num_epochs', 'train.num_steps', 'checkpoint.', 'logging.',
-  'data.residency',
+  'data.residency', 'neighborhood.run',
 )  # fmt: skip
 
 

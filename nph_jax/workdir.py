@@ -73,17 +73,30 @@ class Workdir:
       stamps = self._read(self._stamps) if self._stamps.exists() else {}
       atomic.write_json(self._stamps, {**stamps, name: value})
 
-  def check_data_key(self, key: str) -> None:
-    """Raises a UserError when the data changed since the folder was made."""
+  def check_data_key(self, key: str, refined: str = '') -> None:
+    """Raises a UserError when what the folder was made from has changed.
+
+    Args:
+      key: of the data.
+      refined: digest of the hasher in config.neighborhood.run, if any.
+    """
     old = self.stamp('data_key')
-    if old is not None and old != key:
+    if old is None:
+      self.set_stamp('refined', refined)
+      self.set_stamp('data_key', key)
+      return
+    if old != key:
       raise errors.UserError(
         f'--workdir={self.root}: its results come from other feature or label '
         'files than the ones there now; use another --workdir, or put the old '
         'files back.'
       )
-    if old is None:
-      self.set_stamp('data_key', key)
+    if (self.stamp('refined') or '') != refined:
+      raise errors.UserError(
+        f'--workdir={self.root}: its results come from another hasher than the '
+        'one that config.neighborhood.run holds now; use another --workdir, or '
+        'that run as it was.'
+      )
 
   def _read(self, path: pathlib.Path) -> dict[str, Any]:
     try:

@@ -39,6 +39,7 @@ class Hasher:
     feature_dim: L.
     block_size: videos to a block.
     manifest: all that the bundle says of itself.
+    parameters: what the program reads beside the frames, a tree of dicts.
   """
 
   def __init__(
@@ -52,7 +53,7 @@ class Hasher:
     self.num_frames: int = manifest['num_frames']
     self.feature_dim: int = manifest['feature_dim']
     self.block_size: int = manifest['block_size']
-    self._parameters = jax.device_put(_nested(parameters))
+    self.parameters = jax.device_put(_nested(parameters))
     self._call = jax.jit(jax.export.deserialize(bytearray(program)).call)
 
   @property
@@ -106,6 +107,12 @@ class Hasher:
     while waiting:
       yield _finish(*waiting.popleft())
 
+  def relaxed_code(
+    self, parameters: Mapping[str, Any], frames: jax.Array
+  ) -> jax.Array:
+    """t [B, K], traceable: `parameters` as the attribute, frames unchecked."""
+    return self._call(parameters, frames.astype(np.float16))['relaxed_code']
+
   def _start(self, block: np.ndarray) -> dict[str, jax.Array]:
     """The program's outputs, which may not be there yet."""
     self._check_shape(block.shape)
@@ -114,7 +121,7 @@ class Hasher:
     missing = self.block_size - len(block)
     if missing:
       block = np.pad(block, ((0, missing), (0, 0), (0, 0)))
-    return self._call(self._parameters, block)
+    return self._call(self.parameters, block)
 
   def _check_shape(self, shape: tuple[int, ...]) -> None:
     expected = (self.num_frames, self.feature_dim)

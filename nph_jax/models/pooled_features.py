@@ -57,9 +57,13 @@ class PrincipalComponents(nn.Module):
     else:
       pooled = jnp.mean(frames, axis=1)
     centred = pooled - self.encoder['mean']
-    y = centred @ self.encoder['projection']
-    length = jnp.sqrt(jnp.sum(jnp.square(y), axis=-1, keepdims=True))
-    return y / jnp.maximum(length, _TINY)
+    return unit_length(centred @ self.encoder['projection'])
+
+
+def unit_length(y: jax.Array) -> jax.Array:
+  """The rows of y [B, D] divided by their lengths; zeros stay."""
+  length = jnp.sqrt(jnp.sum(jnp.square(y), axis=-1, keepdims=True))
+  return y / jnp.maximum(length, _TINY)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,8 +33,8 @@ def _neighborhood(job: Job) -> bundle.Neighborhood | None:
   if not (method.needs_neighborhood and method.encodes_neighborhood):
     return None
   return bundle.Neighborhood(
-    job.autoencoder.module,
-    training.autoencoder_params(job),
+    job.y_module,
+    training.y_params(job),
     tables.neighborhood(job)['anchors'],
     tables.neighborhood_stamp(job)['num_nearest'],
   )

@@ -163,9 +163,12 @@ def _neighborhood(job: Job) -> str:
   if not job.method.needs_neighborhood:
     return ''
   graph = tables.neighborhood_stamp(job)
+  y = ''
+  if job.refined:
+    y = f'; y is t of {job.config.neighborhood.run}, {job.refined.digest}'
   return f"""\
 Neighbourhood: {graph['num_anchors']} anchors (n), the nearest
 {graph['num_nearest']} of each video (a); S has density
-{graph['pair_density']:.4f} and mean degree {graph['mean_degree']:.1f}.
+{graph['pair_density']:.4f} and mean degree {graph['mean_degree']:.1f}{y}.
 
 """

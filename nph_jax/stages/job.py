@@ -6,6 +6,8 @@ import dataclasses
 import functools
 from typing import Any
 
+from flax import linen as nn
+
 from nph_jax import configuration, errors, train, train_state
 from nph_jax.data import sources
 from nph_jax.models import method, registry
@@ -14,6 +16,7 @@ from nph_jax.models.pooled_features import (
   PrincipalComponents,
   PrincipalComponentsMethod,
 )
+from nph_jax.stages import refinement
 from nph_jax.workdir import Workdir
 
 
@@ -40,7 +43,8 @@ class Job:
 
     folder = self.config.data.dir or self.workdir.data
     dataset = video_features.build(self.spec, folder, self.shape)
-    self.workdir.check_data_key(dataset.key)
+    refined = self.refined.digest if self.refined else ''
+    self.workdir.check_data_key(dataset.key, refined)
     # Only now: a folder whose data turned out bad stays open to another try.
     self.workdir.write_config(self.config)
     return dataset
@@ -94,9 +98,23 @@ class Job:
       log_every=self.config.logging.every_steps,
     )
 
+  @functools.cached_property
+  def refined(self) -> refinement.HasherFeatures | None:
+    """The earlier run whose t is y; None without one, or without need."""
+    run = self.config.neighborhood.run
+    if not (run and self.method.needs_neighborhood):
+      return None
+    sizes = self.shape.num_frames, self.shape.feature_dim
+    return refinement.features_of(run, *sizes)
+
+  @property
+  def y_module(self) -> nn.Module:
+    """What yields y, by its method `features`."""
+    return self.refined or self.autoencoder.module
+
   @property
   def autoencoder(self) -> AutoencoderMethod | PrincipalComponentsMethod:
-    """What yields y."""
+    """What is trained or fitted to yield y, where no earlier run does."""
     section = self.config.neighborhood
     if section.features != 'autoencoder':
       return PrincipalComponentsMethod(
@@ -174,6 +192,7 @@ def open_job(config: configuration.ConfigDict, workdir: str) -> Job:
       'config.neighborhood.batch_size',
     )
     _check_anchors(config.neighborhood, job.num_train)
+    _ = job.refined  # read now: it may be missing, or of other frames
   return job
 
 

@@ -1,4 +1,4 @@
-"""Stage 1: data set, autoencoder, y, anchors, nearest anchors."""
+"""Stage 1: data set, y, anchors, nearest anchors."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ def run(job: Job) -> None:
     return
   if tables.neighborhood_stamp(job) is not None:
     return
-  state = _trained_autoencoder(job)
+  refined = job.refined
+  params = refined.params if refined else _trained_autoencoder(job).params
   if distributed.is_primary():
-    _write_neighborhood(job, state.params)
+    _write_neighborhood(job, params)
   distributed.barrier('neighbourhood written')
 
 
 def _trained_autoencoder(job: Job) -> TrainState:
-  """What yields y: trained, or fitted if it is a closed form."""
+  """What yields y where no earlier run does: trained, or fitted."""
   folder = tables.neighborhood_folder(job) / 'autoencoder'
   method, run = job.autoencoder, job.autoencoder_run
   what = (job, run, method, job.autoencoder_optimizer)
@@ -86,7 +87,7 @@ def _features(job: Job, params: dict) -> Iterator[np.ndarray]:
   """y of the training videos in blocks, in file order."""
   from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
-  module = job.autoencoder.module
+  module = job.y_module
 
   @jax.jit
   def features(params, frames):

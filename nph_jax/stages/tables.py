@@ -27,11 +27,12 @@ def neighborhood_key(job: Job) -> str:
   """A hash of all that the stored neighbourhood was made from."""
   section = job.config.neighborhood.to_dict()
   run = dataclasses.asdict(job.autoencoder_run)
-  del section['dir'], run['checkpoint_every'], run['log_every']
+  del section['dir'], section['run']
+  del run['checkpoint_every'], run['log_every']
   made_from = {
     'data': job.dataset.key,
     'neighborhood': section,
-    'autoencoder': repr(job.autoencoder.module),
+    'autoencoder': repr(job.y_module),
     'run': run,
   }
   text = json.dumps(made_from, sort_keys=True)

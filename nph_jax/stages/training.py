@@ -72,8 +72,10 @@ def trained_state(job: Job) -> TrainState:
   return _restore(job.workdir.checkpoints, like, 'train')
 
 
-def autoencoder_params(job: Job) -> dict:
-  """The trained autoencoder's parameters; UserError if there are none."""
+def y_params(job: Job) -> dict:
+  """The parameters of what yields y; UserError if it is not trained."""
+  if job.refined:
+    return job.refined.params
   like = functools.partial(
     initial_state,
     job,
