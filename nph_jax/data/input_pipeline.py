@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,10 +17,11 @@ from nph_jax import errors
 from nph_jax.data.quiet_tensorflow import tf
 from nph_jax.data.video_dataset import Split
 
-# Batches in the making and ready: bounds the memory (27 MB for 128 videos of
-# 25 x 4096), where tf.data's own tuning would take half of the machine's.
-_PARALLEL = 2
-_PREFETCH = 4
+# Batches in the making and ready. A batch of 128 videos of 25 x 4096 has 27 MB
+# and is several copies of itself on its way; tf.data's own tuning would fill
+# half of the machine's memory. On two cores one at a time is fast enough.
+_PARALLEL = max(1, (os.cpu_count() or 1) // 2)
+_PREFETCH = 2
 _CACHE_BLOCK = 256
 _TRAIN_KEYS = ('frames', 'index')
 _EVALUATION_KEYS = ('frames', 'labels', 'index', 'digest')
