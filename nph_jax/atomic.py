@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not at all."""
+"""Files that are wholly there or not at all, and the lock of one writer."""
 
 from __future__ import annotations
 
@@ -47,3 +47,33 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
   """Writes `value` to `path` atomically, as indented JSON."""
   write_text(path, json.dumps(value, indent=2) + '\n')
+
+
+def lock(path: str | os.PathLike[str]) -> int | None:
+  """Takes the lock that the file `path`, made if need be, stands for.
+
+  The system gives it back when the process ends, however it ends.
+
+  Returns:
+    A file descriptor, to be closed; None where another process has the lock.
+
+  Raises:
+    UserError: this system has no such locks.
+    OSError: the file cannot be made or locked.
+  """
+  try:
+    import fcntl  # here, for the sake of --help on other systems
+  except ImportError as error:
+    raise errors.UserError(
+      f'{path}: files cannot be locked on this system; use Linux or macOS.'
+    ) from error
+  descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    os.close(descriptor)
+    return None
+  except BaseException:
+    os.close(descriptor)
+    raise
+  return descriptor

@@ -13,11 +13,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from nph_jax import errors
 
 TOKEN_VARIABLE = 'NPH_TOKEN'
-BACKBONES = ('efficientnet_lite0', 'vgg16')
 _MISSING = "{} is not installed; run pip install 'nph-jax[serve]'."
 _GRACE_SECONDS = 30
 
@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
   add('--port', type=_port, default=8000, help='0 for any free one')
   add(
     '--backbone',
-    choices=BACKBONES,
-    help='for uploaded videos; by default what the index was extracted with',
+    help='for uploaded videos, as of `python -m nph_jax.extract`; by default '
+    'what the index was extracted with',
   )
   add('--weights', help='weights file of the backbone')
   add(
@@ -69,10 +69,9 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-  port = int(text)
-  if not 0 <= port < 1 << 16:
-    raise ValueError
-  return port
+  if not (text.isdecimal() and int(text) < 1 << 16):
+    raise argparse.ArgumentTypeError(f'{text!r} is none; expected 0 to 65535')
+  return int(text)
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -93,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     UserError: any bad flag or file, or a package that is missing.
   """
   flags = _parser().parse_args(argv)
+  if flags.backbone is not None:
+    from nph_jax.extraction import backbones  # slow; --help needs it not
+
+    backbones.find(flags.backbone)
   token = _token(flags.token_file)
   listening = _listen(flags.host, flags.port)
   with listening:
@@ -106,18 +109,22 @@ def main(argv: Sequence[str] | None = None) -> None:
       address = _address(flags.host, listening)
       print(f'{words}\nopen {address}', flush=True)
       _warn_if_open(flags.host, token)
-      # The end by a signal is this program's way to end, not a failure of it.
-      for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-      config = uvicorn.Config(
-        app,
-        log_level='warning',
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-      )
-      uvicorn.Server(config).run(sockets=[listening])
+      _serve(uvicorn, app, listening)
   print('stopped.', flush=True)
+
+
+def _serve(uvicorn: Any, app: Any, listening: socket.socket) -> None:
+  # The end by a signal is this program's way to end, not a failure of it.
+  for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: None)
+  config = uvicorn.Config(
+    app,
+    log_level='warning',
+    access_log=False,
+    server_header=False,
+    timeout_graceful_shutdown=_GRACE_SECONDS,
+  )
+  uvicorn.Server(config).run(sockets=[listening])
 
 
 def _setup(flags: argparse.Namespace, token: str | None):
@@ -176,9 +183,11 @@ def _listen(host: str, port: int) -> socket.socket:
   family = socket.AF_INET6 if ':' in host else socket.AF_INET
   try:
     return socket.create_server((host, port), family=family, backlog=1024)
-  except OSError as error:
+  # UnicodeError: of a name that no host can have.
+  except (OSError, UnicodeError) as error:
+    reason = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'--host={host} --port={port}: cannot be listened at ({error.strerror}); '
+      f'--host={host} --port={port}: cannot be listened at ({reason}); '
       'give another port, or 0 for any free one.'
     ) from error
 

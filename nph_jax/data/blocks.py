@@ -16,6 +16,8 @@ import numpy as np
 from nph_jax import errors
 
 KEY = 'feats'
+# Of the file beside them that has a JSON object for each video.
+MANIFEST_SUFFIX = '.manifest.jsonl'
 _HDF5_SUFFIXES = ('.h5', '.hdf5')
 _HALF_MAX = float(np.finfo(np.float16).max)
 

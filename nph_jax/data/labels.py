@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -122,3 +123,26 @@ def read_labels(paths: Sequence[str]) -> np.ndarray:
     UserError: as read_shards.
   """
   return np.concatenate(read_shards(paths))
+
+
+def read_names(path: str) -> list[str]:
+  """Returns the names of the label columns, in order.
+
+  Args:
+    path: a JSON list.
+
+  Raises:
+    UserError: the file is missing, unreadable, or no list of names.
+  """
+  try:
+    names = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+  except (OSError, ValueError, RecursionError) as error:
+    raise errors.UserError(
+      f'{path}: cannot be read ({error}); expected a JSON list of the names of '
+      'the labels.'
+    ) from error
+  if not isinstance(names, list) or not all(isinstance(x, str) for x in names):
+    raise errors.UserError(
+      f'{path}: expected a JSON list of the names of the labels.'
+    )
+  return names

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.data import labels
 
 SUFFIXES = ('.mp4', '.avi', '.webm', '.mkv', '.mov')
 
@@ -128,7 +128,11 @@ def label_names(videos: Sequence[Video], given: str | None) -> list[str]:
   found = {label_of(video): video for video in videos}
   if given is None:
     return sorted(found)
-  names = _read_names(given)
+  names = labels.read_names(given)
+  if len(set(names)) != len(names):
+    raise errors.UserError(
+      f'{given}: expected a JSON list of names, each once.'
+    )
   for label in sorted(found.keys() - set(names)):
     raise errors.UserError(
       f'{given}: lacks the label {label!r} of {found[label].path}; add it, or '
@@ -137,29 +141,10 @@ def label_names(videos: Sequence[Video], given: str | None) -> list[str]:
   return names
 
 
-def _read_names(path: str) -> list[str]:
-  try:
-    names = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
-  except (OSError, ValueError) as error:
-    raise errors.UserError(
-      f'--label_names={path}: cannot be read ({error}); expected a JSON list '
-      'of names.'
-    ) from error
-  if (
-    not isinstance(names, list)
-    or not all(isinstance(name, str) for name in names)
-    or len(set(names)) != len(names)
-  ):
-    raise errors.UserError(
-      f'--label_names={path}: expected a JSON list of names, each once.'
-    )
-  return names
-
-
-def multi_hot(labels: Sequence[Sequence[str]], names: list[str]) -> np.ndarray:
+def multi_hot(videos: Sequence[Sequence[str]], names: list[str]) -> np.ndarray:
   """Labels of every video as uint8 [N, names] in {0, 1}."""
   columns = {name: column for column, name in enumerate(names)}
-  array = np.zeros((len(labels), len(names)), np.uint8)
-  for row, own in zip(array, labels):
+  array = np.zeros((len(videos), len(names)), np.uint8)
+  for row, own in zip(array, videos):
     row[[columns[label] for label in own]] = 1
   return array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +34,23 @@ def crops(frames: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
   return np.stack([done[id(frame)] for frame in frames])
 
 
-def _crop(frame: np.ndarray) -> np.ndarray:
+def import_pillow() -> Any:
+  """The module PIL.Image.
+
+  Raises:
+    UserError: Pillow is not installed.
+  """
   try:
     from PIL import Image
   except ImportError as error:
     raise errors.UserError(
       "frames are resized by Pillow: pip install 'nph-jax[video]'."
     ) from error
+  return Image
+
+
+def _crop(frame: np.ndarray) -> np.ndarray:
+  image = import_pillow()
   height, width = frame.shape[:2]
   short = min(height, width)
   if max(height, width) > _MAX_RATIO * short:
@@ -49,7 +60,7 @@ def _crop(frame: np.ndarray) -> np.ndarray:
     )
   wide, high = SHORTER_SIDE * width // short, SHORTER_SIDE * height // short
   left, top = round((wide - CROP) / 2), round((high - CROP) / 2)
-  resized = Image.fromarray(frame).resize(
-    (wide, high), Image.Resampling.BICUBIC
+  resized = image.fromarray(frame).resize(
+    (wide, high), image.Resampling.BICUBIC
   )
   return np.asarray(resized.crop((left, top, left + CROP, top + CROP)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from nph_jax import errors
 from nph_jax.data import progress
 from nph_jax.extraction import (
   backbones,
   files,
+  images,
   output,
   store,
   tasks,
@@ -75,11 +78,8 @@ def run(options: Options) -> Summary:
   names = None
   if options.labels:
     names = files.label_names(all_videos, options.label_names)
-  videos = files.shard(all_videos, *options.shard)
-  row_shape = (
-    options.num_frames,
-    backbones.find(options.backbone).feature_dim,
-  )
+  videos = _shard(options.shard, all_videos)
+  row_shape = options.num_frames, backbones.find(options.backbone).feature_dim
   stamp = _stamp(options, videos, names)
   folder = output.beside(options.out, '.partial')
   finished = output.finished_stamp(options.out)
@@ -95,6 +95,19 @@ def run(options: Options) -> Summary:
       output.write(options.out, partial, stamp, names)
     store.remove(folder)
     return Summary(partial.num_rows, row_shape, skipped)
+
+
+def _shard(
+  shard: tuple[int, int], videos: Sequence[files.Video]
+) -> list[files.Video]:
+  number, total = shard
+  own = files.shard(videos, number, total)
+  if not own:
+    raise errors.UserError(
+      f'--shard={number}/{total}: holds no video, as there are {len(videos)} '
+      'in all; use fewer shards.'
+    )
+  return own
 
 
 def _stamp(
@@ -127,7 +140,9 @@ def _extract(
   left = videos[len(partial.records) :]
   if not left:
     return
+  # Else every video would be skipped for the want of a package.
   video_file.import_av()
+  images.import_pillow()
   backbone = backbones.create(
     options.backbone, options.weights, options.precision
   )
@@ -138,9 +153,10 @@ def _extract(
     ahead=2 * options.batch_size + options.num_workers,
     time_limit=options.time_limit,
   )
-  with progress.bar(
+  bar = progress.bar(
     'extracting', len(videos), 'video', initial=len(partial.records)
-  ) as bar:
+  )
+  with contextlib.closing(results), bar:
     for start in range(0, len(left), options.batch_size):
       group = left[start : start + options.batch_size]
       decoded = [next(results) for _ in group]

@@ -50,7 +50,7 @@ def write(
   """
   good = [record for record in partial.records if store.ERROR not in record]
   bad = [record for record in partial.records if store.ERROR in record]
-  _write_lines(beside(out, '.manifest.jsonl'), good)
+  _write_lines(beside(out, blocks.MANIFEST_SUFFIX), good)
   if bad:
     _write_lines(beside(out, '.skipped.jsonl'), bad)
   else:

@@ -8,7 +8,7 @@ lines that are there are true.
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import json
 import os
 import pathlib
@@ -22,6 +22,7 @@ from nph_jax import atomic, errors
 
 # The key of the reason in the record of a video that was skipped.
 ERROR = 'error'
+_ROWS, _RECORDS = 'rows.f16', 'records.jsonl'
 
 
 class Partial:
@@ -54,15 +55,15 @@ class Partial:
     self._folder, self._stamp, self._row_shape = folder, stamp, row_shape
     self._stamp_path = folder / 'flags.json'
     folder.mkdir(parents=True, exist_ok=True)
-    self._lock = _lock(folder)
-    try:
+    with contextlib.ExitStack() as stack:
+      stack.callback(os.close, _lock(folder))
       self._check_stamp()
-      self._rows = open(folder / 'rows.f16', 'ab+', buffering=0)
-      self._lines = open(folder / 'records.jsonl', 'ab+', buffering=0)
+      self._rows, self._lines = (
+        stack.enter_context(open(folder / name, 'ab+', buffering=0))
+        for name in (_ROWS, _RECORDS)
+      )
       self.records = self._recover(group)
-    except BaseException:
-      self._lock.close()
-      raise
+      self._closing = stack.pop_all()
 
   def __enter__(self) -> Partial:
     return self
@@ -71,8 +72,7 @@ class Partial:
     # A run that failed before its first result leaves nothing behind.
     if not self._stamp_path.exists():
       remove(self._folder)
-    for file in (self._rows, self._lines, self._lock):
-      file.close()
+    self._closing.close()
 
   @property
   def num_rows(self) -> int:
@@ -102,7 +102,7 @@ class Partial:
   def rows(self) -> np.ndarray:
     """All features, float16 [num_rows, M, L], mapped from the disk."""
     shape = (self.num_rows, *self._row_shape)
-    return np.memmap(self._folder / 'rows.f16', np.float16, 'r', shape=shape)
+    return np.memmap(self._folder / _ROWS, np.float16, 'r', shape=shape)
 
   def _check_stamp(self) -> None:
     if self._stamp_path.exists():
@@ -117,6 +117,11 @@ class Partial:
     records = [json.loads(line) for line in lines]
     self._lines.truncate(sum(map(len, lines)))
     num_rows = sum(ERROR not in record for record in records)
+    if self._rows.seek(0, os.SEEK_END) < num_rows * self._row_bytes:
+      raise errors.UserError(
+        f'{self._folder}: {_ROWS} was shortened; delete the folder to begin '
+        'anew.'
+      )
     self._rows.truncate(num_rows * self._row_bytes)
     return records
 
@@ -142,22 +147,19 @@ def check_stamp(
 def remove(folder: pathlib.Path) -> None:
   """Deletes a store, if there is one, so that no moment leaves half of one."""
   if folder.exists():
-    (folder / 'records.jsonl').unlink(missing_ok=True)
+    (folder / _RECORDS).unlink(missing_ok=True)
     shutil.rmtree(folder)
 
 
-def _lock(folder: pathlib.Path) -> BinaryIO:
-  """Holds the folder until closed; a killed process lets go of it."""
-  file = open(folder / 'lock', 'wb')
-  try:
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError as error:
-    file.close()
+def _lock(folder: pathlib.Path) -> int:
+  """Holds the folder until closed."""
+  lock = atomic.lock(folder / 'lock')
+  if lock is None:
     raise errors.UserError(
       f'{folder}: another process is writing this extraction; wait for it, or '
       'give another --out.'
-    ) from error
-  return file
+    )
+  return lock
 
 
 def _write(file: BinaryIO, content: bytes) -> None:

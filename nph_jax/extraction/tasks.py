@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nph_jax import errors
 from nph_jax.extraction import backbones, decoding
 
 _READ_BYTES = 4 << 20
@@ -46,7 +47,10 @@ def decode(task: Task) -> Decoded:
     UserError: it is no video, or a damaged one.
   """
   sampled = decoding.sample_frames(task.path, task.num_frames)
-  batch = backbones.find(task.backbone).preprocess(sampled.frames)
+  try:
+    batch = backbones.find(task.backbone).preprocess(sampled.frames)
+  except errors.UserError as error:  # which knows the frames alone
+    raise errors.UserError(f'{task.path}: {error}') from error
   facts = {
     'duration': round(sampled.duration, _DECIMALS),
     'frame_times': [round(x, _DECIMALS) for x in sampled.times.tolist()],

@@ -52,7 +52,7 @@ class VideoIndex(reader.Reader):
     Args:
       directory: the folder.
       num_bits: K, a multiple of 8.
-      engine: of records.ENGINES.
+      engine: of indexing.ENGINES.
       bundle_digest: of the hasher that makes its codes, `Hasher.digest`.
       keep_relaxed: keep t, two bytes a bit, for re-ranking.
       uri: of Milvus: a file, or a server's address; in the folder if None.

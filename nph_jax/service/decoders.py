@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import logging
 import multiprocessing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from nph_jax import errors
 from nph_jax.service import decoding_process, limits, messages, problems
 
+_LOG = logging.getLogger('uvicorn.error')
 _START_SECONDS = 180.0
 
 
@@ -56,7 +58,7 @@ class Decoder:
   def __exit__(self, *_: object) -> None:
     # A job that still runs ends with its process, not the other way round.
     self._process.kill()
-    self._thread.shutdown()
+    self._thread.shutdown(cancel_futures=True)
     self._kill()
 
   async def run(
@@ -67,13 +69,13 @@ class Decoder:
     Raises:
       UserError: the file is at fault, in the decoder's own words.
       Problem: status 422, it took too long, too much memory, or the process
-        died of it.
+        died of it; 503, there is no process at the moment.
     """
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(self._thread, self._do, job)
 
   def _do(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    self._wait_until_ready()
+    self._wait_for_a_process()
     try:
       self._connection.send_bytes(messages.pack(job))
       if not self._connection.poll(self._seconds):
@@ -87,6 +89,19 @@ class Decoder:
     if 'error' in fields:
       raise errors.UserError(str(fields['error']))
     return fields, blobs
+
+  def _wait_for_a_process(self) -> None:
+    if self._connection.closed:  # the last one did not start
+      self._start()
+    try:
+      self._wait_until_ready()
+    except errors.UserError as error:
+      _LOG.error('the decoding process did not start: %s', error)
+      raise problems.Problem(
+        503,
+        'The service cannot decode videos at the moment; its own log says why.',
+        {'Retry-After': '60'},
+      ) from error
 
   def _replaced(self, why: str) -> problems.Problem:
     self._kill()

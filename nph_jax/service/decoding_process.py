@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import pathlib
 import re
-import resource
 import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -38,13 +37,12 @@ def main(
   """
   # Ctrl-C reaches every process of a terminal; the service ends this one.
   signal.signal(signal.SIGINT, signal.SIG_IGN)
-  resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
   try:
     handle = load(*arguments)
   except errors.UserError as error:
     connection.send_bytes(messages.pack({'error': str(error)}))
     return
-  _limit_memory(memory_bytes)
+  _limit(memory_bytes)
   connection.send_bytes(messages.pack({}))
   while True:
     try:
@@ -66,11 +64,15 @@ def _answer(handle: Handler, job: dict[str, Any]) -> bytes:
     return messages.pack({'memory': True})
 
 
-def _limit_memory(more: int) -> None:
-  """Allows `more` bytes of data on top of what there is already."""
+def _limit(more: int) -> None:
+  """Allows `more` bytes on top of what there is already; no core dumps."""
+  import resource  # not on Windows, where nothing of this module runs
+
+  resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+  status = pathlib.Path('/proc/self/status')
+  if not status.exists():  # not Linux, where alone this limit is kept
+    return
   # Not the address space, of which libraries reserve far more than they use.
-  found = re.search(
-    r'^VmData:\s+(\d+) kB', pathlib.Path('/proc/self/status').read_text(), re.M
-  )
+  found = re.search(r'^VmData:\s+(\d+) kB', status.read_text(), re.M)
   limit = 1024 * int(found[1]) + more if found else resource.RLIM_INFINITY
   resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -34,6 +34,7 @@ _HEADERS = {
 }
 # Else the server would read the rest of the body, however long that is.
 _HANG_UP = (408, 413)
+_SMALL_BYTES = 64 << 10
 
 
 class Token:
@@ -101,7 +102,8 @@ class Guard:
       if refusal is not None:
         await refusal(scope, receive, marked_send)
       else:
-        await self._app(scope, self._counted(receive), marked_send)
+        counted = self._counted(receive, scope['path'])
+        await self._app(scope, counted, marked_send)
     finally:
       self._observe(scope, status, time.perf_counter() - start)
 
@@ -119,23 +121,27 @@ class Guard:
     # A page of another site can make a browser send, but not hide its origin.
     origin = headers.get('origin')
     if scope['method'] not in ('GET', 'HEAD', 'OPTIONS') and origin:
-      if parse.urlsplit(origin).netloc != headers.get('host'):
+      if _host(origin) != headers.get('host'):
         return problems.answer(403, 'Pages of other sites may not send here.')
-    length = headers.get('content-length', '0')
-    if length.isdecimal() and int(length[:20]) > self._upload_bytes:
-      return problems.answer(413, too_large(self._upload_bytes))
+    length, limit = headers.get('content-length', '0'), self._limit(path)
+    if length.isdecimal() and int(length[:20]) > limit:
+      return problems.answer(413, too_large(limit))
     return None
 
-  def _counted(self, receive: Any) -> Any:
+  def _limit(self, path: str) -> int:
+    """Bytes of a body; few where nobody has shown a token yet."""
+    return _SMALL_BYTES if path == '/session' else self._upload_bytes
+
+  def _counted(self, receive: Any, path: str) -> Any:
     """`receive` that stops at the limit, also where no length was announced."""
-    arrived = 0
+    arrived, limit = 0, self._limit(path)
 
     async def counted() -> Any:
       nonlocal arrived
       message = await receive()
       arrived += len(message.get('body', b''))
-      if arrived > self._upload_bytes:
-        raise problems.Problem(413, too_large(self._upload_bytes))
+      if arrived > limit:
+        raise problems.Problem(413, too_large(limit))
       return message
 
     return counted
@@ -147,6 +153,13 @@ class Guard:
     method = scope['method'] if route != 'other' else 'other'
     self._metrics.requests.labels(method, route, str(status)).inc()
     self._metrics.seconds.labels(method, route).observe(seconds)
+
+
+def _host(origin: str) -> str:
+  try:
+    return parse.urlsplit(origin).netloc
+  except ValueError:  # of an address with half a bracket
+    return ''
 
 
 def too_large(limit: int) -> str:

@@ -74,6 +74,8 @@ class Gallery:
         )
         made = Pictures(thumbnail, preview)
       except (errors.UserError, problems.Problem) as error:
+        if isinstance(error, problems.Problem) and error.status == 503:
+          raise  # no fault of the video: not remembered
         _LOG.warning('no pictures of video %d: %s', id, error)
         made = Pictures()
     self._keep(id, made)

@@ -25,6 +25,8 @@ _FILES = {
   )
 }
 _NO_CACHE = {'Cache-Control': 'no-cache'}
+# Those that ask the index are no coroutines: while it is searched or compacted
+# they would keep all others waiting.
 
 
 @router.get('/', include_in_schema=False)
@@ -46,7 +48,7 @@ async def static(name: str) -> responses.FileResponse:
 
 
 @router.get('/index', tags=['search'])
-async def index(service: Access) -> dict[str, Any]:
+def index(service: Access) -> dict[str, Any]:
   """What is searched, and what may be asked of it."""
   manifest = service.hasher.manifest
   return {
@@ -70,7 +72,7 @@ async def index(service: Access) -> dict[str, Any]:
 
 
 @router.get('/healthz', tags=['operation'])
-async def healthz(service: Access) -> dict[str, Any]:
+def healthz(service: Access) -> dict[str, Any]:
   """Whether the service answers; needs no token."""
   return {'status': 'ok', 'size': len(service.index)}
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any
 
 import fastapi
 from fastapi import responses
 
 from nph_jax.service import containers, pictures, problems, views
+from nph_jax.service import service as service_lib
 from nph_jax.service.app_state import Access, Id, read_body
 from nph_jax.service.routes_search import BODY
 
 router = fastapi.APIRouter(tags=['videos'])
 
 _PAGE = 200
+_DIGITS = re.compile('[0-9]{0,18}')
 _KEEP = {'Cache-Control': 'private, max-age=3600'}
 
 
@@ -30,15 +33,21 @@ async def browse(
 
   `next` is the `start_after` of the page that follows, null on the last one.
   """
-  items = await asyncio.to_thread(
-    service.index.items, start_after=start_after, limit=limit + 1
-  )
+  items, total = await asyncio.to_thread(_page, service, start_after, limit)
   shown = items[:limit]
   return {
     'videos': [views.video(service, id, metadata) for id, metadata in shown],
     'next': shown[-1][0] if len(items) > limit else None,
-    'total': len(service.index),
+    'total': total,
   }
+
+
+def _page(
+  service: service_lib.Service, start_after: int, limit: int
+) -> tuple[list[tuple[int, dict[str, Any]]], int]:
+  """One video more than the page has, and how many there are in all."""
+  items = service.index.items(start_after=start_after, limit=limit + 1)
+  return items, len(service.index)
 
 
 @router.post('/videos', status_code=201, openapi_extra=BODY)
@@ -93,7 +102,7 @@ def _check_range(wanted: str, size: int) -> None:
   """Refuses in JSON what FileResponse would refuse in its own words."""
   for part in wanted.removeprefix('bytes=').split(','):
     first, dash, last = part.strip().partition('-')
-    whole = all(number.isdecimal() for number in (first, last) if number)
+    whole = all(_DIGITS.fullmatch(number) for number in (first, last))
     if not (wanted.startswith('bytes=') and dash and whole and first + last):
       raise problems.Problem(400, 'Range: expected bytes=FIRST-LAST.')
     if first and last and int(last) < int(first):

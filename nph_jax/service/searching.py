@@ -106,7 +106,10 @@ class Searching:
         **options,
       )
     except errors.UserError as error:
-      return [error] * len(queries)
+      if len(queries) == 1:
+        return [error]
+      # One of them may be at fault, for which the others shall not pay.
+      return [answer for query in queries for answer in self._search([query])]
     return [hits[: query.k] for query, hits in zip(queries, found, strict=True)]
 
 

@@ -24,6 +24,9 @@ from nph_jax.service import (
 _RESERVED = frozenset(
   ('backbone', 'duration', 'frame_times', 'hash', 'path', 'stored')
 )
+# What a UserError follows from where the caller is at fault; else the machine
+# is: a full disk, or a Milvus that is away.
+_OF_VALUES = (type(None), TypeError, ValueError, RecursionError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,13 +102,15 @@ class Service:
     try:
       return await asyncio.to_thread(self.index.get, id)
     except errors.UserError as error:
-      raise _unknown(id) from error
+      # Without another error behind it, it is that there is no such id.
+      unknown = error.__cause__ is None
+      raise (_unknown(id) if unknown else self._problem(error)) from error
 
   async def search(self, query: searching.Query) -> list[Any]:
     """Hits, nearest first, found together with those of whoever else waits.
 
     Raises:
-      Problem: status 422, the index cannot search that way.
+      Problem: status 422, the index cannot search that way; 503, or not now.
     """
     try:
       return await self.searching.submit(query)
@@ -152,7 +157,11 @@ class Service:
   async def remove(self, id: int) -> None:
     """Removes a video and what the service kept of it; a Problem if none."""
     _, _, metadata = await self.record(id)
-    if not await asyncio.to_thread(self.index.remove, [id]):
+    try:
+      removed = await asyncio.to_thread(self.index.remove, [id])
+    except errors.UserError as error:
+      raise self._problem(error) from error
+    if not removed:
       raise _unknown(id)
     self.gallery.forget(id)
     await asyncio.to_thread(self.videos.drop, metadata)
@@ -166,7 +175,9 @@ class Service:
 
   def _problem(self, error: errors.UserError) -> problems.Problem:
     names = {self.directory: 'the index'}
-    return problems.Problem(422, problems.without_paths(error, names))
+    callers = isinstance(error.__cause__, _OF_VALUES)
+    sentence = problems.without_paths(error, names)
+    return problems.Problem(422 if callers else 503, sentence)
 
 
 def _unknown(id: int) -> problems.Problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -81,16 +82,7 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     viewer = _viewer(setup, metrics, stack)
     _warm_up(hasher)
     gate = limits.Gate(setup.bounds.concurrency, 'searches and additions')
-
-    def batcher(step: str, run: Any) -> batching.Batcher:
-      return batching.Batcher(
-        run,
-        max_batch=setup.bounds.batch,
-        max_wait=setup.bounds.wait_seconds,
-        observe=metrics.batch_sizes.labels(step).observe,
-        coming=lambda: gate.inside,
-      )
-
+    batcher = functools.partial(_batcher, setup.bounds, metrics, gate)
     made = service_lib.Service(
       index,
       hasher,
@@ -108,6 +100,22 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='nph-'))
     app = app_lib.create(made, setup.token, pathlib.Path(folder), metrics)
     yield app, _words(made)
+
+
+def _batcher(
+  bounds: limits.Limits,
+  metrics: metrics_lib.Metrics,
+  gate: limits.Gate,
+  step: str,
+  run: Any,
+) -> batching.Batcher:
+  return batching.Batcher(
+    run,
+    max_batch=bounds.batch,
+    max_wait=bounds.wait_seconds,
+    observe=metrics.batch_sizes.labels(step).observe,
+    coming=lambda: gate.inside,
+  )
 
 
 def _words(made: service_lib.Service) -> str:

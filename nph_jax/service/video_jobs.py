@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nph_jax import errors
+from nph_jax.extraction import images, video_file
 from nph_jax.service import decoding_process
 
 _PICTURE_SIZE = 320  # longer side, pixels
@@ -28,7 +29,8 @@ def load(
   Raises:
     UserError: a package or the weights are missing, or the width is another.
   """
-  _check_packages()
+  video_file.import_av()
+  images.import_pillow()
   network = _network(backbone, weights, feature_dim) if backbone else None
 
   def handle(job: dict[str, Any]) -> tuple[dict[str, Any], Sequence[bytes]]:
@@ -37,16 +39,6 @@ def load(
     return _pictures(job['path'])
 
   return handle
-
-
-def _check_packages() -> None:
-  try:
-    import av  # noqa: F401
-    from PIL import Image  # noqa: F401
-  except ImportError as error:
-    raise errors.UserError(
-      f"{error.name} is not installed; run pip install 'nph-jax[video]'."
-    ) from error
 
 
 def _network(
@@ -119,8 +111,6 @@ def _preview(frames: Sequence[Any]) -> bytes:
 
 
 def _picture(frame: Any, size: int) -> Any:
-  from PIL import Image
-
-  picture = Image.fromarray(frame)
+  picture = images.import_pillow().fromarray(frame)
   picture.thumbnail((size, size))
   return picture

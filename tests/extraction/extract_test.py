@@ -1,6 +1,7 @@
 """The command: clips in, files out that nph_jax itself reads."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from extract_runs import FRAMES, WIDTH, contents, run
 
 from nph_jax import errors, extract
 from nph_jax.data import blocks, labels, sources, spec
+from nph_jax.extraction import tasks
 
 
 def read_lines(path):
@@ -154,3 +156,23 @@ def test_missing_weights_leave_nothing(videos, tmp_path):
       ]
     )
   assert not list(tmp_path.iterdir())
+
+
+def test_a_shard_without_videos(videos, tmp_path):
+  with pytest.raises(errors.UserError, match='--shard=0/11: holds no video'):
+    extract.main(
+      [f'--videos={videos}', f'--out={tmp_path / "f.h5"}', '--shard=0/11']
+    )
+
+
+def test_without_pillow_no_video_is_skipped(videos, tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'PIL', None)
+  with pytest.raises(errors.UserError, match=r"'nph-jax\[video\]'"):
+    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}'])
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_video_too_narrow_is_named(clip, tmp_path):
+  path = clip(tmp_path / 'strip.mkv', 2, size=(2, 400))
+  with pytest.raises(errors.UserError, match=f'^{path}: frames of 400 x 2'):
+    tasks.decode(tasks.Task(str(path), 'vgg16', 2))

@@ -107,3 +107,11 @@ def test_one_writer_at_a_time(tmp_path):
   process.join()
   process.close()
   fill(tmp_path / 'a', range(1))
+
+
+def test_rows_that_were_shortened_are_no_zeros(tmp_path):
+  fill(tmp_path / 'a', range(2))
+  rows = tmp_path / 'a' / 'rows.f16'
+  rows.write_bytes(rows.read_bytes()[:-1])
+  with pytest.raises(errors.UserError, match='rows.f16 was shortened'):
+    open_store(tmp_path / 'a')

@@ -1,5 +1,7 @@
 """faiss' approximate engines: true distances, order, and recall."""
 
+import shutil
+
 import index_cases
 import numpy as np
 import pytest
@@ -110,3 +112,18 @@ def test_the_snapshot_is_caught_up_with(tmp_path, values):
     with VideoIndex.open(tmp_path / 'ix') as index:
       found = index.search_arrays(values[:9], 200)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_snapshot_ahead_of_the_store_is_dropped(tmp_path, engine, values):
+  """As where all else was copied back from a backup."""
+  with create(tmp_path / 'ix', engine) as index:
+    index.add(values[:100], None)
+  shutil.copytree(tmp_path / 'ix', tmp_path / 'backup')
+  with VideoIndex.open(tmp_path / 'ix') as index:
+    index.add(values[100:200], None)
+  for path in (tmp_path / 'ix').glob('engine.*'):
+    shutil.copy(path, tmp_path / 'backup')
+  with VideoIndex.open(tmp_path / 'backup') as index:
+    found = index.search_arrays(values[100:110], 100)[1]
+    assert found.max() == 99

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+BITS = 16
+
 
 def clustered(number, num_bytes, seed=0, centres=20):
   """Codes near some centres, uint8 [number, num_bytes]: many near and ties."""
@@ -45,3 +47,15 @@ def nearest(queries, codes, ids, k):
 
 def pairs(hits):
   return [[(hit.distance, hit.id) for hit in result] for result in hits]
+
+
+def codes(number=90, seed=0):
+  return clustered(number, BITS // 8, seed)
+
+
+def assert_nearest(index, queries, values, ids, k):
+  distances, found = index.search_arrays(queries, k)
+  assert distances.dtype == np.int32 and found.dtype == np.int64
+  expected = nearest(queries, values, ids, k)
+  np.testing.assert_array_equal(distances, expected[0])
+  np.testing.assert_array_equal(found, expected[1])

@@ -11,35 +11,16 @@ import index_cases
 import numpy as np
 import pytest
 import scipy.io
+from index_cli_cases import build, write_manifest
 
-from nph_jax import errors, index, index_commands
-from nph_jax.export import bundle, load_hasher
+from nph_jax import errors
+from nph_jax.export import load_hasher
+from nph_jax.index import __main__ as index
+from nph_jax.index import commands
 from nph_jax.retrieval.video_index import VideoIndex
 
 ROOT = pathlib.Path(__file__).parents[2]
 BITS = linear.NUM_BITS
-
-
-def write_manifest(path, number, start=0):
-  lines = map(json.dumps, index_cases.metadata(number, start))
-  pathlib.Path(path).write_text('\n'.join(lines) + '\n')
-
-
-@pytest.fixture
-def files(tmp_path, monkeypatch):
-  """A bundle, features of 11 videos, their manifest, 9 more as codes."""
-  monkeypatch.chdir(tmp_path)
-  bundle.write(linear.linear_bundle(), pathlib.Path('export'))
-  linear.save_h5('frames.h5', linear.frames(11))
-  write_manifest('frames.manifest.jsonl', 11)
-  np.save('codes.npy', linear.expected(linear.frames(9, seed=1)))
-  return tmp_path
-
-
-def build(*more, features='frames.h5'):
-  index.main(
-    ['build', '--out=ix', '--bundle=export', f'--features={features}', *more]
-  )
 
 
 def results(capsys, *arguments):
@@ -143,7 +124,7 @@ class Cut(Exception):
 
 def cut_after(monkeypatch, blocks):
   """Commits every block, and ends the command when so many are added."""
-  monkeypatch.setattr(index_commands, '_COMMIT', 1)
+  monkeypatch.setattr(commands, '_COMMIT', 1)
   add, calls = VideoIndex.add, []
 
   def limited(self, *args, **kwargs):
@@ -178,9 +159,19 @@ def test_an_interrupted_build_goes_on(files, capsys, monkeypatch, blocks):
     build()
 
 
+def test_features_made_anew_are_not_mixed_with_the_old(files, monkeypatch):
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    build()
+  restore()
+  os.utime('frames.h5', (1, 1))
+  with pytest.raises(errors.UserError, match='an index is there already'):
+    build()
+
+
 def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
   index.main(['build', '--out=ix', '--codes=codes.npy'])
-  monkeypatch.setattr('nph_jax.index_sources._CODES_BLOCK', 4)
+  monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 4)
   restore = cut_after(monkeypatch, 1)
   with pytest.raises(Cut):
     index.main(['add', '--index=ix', '--codes=codes.npy'])
@@ -195,77 +186,6 @@ def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
     stored = np.array([found.get(video)[0] for video in range(20)])
   parts = [codes, codes[:4], codes[:2], codes[4:]]
   np.testing.assert_array_equal(stored, np.concatenate(parts))
-
-
-@pytest.mark.parametrize(
-  ('arguments', 'complaint'),
-  [
-    ('build --out=new', 'one of the arguments --features --codes is required'),
-    ('build --out=new --features=frames.h5', 'need the --bundle'),
-    ('build --out=new --codes=codes.npy --bundle=export', 'leave it out'),
-    ('build --out=new --codes=gone.npy', 'gone.npy: no such file'),
-    ('build --out=new --codes=codes.npy --uri=x', 'engine flat has none'),
-    ('build --out=new --codes=codes.npy --manifest=short', 'of 3 videos, but'),
-    ('build --out=new --codes=codes.npy --manifest=no', 'no: cannot be read'),
-    ('build --out=new --codes=codes.npy --label_names=x', 'give both'),
-    ('build --out=new --bundle=export --features=,', 'names no file'),
-    ('build --out=new --bundle=export --features=thin.h5', '2 frames of width'),
-    ('build --out=export --codes=codes.npy', 'export: holds other files'),
-    ('build --out=ix --codes=codes.npy', 'an index is there already'),
-    ('build --out=codes.npy --codes=codes.npy', 'codes.npy: is a file'),
-    ('build --out=/proc/x --codes=codes.npy', '/proc/x: cannot be written'),
-    ('add --index=gone --codes=codes.npy', 'gone/index.sqlite: is missing'),
-    ('add --index=ix --codes=codes.npy', 'keeps the real-valued t'),
-    ('add --index=ix --codes=wide.npy', 'have 24 bits, but the index'),
-    ('remove --index=ix --ids=1,x', '--ids=1,x: expected whole numbers'),
-    ('remove --index=ix --ids=-1', 'from 0 up'),
-    ('remove --index=ix --ids=99999999999999999999', 'expected whole numbers'),
-    ('search --index=ix --id=40', 'no video with id 40'),
-    ('search --index=ix --id=1 --k=0', 'k: is 0'),
-    ('search --index=ix --id=1 --where=x', '--where x: expected NAME=VALUE'),
-    ('search --index=ix --id=1 --where=x=1', 'no video has metadata of that'),
-    ('search --index=ix --codes=codes.npy --rerank=9', 'needs the real-valued'),
-    ('search --index=ix --codes=wide.npy', 'have 24 bits, but the index'),
-    ('info --index=codes.npy', 'codes.npy/index.sqlite: is missing'),
-    ('find', "invalid choice: 'find'"),
-    ('search --inde=ix', 'required: --index'),
-  ],
-)  # fmt: skip
-def test_mistakes_get_one_sentence(files, arguments, complaint):
-  build()
-  linear.save_h5('thin.h5', linear.frames(3)[..., 1:])
-  np.save('wide.npy', np.zeros((2, 3), np.uint8))
-  write_manifest('short', 3)
-  before = sorted(os.listdir())
-  with pytest.raises(errors.UserError) as caught:
-    index.main(arguments.split())
-  message = str(caught.value)
-  assert complaint in message and '\n' not in message
-  assert message.endswith('.') and sorted(os.listdir()) == before
-
-
-@pytest.mark.parametrize('line', ['{', '[1]', '\x00', '{"a": NaN}'])
-def test_bad_manifests_name_the_line(files, line):
-  write_manifest('bad', 8)
-  with open('bad', 'a') as file:
-    file.write(line)
-  with pytest.raises(errors.UserError, match='bad: line 9|video 8: cannot'):
-    index.main(['build', '--out=new', '--codes=codes.npy', '--manifest=bad'])
-
-
-def test_another_bundle_is_refused(files, monkeypatch):
-  build()
-  other = linear.linear_bundle()
-  kernel = other.parameters['kernel'] + 1
-  changed = bundle.Bundle(other.program, {'kernel': kernel}, other.manifest)
-  bundle.write(changed, pathlib.Path('other'))
-  mine, theirs = (load_hasher(name).digest for name in ('export', 'other'))
-  for command in ('add', 'search'):
-    with pytest.raises(errors.UserError) as caught:
-      index.main(
-        [command, '--index=ix', '--bundle=other', '--features=frames.h5']
-      )
-    assert mine in str(caught.value) and theirs in str(caught.value)
 
 
 def test_from_the_shell(files):
@@ -283,7 +203,8 @@ def test_from_the_shell(files):
   heavy = ('numpy', 'faiss', 'jax', 'sqlite3')
   code = f"""
 import sys
-from nph_jax import errors, index
+from nph_jax import errors
+from nph_jax.index import __main__ as index
 try: index.main(['search'])
 except errors.UserError: sys.exit(str([x for x in {heavy} if x in sys.modules]))
 """

@@ -15,6 +15,7 @@ from nph_jax.retrieval.video_index import VideoIndex
 
 FOLDER = pathlib.Path(__file__).parent
 ROOT = FOLDER.parents[1]
+TOTAL = index_worker.BATCH * index_worker.BATCHES
 
 
 def start(directory, moment, count=0):
@@ -53,7 +54,7 @@ def assert_whole(index, batches):
     (hits,) = index.search(codes[5:6], 3, where=where)
     assert [(hit.id, hit.distance) for hit in hits] == [(first + 5, 0)]
   if number:
-    assert index.jobs() == {'all': (len(index), 2400)}
+    assert index.jobs() == {'all': (len(index), TOTAL)}
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def directory(tmp_path):
   ('moment', 'count', 'there'),
   [
     ('rows written, not synced', 1, 0),
-    ('rows written, not synced', 8, 2),
+    ('rows written, not synced', 11, 2),
     ('rows synced', 9, 2),
     ('metadata about to be written', 2, 1),
     ('metadata written', 2, 1),
@@ -81,7 +82,7 @@ def test_killed_at(directory, moment, count, there):
   assert said <= there
   with VideoIndex.open(directory) as index:
     assert_whole(index, {there})
-    index.add(*index_worker.batch(there), job=('all', (there + 1) * 40, 2400))
+    index.add(*index_worker.batch(there), job=('all', (there + 1) * 40, TOTAL))
     assert_whole(index, {there + 1})
 
 

@@ -1,36 +1,21 @@
 """What callers of an index do wrong: one sentence, and nothing changes."""
 
+import functools
 import sqlite3
 
-import index_cases
 import numpy as np
 import pytest
+from index_cases import BITS, assert_nearest, codes
 
 from nph_jax import errors
 from nph_jax.retrieval.indexing import database, folder
 from nph_jax.retrieval.video_index import VideoIndex
 
-BITS = 16
 T2 = np.ones((2, BITS))
 
 
-def codes(number=90, seed=0):
-  return index_cases.clustered(number, BITS // 8, seed)
-
-
-@pytest.fixture
-def index(tmp_path):
-  """90 videos with metadata and t, ids 0 to 89."""
-  values = codes()
-  with VideoIndex.create(tmp_path / 'ix', BITS, bundle_digest='ab') as index:
-    index.add(values, index_cases.metadata(90), index_cases.relaxed(values))
-    yield index
-
-
-def assert_nearest(index, queries, values, ids, k):
-  found = index.search_arrays(queries, k)
-  expected = index_cases.nearest(queries, values, ids, k)
-  np.testing.assert_array_equal(found, expected)
+def nested(depth):
+  return functools.reduce(lambda inner, _: [inner], range(depth), [])
 
 
 @pytest.mark.parametrize(
@@ -62,6 +47,14 @@ def assert_nearest(index, queries, values, ids, k):
     ),
     (
       lambda i: i.add(codes(1), [{'a': np.nan}], np.ones((1, 16))),
+      'metadata of video 0: cannot be written as JSON',
+    ),
+    (
+      lambda i: i.add(codes(1), [{'a': '\ud800'}], np.ones((1, 16))),
+      'metadata of video 0: cannot be written as JSON',
+    ),
+    (
+      lambda i: i.add(codes(1), [{'a': nested(10_000)}], np.ones((1, 16))),
       'metadata of video 0: cannot be written as JSON',
     ),
     (lambda i: i.add(codes(1), None, np.ones((1, 16)), ids=[7]), 'id 7 is in'),

@@ -16,7 +16,7 @@ import numpy as np
 from nph_jax.retrieval.indexing import catalogue, database, live_index, row_file
 from nph_jax.retrieval.video_index import VideoIndex
 
-BITS, BATCH, BATCHES = 32, 40, 60
+BITS, BATCH, BATCHES = 32, 40, 10_000
 MOMENTS = {
   'rows written, not synced': (row_file.os, 'fsync'),
   'rows synced': (row_file, 'digest'),

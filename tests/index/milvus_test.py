@@ -6,6 +6,7 @@ import sys
 import index_cases
 import numpy as np
 import pytest
+from index_cases import BITS, assert_nearest
 
 from nph_jax import errors
 from nph_jax.retrieval.indexing import milvus, milvus_connection
@@ -16,17 +17,9 @@ pytest.importorskip('milvus_lite')
 # milvus_lite imports pkg_resources, which says that it is on its way out.
 pytestmark = pytest.mark.filterwarnings('ignore::UserWarning')
 
-BITS = 16
 
-
-def codes(number=300, seed=0):
-  return index_cases.clustered(number, BITS // 8, seed)
-
-
-def assert_nearest(index, queries, values, ids, k):
-  found = index.search_arrays(queries, k)
-  expected = index_cases.nearest(queries, values, ids, k)
-  np.testing.assert_array_equal(found, expected)
+def codes():
+  return index_cases.codes(300)
 
 
 def test_equals_brute_force_through_its_life(tmp_path):

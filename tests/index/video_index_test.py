@@ -5,32 +5,11 @@ import threading
 import index_cases
 import numpy as np
 import pytest
+from index_cases import BITS, assert_nearest, codes
 
 from nph_jax import errors
+from nph_jax.retrieval.indexing import database
 from nph_jax.retrieval.video_index import VideoIndex
-
-BITS = 16
-
-
-def codes(number=90, seed=0):
-  return index_cases.clustered(number, BITS // 8, seed)
-
-
-@pytest.fixture
-def index(tmp_path):
-  """90 videos with metadata and t, ids 0 to 89."""
-  values = codes()
-  with VideoIndex.create(tmp_path / 'ix', BITS, bundle_digest='ab') as index:
-    index.add(values, index_cases.metadata(90), index_cases.relaxed(values))
-    yield index
-
-
-def assert_nearest(index, queries, values, ids, k):
-  distances, found = index.search_arrays(queries, k)
-  assert distances.dtype == np.int32 and found.dtype == np.int64
-  expected = index_cases.nearest(queries, values, ids, k)
-  np.testing.assert_array_equal(distances, expected[0])
-  np.testing.assert_array_equal(found, expected[1])
 
 
 @pytest.mark.parametrize('bits', [8, 16, 24, 32, 64, 128])
@@ -117,71 +96,6 @@ def test_a_removed_id_may_be_given_anew(index):
   np.testing.assert_array_equal(index.get(4)[0], code[0])
 
 
-@pytest.mark.parametrize('radius', [0, 2, 16])
-def test_everything_within_a_radius(index, radius):
-  found = index_cases.pairs(index.search(codes()[:6], None, radius=radius))
-  distances, ids = index_cases.nearest(codes()[:6], codes(), range(90), 90)
-  for result, near, video in zip(found, distances, ids):
-    inside = near <= radius
-    assert result == list(zip(near[inside].tolist(), video[inside].tolist()))
-  few = index_cases.pairs(index.search(codes()[:6], 3, radius=radius))
-  assert few == [result[:3] for result in found]
-
-
-def test_a_radius_reaches_deeper_than_the_first_look(tmp_path):
-  same = np.zeros((5000, 1), np.uint8)
-  with VideoIndex.create(tmp_path / 'ix', 8, keep_relaxed=False) as index:
-    index.add(same, None)
-    (hits,) = index.search(same[:1], None, radius=0)
-    assert [hit.id for hit in hits] == list(range(5000))
-
-
-@pytest.mark.parametrize(
-  ('where', 'keeps'),
-  [
-    ({'labels': 'cat'}, lambda video: video % 3 == 1),
-    ({'labels': 'chien perdu'}, lambda video: video % 3 == 2),
-    ({'labels': 'all', 'size': 3}, lambda v: v % 2 and v % 5 == 3),
-    ({'size': '3'}, lambda video: video % 5 == 3),
-    ({'path': 'videos/3.mp4'}, lambda video: video == 3),
-    ({'duration': 0.75}, lambda video: video == 3),
-    ({'path': 'videos'}, lambda video: False),
-  ],
-)
-def test_filters_are_exact(index, where, keeps):
-  ids = np.array([v for v in range(90) if keeps(v)], int)
-  found = index_cases.pairs(index.search(codes()[:5], 8, where=where))
-  distances, expected = index_cases.nearest(codes()[:5], codes()[ids], ids, 8)
-  assert found == [
-    list(zip(*map(np.ndarray.tolist, row))) for row in zip(distances, expected)
-  ]
-
-
-def test_re_ranking_orders_the_nearest_by_cosine(index):
-  relaxed = index_cases.relaxed(codes())
-  queries, query_codes = relaxed[:4] + 0.05, codes()[:4]
-  found = index.search(query_codes, 5, rerank=30, relaxed=queries)
-  _, near = index_cases.nearest(query_codes, codes(), range(90), 30)
-  for hits, query, ids in zip(found, queries, near):
-    cosines = relaxed[ids] @ query / np.linalg.norm(query)
-    cosines /= np.linalg.norm(relaxed[ids], axis=1)
-    best = np.argsort(-cosines)[:5]
-    assert [hit.id for hit in hits] == ids[best].tolist()
-    np.testing.assert_allclose([h.score for h in hits], cosines[best], 1e-5)
-  # Fewer than k are not re-ranked alone: the k nearest are.
-  (few,) = index.search(query_codes[:1], 5, rerank=1, relaxed=queries[:1])
-  assert {hit.id for hit in few} == set(near[0, :5].tolist())
-
-
-def test_equal_cosines_keep_distance_and_id(tmp_path):
-  code = np.array([[0xF0], [0xF0], [0xF1]], np.uint8)
-  with VideoIndex.create(tmp_path / 'ix', 8) as index:
-    index.add(code[[2, 0, 1]], None, np.ones((3, 8)))
-    (hits,) = index.search(code[:1], 3, rerank=3, relaxed=np.ones((1, 8)))
-    assert index_cases.pairs([hits]) == [[(0, 1), (0, 2), (1, 0)]]
-    assert [hit.score for hit in hits] == [1.0] * 3
-
-
 def test_a_reader_follows_the_writer(index, tmp_path):
   with VideoIndex.open(tmp_path / 'ix', read_only=True) as reader:
     index.remove(np.arange(0, 90, 2))
@@ -252,3 +166,15 @@ def test_threads_add_remove_and_search_at_once(tmp_path):
       thread.join()
     assert not failures and len(index) == 400 - 80
     index.verify()
+
+
+def test_who_may_only_read_follows_the_writer_too(index, tmp_path, monkeypatch):
+  index.close()
+  monkeypatch.setattr(database.os, 'access', lambda *_: False)
+  with (
+    VideoIndex.open(tmp_path / 'ix', read_only=True) as reader,
+    VideoIndex.open(tmp_path / 'ix') as writer,
+  ):
+    writer.remove([4])
+    assert len(reader) == 89
+    assert [video for video, _ in reader.items(limit=6)] == [0, 1, 2, 3, 5, 6]

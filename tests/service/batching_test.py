@@ -121,7 +121,7 @@ class Index:
     self.calls = []
 
   def search(self, codes, k, **options):
-    if options.get('where') == {'no': 'such'}:
+    if options.get('where') == {'no': 'such'} or 13 in codes:
       raise errors.UserError('no such name.')
     self.calls.append((len(codes), k, options))
     return [[(code.tolist(), place) for place in range(k)] for code in codes]
@@ -151,6 +151,12 @@ def test_one_search_for_all_that_want_the_same():
   assert [call[:2] for call in index.calls] == [(5, 5)]
   for number, hits in enumerate(answers):
     assert hits == [([number], place) for place in range(number + 1)]
+
+
+def test_a_query_that_fails_costs_the_others_nothing():
+  answers = searching.Searching(Index())([query(n, k=1) for n in (1, 13, 2)])
+  assert isinstance(answers[1], errors.UserError)
+  assert [answers[place][0][0] for place in (0, 2)] == [[1], [2]]
 
 
 def test_other_filters_are_other_searches_and_fail_alone():

@@ -98,3 +98,12 @@ def test_more_than_may_wait_are_turned_away():
   ]  # fmt: skip
   assert answers[4].status == 503
   assert asyncio.run(gallery.get(4, PATH)).thumbnail
+
+
+def test_a_decoder_that_is_away_is_asked_again():
+  decoder = Decoder(error=problems.Problem(503, 'Later.'))
+  gallery = pictures.Gallery(decoder, limits.Limits())
+  for _ in range(2):
+    with pytest.raises(problems.Problem):
+      asyncio.run(gallery.get(1, PATH))
+  assert len(decoder.jobs) == 2

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.retrieval import indexing
 from nph_jax.retrieval.indexing import records
 from nph_jax.retrieval.indexing import store as store_lib
 
@@ -169,9 +170,9 @@ def creation(num_bits: Any, engine: str, uri: str | None) -> None:
     raise errors.UserError(
       f'num_bits: is {num_bits!r}; expected a positive multiple of 8.'
     )
-  if engine not in records.ENGINES:
+  if engine not in indexing.ENGINES:
     raise errors.UserError(
-      f'engine: {engine!r} is unknown; there are {", ".join(records.ENGINES)}.'
+      f'engine: {engine!r} is unknown; there are {", ".join(indexing.ENGINES)}.'
     )
   if uri is not None and not engine.startswith('milvus'):
     raise errors.UserError(f'uri: the engine {engine} has none; leave it out.')

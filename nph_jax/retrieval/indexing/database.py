@@ -148,18 +148,36 @@ def _complaint(error: sqlite3.DatabaseError) -> str:
 
 
 def _open(path: pathlib.Path, mode: str) -> sqlite3.Connection:
+  if mode == 'ro' and _is_still(path) and not _opens(path):
+    # On a read-only disk SQLite cannot make the files that it shares. Not
+    # otherwise: so opened, it does not see what another user's writer adds.
+    mode = 'ro&immutable=1'
+  connection = _connect(path, mode)
+  try:
+    # Durable at COMMIT, not only consistent.
+    connection.execute('PRAGMA synchronous = FULL')
+    connection.execute('PRAGMA cache_size = -65536')
+  except BaseException:
+    connection.close()
+    raise
+  return connection
+
+
+def _opens(path: pathlib.Path) -> bool:
+  with contextlib.closing(_connect(path, 'ro')) as connection:
+    try:
+      version(connection)
+    except sqlite3.OperationalError:
+      return False
+  return True
+
+
+def _connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
   address = f'file:{urllib.parse.quote(os.fspath(path))}?mode={mode}'
-  if mode == 'ro' and _is_still(path):
-    # On a read-only disk SQLite could not make the files that it shares.
-    address += '&immutable=1'
-  connection = sqlite3.connect(
+  return sqlite3.connect(
     address, uri=True, timeout=30, isolation_level=None,
     check_same_thread=False,
   )  # fmt: skip
-  # Durable at COMMIT, not only consistent.
-  connection.execute('PRAGMA synchronous = FULL')
-  connection.execute('PRAGMA cache_size = -65536')
-  return connection
 
 
 def _check_format(path: pathlib.Path, found: int) -> None:

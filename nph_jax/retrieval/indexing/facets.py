@@ -20,12 +20,14 @@ def to_text(metadata: Mapping[str, Any], number: int) -> str:
     return ''
   try:
     # Through dict: json would write another mapping as something else.
-    return json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
-  except (TypeError, ValueError) as error:
+    text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+    text.encode()  # SQLite takes no half characters
+  except (TypeError, ValueError, RecursionError) as error:
     raise errors.UserError(
       f'metadata of video {number}: cannot be written as JSON ({error}); give '
       'a dict of texts, finite numbers, true, false, and lists of them.'
     ) from error
+  return text
 
 
 def hashes(metadata: Mapping[str, Any]) -> Iterator[int]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 import pathlib
 from collections.abc import Iterator
 
-from nph_jax import errors
+from nph_jax import atomic, errors
 from nph_jax.retrieval.indexing import database, records
 
 _LOCK = 'lock'
@@ -61,21 +60,16 @@ def clear(directory: pathlib.Path, keep: bool) -> None:
 def hold(directory: pathlib.Path) -> int:
   """Takes the lock of the one writer; a file descriptor to be closed.
 
-  The system gives it back when the process ends, however it ends.
-
   Raises:
     UserError: another program has it, or the folder cannot be written.
   """
   with _writing(directory):
-    lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR, 0o666)
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError as error:
-    os.close(lock)
+    lock = atomic.lock(directory / _LOCK)
+  if lock is None:
     raise errors.UserError(
       f'{directory}: is open for writing in another program; end that one '
       'first, or open the index for reading only.'
-    ) from error
+    )
   return lock
 
 

@@ -74,7 +74,7 @@ class LiveIndex:
     if now.generation != self._state.generation and self._arrays:
       self.close()
       self._start()
-    if self._engine_state.generation not in (now.generation, -1):
+    if not self._engine_state.is_before(now):
       self.engine.reset()
       self._engine_state = records.State()
     since, self._state = self._state, now

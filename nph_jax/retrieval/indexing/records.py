@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 KINDS = ('codes', 'ids', 'relaxed')  # of row files
-ENGINES = ('flat', 'multihash', 'ivf', 'milvus', 'milvus_ivf')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Settings:
 
   Attributes:
     num_bits: K.
-    engine: of ENGINES, what searches.
+    engine: what searches, of indexing.ENGINES.
     bundle_digest: of the hasher that makes its codes, None if unknown.
     keep_relaxed: whether t is kept.
     uri: of the engine's server or file, None for its default.
@@ -44,6 +43,17 @@ class State:
   generation: int = -1
   rows: int = 0
   removals: int = 0
+
+  def is_before(self, other: State) -> bool:
+    """Whether what came since leads to `other`, or they are equal.
+
+    The snapshot of an engine is ahead of a store that is a copy from before.
+    """
+    return self.generation == -1 or (
+      self.generation == other.generation
+      and self.rows <= other.rows
+      and self.removals <= other.removals
+    )
 
 
 @dataclasses.dataclass(frozen=True)

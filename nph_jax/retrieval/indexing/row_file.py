@@ -36,7 +36,8 @@ class RowFile:
       UserError: the disk is full, or the file is shorter than `start` rows.
     """
     content = np.ascontiguousarray(rows, self._dtype).tobytes()
-    mode = 'rb+' if self.path.exists() else 'wb'
+    is_new = not self.path.exists()
+    mode = 'wb' if is_new else 'rb+'
     with errors.writing(self.path), open(self.path, mode) as file:
       if file.seek(0, os.SEEK_END) < start * self._row_bytes:
         raise damaged(self.path)
@@ -45,6 +46,8 @@ class RowFile:
       file.write(content)
       file.flush()
       os.fsync(file.fileno())
+      if is_new:
+        _sync_folder(self.path.parent)
     return digest(content)
 
   def read(self, count: int) -> np.ndarray:
@@ -59,6 +62,16 @@ class RowFile:
       return np.memmap(self.path, self._dtype, 'r', shape=(count, self._width))
     except (OSError, ValueError) as error:
       raise damaged(self.path) from error
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+  """Makes the names of new files durable, which Windows does by itself."""
+  if os.name == 'posix':
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+      os.fsync(descriptor)
+    finally:
+      os.close(descriptor)
 
 
 def digest(content: bytes | np.ndarray) -> str:

@@ -52,7 +52,8 @@ def ranked(
   if where is not None:
     engine = live.subset(where)
     count = len(engine)
-  depth = k or _FIRST_DEPTH
+  # `arrays` returns as much as it is asked for, be there as many or not.
+  depth = min(k or _FIRST_DEPTH, count)
   distances, ids = arrays(engine, count, codes, depth)
   while k is None and depth < count and _reaches(distances, ids, radius):
     depth *= 4

@@ -44,7 +44,9 @@ def over_queries(
 
 @functools.cache
 def _num_threads() -> int:
-  return len(os.sched_getaffinity(0))
+  # Linux alone says which of them this process may use.
+  ask = getattr(os, 'sched_getaffinity', None)
+  return len(ask(0)) if ask else os.cpu_count() or 1
 
 
 @functools.cache

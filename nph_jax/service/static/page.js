@@ -252,7 +252,7 @@
   // --- searching
 
   function parameters() {
-    const k = Number(at('k').value);
+    const k = Math.min(Number(at('k').value), index.limits.k);
     const values = new URLSearchParams({ k, bits: true });
     if (at('radius').value !== '') values.set('radius', at('radius').value);
     if (at('rerank').checked) {

@@ -1,4 +1,4 @@
-"""What goes into an index from files: codes, t and metadata, in blocks."""
+"""Metadata of videos from files: manifests, and labels with their names."""
 
 from __future__ import annotations
 
@@ -7,85 +7,12 @@ import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
 from nph_jax.data import blocks, labels
-from nph_jax.retrieval import code_files
-
-_MANIFEST_SUFFIX = '.manifest.jsonl'
-_CODES_BLOCK = 2**16  # videos
-
-
-class Block(NamedTuple):
-  """Codes [n, P], t [n, K] or None, and n dicts or None."""
-
-  codes: np.ndarray
-  relaxed: np.ndarray | None
-  metadata: list[dict[str, Any]] | None
-
-
-class FeatureSource:
-  """Videos whose features lie in files, hashed on the way."""
-
-  def __init__(self, hasher: Any, paths: Sequence[str], about: Metadata):
-    """Reads the headers.
-
-    Raises:
-      UserError: a file cannot be read, has other frames than the hasher reads,
-        or `about` is of another number of videos.
-    """
-    self._hasher, self._paths, self._about = hasher, paths, about
-    with blocks.FeatureFiles(paths) as files:
-      shape = files.shape
-    if shape[1:] != (hasher.num_frames, hasher.feature_dim):
-      raise errors.UserError(
-        f'{paths[0]}: {shape[1]} frames of width {shape[2]}, but the bundle '
-        f'reads {hasher.num_frames} of width {hasher.feature_dim}; use '
-        'features extracted the way those it was trained on were.'
-      )
-    self.num_videos, self.num_bits = shape[0], hasher.num_bits
-    self.name = f'{about_files(paths)} by the bundle {hasher.digest}'
-    about.check(self.num_videos)
-
-  def blocks(self, start: int) -> Iterator[Block]:
-    """Yields the videos from number `start` on."""
-    size = self._hasher.block_size
-    metadata = self._about.rows(start)
-    with blocks.FeatureFiles(self._paths) as files:
-      starts = range(start, self.num_videos, size)
-      read = (
-        files.read(first, min(first + size, self.num_videos))
-        for first in starts
-      )
-      for codes, relaxed in self._hasher.encode_blocks(read):
-        yield Block(codes, relaxed, self._about.take(metadata, len(codes)))
-
-
-class CodeSource:
-  """Packed codes in a file, without t."""
-
-  def __init__(self, path: str, about: Metadata):
-    """Reads the file.
-
-    Raises:
-      UserError: it cannot be read, or `about` is of another number of videos.
-    """
-    self._codes = code_files.read_codes(path)
-    self._about = about
-    self.num_videos, num_bytes = self._codes.shape
-    self.num_bits = 8 * num_bytes
-    self.name = about_files([path])
-    about.check(self.num_videos)
-
-  def blocks(self, start: int) -> Iterator[Block]:
-    """Yields the videos from number `start` on."""
-    metadata = self._about.rows(start)
-    for first in range(start, self.num_videos, _CODES_BLOCK):
-      codes = self._codes[first : first + _CODES_BLOCK]
-      yield Block(codes, None, self._about.take(metadata, len(codes)))
 
 
 class Metadata:
@@ -134,12 +61,6 @@ class Metadata:
       return None
     return itertools.islice(self._all_rows(), start, None)
 
-  def take(
-    self, rows: Iterator[dict[str, Any]] | None, count: int
-  ) -> list[dict[str, Any]] | None:
-    """The next `count` of `rows`."""
-    return None if rows is None else list(itertools.islice(rows, count))
-
   def _all_rows(self) -> Iterator[dict[str, Any]]:
     if not self._manifests:
       yield from ({'labels': self._labels_of(row)} for row in self._labels)
@@ -157,16 +78,10 @@ class Metadata:
 def manifests_beside(features: Sequence[str]) -> list[str]:
   """The manifests that `python -m nph_jax.extract` wrote, if all are there."""
   paths = [
-    str(pathlib.Path(path).with_suffix(_MANIFEST_SUFFIX)) for path in features
+    str(pathlib.Path(path).with_suffix(blocks.MANIFEST_SUFFIX))
+    for path in features
   ]
   return paths if all(map(os.path.isfile, paths)) else []
-
-
-def about_files(paths: Sequence[str]) -> str:
-  """Names files so that changed ones have another name."""
-  return ', '.join(
-    f'{os.path.abspath(path)} ({os.path.getsize(path)} bytes)' for path in paths
-  )
 
 
 def _read_manifests(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -179,7 +94,7 @@ def _read_manifests(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
 def _object(path: str, number: int, line: str) -> dict[str, Any]:
   try:
     value = json.loads(line)
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise errors.UserError(
       f'{path}: line {number} is not JSON ({error}); expected one object for '
       'each video.'
@@ -205,14 +120,7 @@ def _count_lines(path: str) -> int:
 def _label_names(path: str | None, count: int) -> list[str]:
   if path is None:
     return [str(number) for number in range(count)]
-  try:
-    names = json.loads(pathlib.Path(path).read_text())
-  except (OSError, ValueError) as error:
-    raise errors.UserError(
-      f'{path}: cannot be read ({error}); expected a JSON list of names.'
-    ) from error
-  if not isinstance(names, list) or not all(isinstance(x, str) for x in names):
-    raise errors.UserError(f'{path}: is no JSON list of names.')
+  names = labels.read_names(path)
   if len(names) != count:
     raise errors.UserError(
       f'{path}: has {len(names)} names, but there are {count} labels.'

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from nph_jax import errors, index_sources
+from nph_jax import errors
+from nph_jax.index import metadata, sources
 
 
 def where(pairs: Sequence[str]) -> dict[str, str] | None:
@@ -47,23 +48,21 @@ def source(flags: argparse.Namespace, hasher: Any) -> Any:
   """The videos to be added, with their metadata."""
   manifests = paths(flags.manifest)
   if not manifests and flags.features:
-    manifests = index_sources.manifests_beside(paths(flags.features))
-  about = index_sources.Metadata(
-    manifests, paths(flags.labels), flags.label_names
-  )
+    manifests = metadata.manifests_beside(paths(flags.features))
+  about = metadata.Metadata(manifests, paths(flags.labels), flags.label_names)
   return source_of(flags, hasher, about)
 
 
 def source_of(
-  flags: argparse.Namespace, hasher: Any, about: index_sources.Metadata
+  flags: argparse.Namespace, hasher: Any, about: metadata.Metadata
 ) -> Any:
   """The videos of `--codes` or `--features`, with this metadata."""
   if flags.codes is not None:
-    return index_sources.CodeSource(flags.codes, about)
+    return sources.CodeSource(flags.codes, about)
   files = paths(flags.features)
   if not files:
     raise errors.UserError('--features= names no file.')
-  return index_sources.FeatureSource(hasher, files, about)
+  return sources.FeatureSource(hasher, files, about)
 
 
 def paths(text: str | None) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nph_jax import errors, index_flags, index_sources
+from nph_jax import errors
 from nph_jax.data import progress
+from nph_jax.index import inputs, metadata, sources
 from nph_jax.retrieval import video_index
 from nph_jax.retrieval.indexing import folder
 
@@ -20,19 +21,20 @@ _COMMIT = 4096  # hashed videos that an interruption may cost
 
 def build(flags: argparse.Namespace) -> None:
   """Makes the index `--out`, or goes on with one that was interrupted."""
-  hasher = index_flags.bundle(flags)
-  source = index_flags.source(flags, hasher)
+  hasher = inputs.bundle(flags)
+  source = inputs.source(flags, hasher)
+  with _begun(flags, hasher, source) as index:
+    _add_all(index, source)
+    print(f'{flags.out}: {len(index)} videos, {index.num_bits} bits')
+
+
+def _begun(
+  flags: argparse.Namespace, hasher: Any, source: Any
+) -> video_index.VideoIndex:
+  """The index `--out`, new or of an interrupted build of the same videos."""
   directory = pathlib.Path(flags.out)
-  if folder.is_index(directory):
-    index = video_index.VideoIndex.open(directory)
-    if source.name not in index.jobs() or index.engine != flags.engine:
-      index.close()
-      raise errors.UserError(
-        f'{directory}: an index is there already; add to it with `python -m '
-        'nph_jax.index add`, or give another --out.'
-      )
-  else:
-    index = video_index.VideoIndex.create(
+  if not folder.is_index(directory):
+    return video_index.VideoIndex.create(
       directory,
       source.num_bits,
       engine=flags.engine,
@@ -41,15 +43,20 @@ def build(flags: argparse.Namespace) -> None:
       uri=flags.uri,
       job=(source.name, 0, source.num_videos),
     )
-  with index:
-    _add_all(index, source)
-    print(f'{directory}: {len(index)} videos, {index.num_bits} bits')
+  index = video_index.VideoIndex.open(directory)
+  if source.name in index.jobs() and index.engine == flags.engine:
+    return index
+  index.close()
+  raise errors.UserError(
+    f'{directory}: an index is there already; add to it with `python -m '
+    'nph_jax.index add`, or give another --out.'
+  )
 
 
 def add(flags: argparse.Namespace) -> None:
   """Adds videos to `--index`, or goes on with an interrupted addition."""
-  hasher = index_flags.bundle(flags)
-  source = index_flags.source(flags, hasher)
+  hasher = inputs.bundle(flags)
+  source = inputs.source(flags, hasher)
   with video_index.VideoIndex.open(flags.index) as index:
     _check_bundle(index, hasher)
     before = len(index)
@@ -89,8 +96,8 @@ def info(flags: argparse.Namespace) -> None:
 def search(flags: argparse.Namespace) -> None:
   """Prints the nearest videos of each query."""
   k = 10 if flags.k is None and flags.radius is None else flags.k
-  where = index_flags.where(flags.where)
-  hasher = index_flags.bundle(flags)
+  where = inputs.where(flags.where)
+  hasher = inputs.bundle(flags)
   with video_index.VideoIndex.open(flags.index, read_only=True) as index:
     _check_bundle(index, hasher)
     number = 0
@@ -116,8 +123,8 @@ def _queries(
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
   """Codes and t of the queries, in blocks."""
   if flags.id is None:
-    nothing = index_sources.Metadata()
-    for block in index_flags.source_of(flags, hasher, nothing).blocks(0):
+    nothing = metadata.Metadata()
+    for block in inputs.source_of(flags, hasher, nothing).blocks(0):
       yield block.codes, block.relaxed
     return
   code, relaxed, _ = index.get(flags.id)
@@ -145,7 +152,7 @@ def _check_bundle(index: video_index.VideoIndex, hasher: Any) -> None:
 def _add_all(index: video_index.VideoIndex, source: Any) -> None:
   done, _ = index.jobs().get(source.name, (0, 0))
   total = source.num_videos
-  waiting: list[index_sources.Block] = []
+  waiting: list[sources.Block] = []
   with progress.bar('indexing', total, 'video', initial=done) as bar:
     for block in source.blocks(done):
       waiting.append(block)
@@ -159,14 +166,14 @@ def _add_all(index: video_index.VideoIndex, source: Any) -> None:
 
 def _add(
   index: video_index.VideoIndex,
-  parts: Sequence[index_sources.Block],
+  parts: Sequence[sources.Block],
   job: tuple[str, int, int],
 ) -> None:
-  codes, relaxed, metadata = zip(*parts)
+  codes, relaxed, about = zip(*parts)
   has_relaxed = index.keeps_relaxed and relaxed[0] is not None
   index.add(
     np.concatenate(codes),
-    None if metadata[0] is None else [row for rows in metadata for row in rows],
+    None if about[0] is None else [row for rows in about for row in rows],
     np.concatenate(relaxed) if has_relaxed else None,
     job=job,
   )

@@ -17,8 +17,7 @@ import argparse
 from collections.abc import Sequence
 
 from nph_jax import errors
-
-ENGINES = ('flat', 'multihash', 'ivf', 'milvus', 'milvus_ivf')
+from nph_jax.retrieval import indexing
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,9 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     UserError: any bad flag or file.
   """
   flags = _parser().parse_args(argv)
-  from nph_jax import index_commands  # slow; --help and wrong flags need it not
+  from nph_jax.index import commands  # slow; --help and wrong flags need it not
 
-  getattr(index_commands, flags.command)(flags)
+  getattr(commands, flags.command)(flags)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +57,7 @@ def _build_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--out', required=True, help='new folder of the index')
   parser.add_argument(
     '--engine',
-    choices=ENGINES,
+    choices=indexing.ENGINES,
     default='flat',
     help='what searches: flat (faiss, exact); multihash or ivf (faiss, '
     'approximate, for very large sets); milvus (exact), milvus_ivf (a cluster)',

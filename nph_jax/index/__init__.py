@@ -1,0 +1,1 @@
+"""The command line of an index: `python -m nph_jax.index`."""

@@ -1,0 +1,86 @@
+"""python -m nph_jax.index given what it cannot use: one sentence."""
+
+import os
+import pathlib
+
+import encode_test as linear  # a bundle whose codes are known by hand
+import numpy as np
+import pytest
+from index_cli_cases import build, write_manifest
+
+from nph_jax import errors
+from nph_jax.export import bundle, load_hasher
+from nph_jax.index import __main__ as index
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'complaint'),
+  [
+    ('build --out=new', 'one of the arguments --features --codes is required'),
+    ('build --out=new --features=frames.h5', 'need the --bundle'),
+    ('build --out=new --codes=codes.npy --bundle=export', 'leave it out'),
+    ('build --out=new --codes=gone.npy', 'gone.npy: no such file'),
+    ('build --out=new --codes=codes.npy --uri=x', 'engine flat has none'),
+    ('build --out=new --codes=codes.npy --manifest=short', 'of 3 videos, but'),
+    ('build --out=new --codes=codes.npy --manifest=no', 'no: cannot be read'),
+    ('build --out=new --codes=codes.npy --label_names=x', 'give both'),
+    ('build --out=new --bundle=export --features=,', 'names no file'),
+    ('build --out=new --bundle=export --features=thin.h5', '2 frames of width'),
+    ('build --out=export --codes=codes.npy', 'export: holds other files'),
+    ('build --out=ix --codes=codes.npy', 'an index is there already'),
+    ('build --out=codes.npy --codes=codes.npy', 'codes.npy: is a file'),
+    ('build --out=/proc/x --codes=codes.npy', '/proc/x: cannot be written'),
+    ('add --index=gone --codes=codes.npy', 'gone/index.sqlite: is missing'),
+    ('add --index=ix --codes=codes.npy', 'keeps the real-valued t'),
+    ('add --index=ix --codes=wide.npy', 'have 24 bits, but the index'),
+    ('remove --index=ix --ids=1,x', '--ids=1,x: expected whole numbers'),
+    ('remove --index=ix --ids=-1', 'from 0 up'),
+    ('remove --index=ix --ids=99999999999999999999', 'expected whole numbers'),
+    ('search --index=ix --id=40', 'no video with id 40'),
+    ('search --index=ix --id=1 --k=0', 'k: is 0'),
+    ('search --index=ix --id=1 --where=x', '--where x: expected NAME=VALUE'),
+    ('search --index=ix --id=1 --where=x=1', 'no video has metadata of that'),
+    ('search --index=ix --codes=codes.npy --rerank=9', 'needs the real-valued'),
+    ('search --index=ix --codes=wide.npy', 'have 24 bits, but the index'),
+    ('info --index=codes.npy', 'codes.npy/index.sqlite: is missing'),
+    ('find', "invalid choice: 'find'"),
+    ('search --inde=ix', 'required: --index'),
+  ],
+)  # fmt: skip
+def test_mistakes_get_one_sentence(files, arguments, complaint):
+  build()
+  linear.save_h5('thin.h5', linear.frames(3)[..., 1:])
+  np.save('wide.npy', np.zeros((2, 3), np.uint8))
+  write_manifest('short', 3)
+  before = sorted(os.listdir())
+  with pytest.raises(errors.UserError) as caught:
+    index.main(arguments.split())
+  message = str(caught.value)
+  assert complaint in message and '\n' not in message
+  assert message.endswith('.') and sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize(
+  'line', ['{', '[1]', '\x00', '{"a": NaN}', '[' * 99_999, '{"a": "\\ud800"}']
+)
+def test_bad_manifests_name_the_line(files, line):
+  write_manifest('bad', 8)
+  with open('bad', 'a') as file:
+    file.write(line)
+  with pytest.raises(errors.UserError, match='bad: line 9|video 8: cannot'):
+    index.main(['build', '--out=new', '--codes=codes.npy', '--manifest=bad'])
+
+
+def test_another_bundle_is_refused(files, monkeypatch):
+  build()
+  other = linear.linear_bundle()
+  kernel = other.parameters['kernel'] + 1
+  changed = bundle.Bundle(other.program, {'kernel': kernel}, other.manifest)
+  bundle.write(changed, pathlib.Path('other'))
+  mine, theirs = (load_hasher(name).digest for name in ('export', 'other'))
+  for command in ('add', 'search'):
+    with pytest.raises(errors.UserError) as caught:
+      index.main(
+        [command, '--index=ix', '--bundle=other', '--features=frames.h5']
+      )
+    assert mine in str(caught.value) and theirs in str(caught.value)

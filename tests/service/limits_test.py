@@ -1,0 +1,83 @@
+"""How much one caller may send, and how many may ask at once."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+pytest.importorskip('fastapi')
+pytest.importorskip('av')
+pytest.importorskip('httpx')
+
+import httpx
+
+from nph_jax.service import limits, problems
+
+
+def test_an_announced_upload_is_refused_before_it_comes(served):
+  """The answer arrives though not a byte of the body was sent."""
+  host, port = served.address.removeprefix('http://').split(':')
+  with socket.create_connection((host, int(port)), timeout=20) as connection:
+    connection.sendall(
+      b'POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: '
+      b'multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n\r\n'
+    )
+    answer = connection.recv(4000)
+  assert answer.startswith(b'HTTP/1.1 413')
+  assert b'larger than the 4 MiB' in answer
+
+
+def test_an_unannounced_upload_is_cut_at_the_limit(served):
+  sent = 0
+
+  def endless():
+    nonlocal sent
+    yield b'--x\r\nContent-Disposition: form-data; name="video"; '
+    yield b'filename="x"\r\n\r\n'
+    while sent < 400 << 20:
+      sent += 1 << 20
+      yield b'\0' * (1 << 20)
+
+  headers = {'Content-Type': 'multipart/form-data; boundary=x'}
+  try:
+    answer = served.client.post('/search', content=endless(), headers=headers)
+    assert answer.status_code == 413
+  except httpx.TransportError:
+    pass  # the service hung up, which a sender may meet first
+  assert sent < 60 << 20
+
+
+def test_too_many_searches_are_told_when_to_come_back(served):
+  gate = served.service.gate
+  places, gate._places = gate._places, 0
+  try:
+    for method, path in (('POST', '/search'), ('POST', '/videos')):
+      answer = served.client.request(method, path, json={'id': 0})
+      assert answer.status_code == 503
+      assert answer.headers['retry-after'] == '1'
+      assert 'as many as it takes' in answer.json()['error']
+    assert served.client.get('/healthz').status_code == 200
+  finally:
+    gate._places = places
+  assert served.client.post('/search', json={'id': 0}).status_code == 200
+
+
+def test_a_gate_counts():
+  gate = limits.Gate(2, 'videos')
+  with gate.enter(), gate.enter():
+    with pytest.raises(problems.Problem) as caught, gate.enter():
+      pass
+    assert caught.value.status == 503 and gate.inside == 2
+  assert gate.inside == 0
+
+
+def test_slow_bodies_are_given_up():
+  async def slow():
+    async with limits.within(0.01):
+      await asyncio.sleep(10)
+
+  with pytest.raises(problems.Problem) as caught:
+    asyncio.run(slow())
+  assert caught.value.status == 408

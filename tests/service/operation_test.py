@@ -1,0 +1,96 @@
+"""What every service answers: errors in words, its figures, its manual."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+pytest.importorskip('fastapi')
+pytest.importorskip('av')
+pytest.importorskip('httpx')
+
+import fastapi
+import httpx
+
+from nph_jax import errors
+from nph_jax.service import problems
+
+
+def test_wrong_addresses_and_methods_are_a_sentence(served):
+  missing = served.client.get('/nothing')
+  assert missing.status_code == 404
+  assert missing.json() == {
+    'error': 'There is nothing at this address; /docs lists what there is.'
+  }
+  assert served.client.get('/search').status_code == 405
+  assert list(served.client.get('/search').json()) == ['error']
+  for id in ('x', '-1', '9223372036854775807', '1.5'):
+    answer = served.client.get(f'/videos/{id}')
+    assert answer.status_code == 422 and answer.json()['error'][:4] == 'id: '
+
+
+def test_an_unexpected_failure_tells_the_caller_nothing():
+  app = fastapi.FastAPI()
+  problems.install(app)
+
+  @app.get('/')
+  def fail():
+    raise RuntimeError('/secret/path')
+
+  async def ask():
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+      transport=transport, base_url='http://x'
+    ) as client:
+      return await client.get('/')
+
+  answer = asyncio.run(ask())
+  assert answer.status_code == 500
+  assert answer.json() == {'error': problems.UNEXPECTED}
+
+
+def test_metrics_count(served):
+  def values():
+    lines = served.client.get('/metrics').text.splitlines()
+    return dict(x.rsplit(' ', 1) for x in lines if not x.startswith('#'))
+
+  name = 'nph_requests_total{method="POST",route="/search",status="200"}'
+  before = float(values().get(name, 0))
+  served.client.post('/search', json={'id': 0})
+  served.client.post('/search', json={'id': 'x'})
+  for number in range(30):
+    served.client.get(f'/nothing/{number}')
+  after = values()
+  assert float(after[name]) == before + 1
+  assert float(after['nph_index_videos']) == 44
+  assert float(after['nph_queue_queries']) == 0
+  assert float(after['nph_batch_size_count{step="searching"}']) >= 1
+  assert float(after['nph_in_progress_requests']) == 0
+  assert not any('nothing' in line for line in after)
+  assert any('route="/search"' in x and '_seconds_bucket' in x for x in after)
+
+
+def test_the_documentation_needs_no_other_host(served):
+  page = served.client.get('/docs').text
+  script = served.client.get('/static/docs.js').text
+  assert '/static/docs.js' in page and '/openapi.json' in script
+  api = served.client.get('/openapi.json').json()
+  assert {'/search', '/videos', '/videos/{id}', '/metrics'} <= set(api['paths'])
+  search = api['paths']['/search']['post']
+  assert set(search['requestBody']['content']) == {
+    'multipart/form-data',
+    'application/x-npy',
+    'application/json',
+  }
+  for name in ('', 'docs', 'static/page.js', 'static/page.css'):
+    text = served.client.get(f'/{name}').text
+    assert 'http://' not in text.replace('http://www.w3.org/2000/svg', '')
+    assert 'https://' not in text
+
+
+def test_sentences_lose_the_paths_of_this_machine():
+  error = errors.UserError('/data/index: holds nothing like that.')
+  assert problems.without_paths(error, {'/data/index': 'the index'}) == (
+    'the index: holds nothing like that.'
+  )
