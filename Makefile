@@ -13,7 +13,7 @@ BENCH_INSTALLED := .venv/bench-installed
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
-	$(BIN)/python -m nph_jax.main --config=configs/moving_digits.py \
+	$(BIN)/python -m nph_jax.main --config=configs/moving_digits.py:nph_tuned \
 	  --workdir=$(WORKDIR)
 	@$(BIN)/python -m examples.moving_digit_videos --run=$(WORKDIR) \
 	  --out=$(WORKDIR)/videos

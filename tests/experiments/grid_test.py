@@ -106,12 +106,13 @@ def test_the_default_grid(monkeypatch):
   chosen = command_line.options(flags, argv)
   pairs = grid.default_pairs(chosen)
   hashing = [p for p in pairs if p[0] not in ('cosine', 'random')]
-  assert len(hashing) == 16 + 3 * 7 and len(set(pairs)) == len(pairs)
+  assert len(hashing) == 17 + 3 * 8 and len(set(pairs)) == len(pairs)
   assert {m for m, b in hashing if b == 8} == {
-    'nph', 'nph_tuned', 'itq', 'ssth', 'ssvh', 'plain', 'selfatt',
+    'nph', 'nph_tuned', 'itq', 'itq_moments', 'ssth', 'ssvh', 'plain',
+    'selfatt',
   }  # fmt: skip
   full = grid.default_pairs(chosen, full=True)
-  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 64
+  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 4 * 17
   some = command_line.options(flags, [*argv, '--methods=dh', '--bits=8,32'])
   assert ('dh', 8) in grid.default_pairs(some)
 

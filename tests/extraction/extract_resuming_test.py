@@ -1,5 +1,6 @@
 """A run that is killed or interrupted ends as one that is not, bit by bit."""
 
+import os
 import signal
 import subprocess
 import time
@@ -31,6 +32,7 @@ def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
     command(videos, tmp_path / 'features.h5', '--labels=folders'),
     stderr=subprocess.PIPE,
     text=True,
+    env={**os.environ, 'SECONDS_A_BATCH': '2'},
   )
   lines = tmp_path / 'features.partial' / 'records.jsonl'
   while process.poll() is None and not (lines.exists() and lines.read_bytes()):

@@ -3,6 +3,7 @@
 Workers start from this file too, and decode and crop as they always do.
 """
 
+import os
 import sys
 import time
 
@@ -11,7 +12,8 @@ import numpy as np
 from nph_jax import errors, extract
 from nph_jax.extraction import backbones, vgg16
 
-SECONDS = 0.15
+# Long enough to interrupt it in between.
+SECONDS = float(os.environ.get('SECONDS_A_BATCH', '0.15'))
 
 
 class Averages(vgg16.VGG16):

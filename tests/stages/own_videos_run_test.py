@@ -56,9 +56,13 @@ def test_with_labels_each_video_is_searched_among_the_others(tmp_path, capsys):
   run(files(tmp_path), tmp_path / 'run', labels='labels.npy')
   metrics = json.loads((tmp_path / 'run' / 'metrics.json').read_text())
   assert metrics['splits'] == {'train': N, 'query': N, 'database': N}
-  without_self = [row for row in metrics['map'] if row['exclude_self']]
+  found = [
+    row['value']
+    for row in metrics['map']
+    if row['exclude_self'] and row['denominator'] == 'min_rk' and row['k'] == 5
+  ]
   # A third by chance.
-  assert without_self and all(row['map'] > 0.8 for row in without_self)
+  assert found and min(found) > 0.6
   assert 'mAP@5' in capsys.readouterr().out
 
 
