@@ -74,7 +74,7 @@ def pool(frames: jax.Array, tables: Mapping[str, jax.Array]) -> jax.Array:
   """
   z = (frames - tables['frame_mean']) @ tables['frame_directions']
   num_frames, width = z.shape[1:]
-  values, vectors = jnp.linalg.eigh(z @ jnp.swapaxes(z, 1, 2) / num_frames)
+  values, vectors = _eigh(z @ jnp.swapaxes(z, 1, 2) / num_frames)
   values = jnp.maximum(values, _TINY)
   scale = jnp.log1p(values / EPSILON) / (values * num_frames)
   along = jnp.swapaxes(vectors, 1, 2) @ z
@@ -82,6 +82,24 @@ def pool(frames: jax.Array, tables: Mapping[str, jax.Array]) -> jax.Array:
   rows, columns = np.triu_indices(width)
   weights = np.where(rows == columns, 1, np.sqrt(2)).astype(np.float32)
   return logarithm[:, rows, columns] * weights
+
+
+def _eigh(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Eigenvalues [B, M] and eigenvectors [B, M, M] of symmetric matrices.
+
+  One by one on a CPU: for a batch, LAPACK's call waits in one of XLA's threads
+  for work that it gives to the others, and as many such calls at once as there
+  are threads, of one program or of several in flight, wait for ever.
+  """
+  return jax.lax.platform_dependent(
+    matrices,
+    cpu=lambda x: jax.lax.map(_decompose, x),
+    default=_decompose,
+  )
+
+
+def _decompose(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
+  return tuple(jnp.linalg.eigh(matrices))
 
 
 def pooled_features(

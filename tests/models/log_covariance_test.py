@@ -1,5 +1,8 @@
 """The logarithm of second moments, against SciPy's in float64."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -89,3 +92,21 @@ def test_at_most_so_many_directions():
   assert np.isfinite(tables['frame_directions']).all()
   shapes = jax.tree.map(np.shape, log_covariance.empty_tables(100))
   assert shapes == jax.tree.map(np.shape, tables)
+
+
+def test_programs_in_flight_do_not_wait_for_each_other_for_ever():
+  program = """
+import jax, numpy as np
+from nph_jax.models import log_covariance as lc
+rng = np.random.default_rng(0)
+frames = rng.normal(size=(32, 25, 80)).astype(np.float32)
+tables = lambda seed: {
+  'frame_mean': np.full(80, seed, np.float32),
+  'frame_directions': rng.normal(size=(80, 64)).astype(np.float32),
+}
+two = jax.jit(lambda f, a, b: lc.pool(f, a).sum() + lc.pool(f, b).sum())
+a, b = tables(0), tables(1)
+for _ in range(150):
+  jax.block_until_ready([two(frames, a, b) for _ in range(3)])
+"""
+  subprocess.run([sys.executable, '-c', program], check=True, timeout=120)
