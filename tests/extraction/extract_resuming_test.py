@@ -1,5 +1,6 @@
 """A run that is killed or interrupted ends as one that is not, bit by bit."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -33,6 +34,10 @@ def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
     stderr=subprocess.PIPE,
     text=True,
     env={**os.environ, 'SECONDS_A_BATCH': '2'},
+    # A shell's background jobs ignore it, and their children too.
+    preexec_fn=functools.partial(
+      signal.signal, signal.SIGINT, signal.default_int_handler
+    ),
   )
   lines = tmp_path / 'features.partial' / 'records.jsonl'
   while process.poll() is None and not (lines.exists() and lines.read_bytes()):
