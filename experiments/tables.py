@@ -129,7 +129,9 @@ def dataset_page(name: str, results: records.Results) -> str:
 
 def pages(results: pathlib.Path) -> dict[str, str]:
   """Every page of tables by name, from the files under `results`."""
-  special = {*paper_tables.TRANSFERS, 'anchors_sweep', 'refinement'}
+  special = {
+    *paper_tables.TRANSFERS, 'anchors_sweep', 'precision', 'refinement',
+  }  # fmt: skip
   sets = _sets(results, special)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
   found['table3_ablation'] = paper_tables.ablation_page(sets)
