@@ -1,6 +1,5 @@
 """A run that is killed or interrupted ends as one that is not, bit by bit."""
 
-import functools
 import os
 import signal
 import subprocess
@@ -29,16 +28,18 @@ def test_killed_at_any_time_it_ends_the_same(finished, videos, tmp_path):
 
 
 def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
-  process = subprocess.Popen(
-    command(videos, tmp_path / 'features.h5', '--labels=folders'),
-    stderr=subprocess.PIPE,
-    text=True,
-    env={**os.environ, 'SECONDS_A_BATCH': '2'},
-    # A shell's background jobs ignore it, and their children too.
-    preexec_fn=functools.partial(
-      signal.signal, signal.SIGINT, signal.default_int_handler
-    ),
-  )
+  # A shell's background jobs ignore it, and their children inherit that; what
+  # is handled here begins anew in a child.
+  handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+  try:
+    process = subprocess.Popen(
+      command(videos, tmp_path / 'features.h5', '--labels=folders'),
+      stderr=subprocess.PIPE,
+      text=True,
+      env={**os.environ, 'SECONDS_A_BATCH': '2'},
+    )
+  finally:
+    signal.signal(signal.SIGINT, handler)
   lines = tmp_path / 'features.partial' / 'records.jsonl'
   while process.poll() is None and not (lines.exists() and lines.read_bytes()):
     time.sleep(0.01)
