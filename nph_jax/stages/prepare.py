@@ -47,7 +47,7 @@ def run(job: Job) -> None:
 
 def _trained_autoencoder(job: Job) -> TrainState:
   """What yields y where no earlier run does: trained, or fitted."""
-  folder = tables.neighborhood_folder(job) / 'autoencoder'
+  folder = tables.autoencoder_folder(job)
   method, run = job.autoencoder, job.autoencoder_run
   what = (job, run, method, job.autoencoder_optimizer)
   if not method.is_closed_form:

@@ -23,9 +23,19 @@ from nph_jax.neighborhood import side_files
 from nph_jax.stages.job import Job
 
 
+# What is made from y, and so of no matter to the autoencoder.
+_FROM_Y = (
+  'num_anchors', 'num_nearest', 'paper_setting_from', 'target_density',
+  'kmeans_iterations',
+)  # fmt: skip
+
+
 def neighborhood_key(job: Job) -> str:
   """A hash of all that the stored neighbourhood was made from."""
-  section = job.config.neighborhood.to_dict()
+  return _hash(job, job.config.neighborhood.to_dict())
+
+
+def _hash(job: Job, section: dict[str, Any]) -> str:
   run = dataclasses.asdict(job.autoencoder_run)
   del section['dir'], section['run']
   del run['checkpoint_every'], run['log_every']
@@ -42,13 +52,25 @@ def neighborhood_key(job: Job) -> str:
 def neighborhood_folder(job: Job) -> pathlib.Path:
   """Where the neighbourhood's files are, or will be.
 
-  A shared folder holds one for each key, so that none can be taken for another
-  or go on from another's autoencoder.
+  A shared folder holds one for each key, so that none can be taken for another.
   """
   shared = job.config.neighborhood.dir
   if not shared:
     return job.workdir.neighborhood
   return pathlib.Path(shared) / neighborhood_key(job)
+
+
+def autoencoder_folder(job: Job) -> pathlib.Path:
+  """Where the autoencoder's checkpoints are, or will be.
+
+  In a shared folder likewise by key, one that other anchors leave as it is.
+  """
+  shared = job.config.neighborhood.dir
+  if not shared:
+    return job.workdir.neighborhood / 'autoencoder'
+  section = job.config.neighborhood.to_dict()
+  kept = {k: v for k, v in section.items() if k not in _FROM_Y}
+  return pathlib.Path(shared) / f'autoencoder-{_hash(job, kept)}'
 
 
 def neighborhood_stamp(job: Job) -> dict[str, Any] | None:

@@ -84,7 +84,7 @@ def y_params(job: Job) -> dict:
     job.autoencoder_optimizer,
     {},
   )
-  folder = tables.neighborhood_folder(job) / 'autoencoder'
+  folder = tables.autoencoder_folder(job)
   return _restore(folder, like, 'prepare').params
 
 

@@ -56,7 +56,6 @@ def test_a_shared_folder_holds_all_that_the_workdir_would(first):
   names = {path.name for path in folder.iterdir()}
   assert names == {
     'anchors.h5',
-    'autoencoder',
     'latent_feats.h5',
     'neighborhood.json',
     'train_assit.h5',
@@ -104,6 +103,21 @@ def test_what_the_neighbourhood_depends_on_has_a_folder_of_its_own(
   assert tables.neighborhood_stamp(other) is None
   with pytest.raises(errors.UserError, match='run the stage prepare first'):
     tables.tables(other)
+
+
+def test_other_anchors_share_the_autoencoder(first, root, tmp_path):
+  folder = tables.autoencoder_folder(first)
+  assert folder.parent == tables.neighborhood_folder(first).parent
+  before = [(p, p.stat().st_mtime_ns) for p in sorted(folder.rglob('*'))]
+  assert before
+  other = prepared(root, tmp_path / 'run', neighborhood__num_anchors=8)
+  assert tables.autoencoder_folder(other) == folder
+  assert len(tables.neighborhood(other)['anchors']) == 8
+  assert [(p, p.stat().st_mtime_ns) for p, _ in before] == before
+  wider = open_job(
+    digits_config(root, neighborhood__width=9), str(tmp_path / 'wider')
+  )
+  assert tables.autoencoder_folder(wider) != folder
 
 
 def test_a_job_on_a_shared_neighbourhood_exports_a_hasher(
