@@ -155,6 +155,7 @@ def _loss() -> dict[str, Any]:
     'pairs': 'batch',  # or memory_bank, sampled_pairs
     'quantization_stop_gradient': True,
     'neighborhood_stop_gradient': False,
+    'start_videos': 0.0,  # nph_tuned: videos that its start is worth
   }
 
 
@@ -175,6 +176,7 @@ def _train() -> dict[str, Any]:
 TUNED = {
   'neighborhood.features': 'second_moments',
   'loss.weights.similarity': 1.0,
+  'loss.start_videos': 4000.0,
   'train.learning_rate': 1e-4,
 }
 
@@ -260,6 +262,7 @@ _NOT_NEGATIVE = (
   'neighborhood.num_epochs', 'neighborhood.num_steps',
   'neighborhood.batch_size', 'neighborhood.num_anchors',
   'neighborhood.num_nearest', 'data.num_frames', 'data.feature_dim',
+  'loss.start_videos',
 )  # fmt: skip
 _POSITIVE = (
   'train.learning_rate', 'neighborhood.learning_rate', 'neighborhood.width',

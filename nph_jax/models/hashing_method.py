@@ -101,8 +101,15 @@ class HashingMethod(ModuleMethod):
       )
       terms['quantization'] = self._quantization(outputs)
       terms['similarity'] = pair_loss + terms['quantization']  # eq. 15
-    loss = sum(w * terms[name] for name, w in self.weights.items() if w)
+    more, its_weights = self.prior(outputs, tables)
+    terms, weights = {**terms, **more}, {**self.weights, **its_weights}
+    loss = sum(w * terms[name] for name, w in weights.items() if w)
     return loss, (terms, {**stats, **bank})
+
+  def prior(self, outputs, tables) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Terms beside the paper's, and their weights; none here."""
+    del outputs, tables
+    return {}, {}
 
   def _quantization(self, outputs) -> jax.Array:
     binary = outputs.binary_code

@@ -123,7 +123,9 @@ def empty_tables(frame_dim: int) -> dict[str, jax.Array]:
 
 
 class LogCovarianceCode(nn.Module):
-  """A linear map to K values of that vector; the vector's tables are fixed.
+  """A linear map of that vector to K values, and what is learned to add to it.
+
+  The vector's tables and the first map are fixed; the second begins at zero.
 
   Attributes:
     num_bits: K.
@@ -132,12 +134,24 @@ class LogCovarianceCode(nn.Module):
   num_bits: int
 
   @nn.compact
-  def __call__(self, frames: jax.Array) -> jax.Array:
-    """frames [B, M, L] to [B, K]."""
+  def __call__(self, frames: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The fixed and the learned values of frames [B, M, L], [B, K] each."""
     tables = self.variable(
-      COLLECTION, 'tables', lambda: empty_tables(frames.shape[-1])
+      COLLECTION, 'tables', lambda: self._empty_tables(frames.shape[-1])
+    ).value
+    centred = pool(frames, tables) - tables['mean']
+    learned = nn.Dense(
+      self.num_bits, kernel_init=nn.initializers.zeros, name='learned'
     )
-    return nn.Dense(self.num_bits, name='linear')(pool(frames, tables.value))
+    return centred @ tables['projection'], learned(centred)
+
+  def _empty_tables(self, frame_dim: int) -> dict[str, jax.Array]:
+    width = dim(frame_dim)
+    return {
+      **empty_tables(frame_dim),
+      'mean': jnp.zeros(width),
+      'projection': jnp.zeros((width, self.num_bits)),
+    }
 
 
 COLLECTION = 'log_covariance'

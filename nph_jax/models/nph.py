@@ -16,12 +16,26 @@ from nph_jax.models.linear_frames import LinearFrames
 from nph_jax.models.log_covariance import LogCovarianceCode
 
 
+class Code(NamedTuple):
+  """What `encode` returns.
+
+  relaxed_code t [B, K]; the last memory and neighborhood n [B, Nb], None where
+  the module has none; change, the learned part of t [B, K] where another part
+  is fixed, else None.
+  """
+
+  relaxed_code: jax.Array
+  memory: jax.Array | None
+  neighborhood: jax.Array | None
+  change: jax.Array | None
+
+
 class Outputs(NamedTuple):
   """What the losses read.
 
   relaxed_code t and binary_code b [B, K]; reconstruction v~ [B, M, L];
   neighborhood n and neighborhood_reconstruction n~ [B, Nb], None where the
-  module has none.
+  module has none; change: see Code.
   """
 
   relaxed_code: jax.Array
@@ -29,6 +43,7 @@ class Outputs(NamedTuple):
   reconstruction: jax.Array | LinearFrames
   neighborhood: jax.Array | None
   neighborhood_reconstruction: jax.Array | None
+  change: jax.Array | None = None
 
 
 class NPH(nn.Module):
@@ -55,7 +70,8 @@ class NPH(nn.Module):
       that read n.
     concatenates_nearest: whether the hash layer reads the nearest anchors
       beside the encoded video.
-    adds_linear_code: whether t has log_covariance's linear code added.
+    adds_linear_code: whether what is learned is added to log_covariance's
+      linear code.
   """
 
   num_bits: int
@@ -118,8 +134,8 @@ class NPH(nn.Module):
 
   def encode(
     self, frames: jax.Array, nearest: jax.Array | None, train: bool = False
-  ) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
-    """Relaxed code t [B, K], last memory [B, Nb], neighbourhood n [B, Nb].
+  ) -> Code:
+    """The code of videos, and what it was made from.
 
     Args:
       frames: v, [B, M, L].
@@ -136,27 +152,31 @@ class NPH(nn.Module):
     video = encoded.video
     if self.concatenates_nearest:
       video = jnp.concatenate([video, nearest], axis=-1)
-    relaxed = self.hash_layer(video)  # eq. 10
+    relaxed, change = self.hash_layer(video), None  # eq. 10
     if self.adds_linear_code:
-      relaxed = relaxed + self.linear_code(frames)
-    return relaxed, encoded.memory, neighborhood
+      start, learned = self.linear_code(frames)
+      change = relaxed + learned
+      relaxed = start + change
+    return Code(relaxed, encoded.memory, neighborhood, change)
 
   def __call__(
     self, frames: jax.Array, nearest: jax.Array | None, train: bool = False
   ) -> Outputs:
     """Everything that the losses need; arguments as `encode`."""
-    relaxed, memory, neighborhood = self.encode(frames, nearest, train)
+    code = self.encode(frames, nearest, train)
+    relaxed = code.relaxed_code
     binary = hashing.sign_ste(relaxed, self.sign_window)  # eq. 2
     state = lstm.zero_state(frames.shape[0], self.hidden_width, relaxed.dtype)
     rebuilt = None
     if self.reconstructs_neighborhood:
-      rebuilt = self.reconstruct_neighborhood(memory)
+      rebuilt = self.reconstruct_neighborhood(code.memory)
     return Outputs(
       relaxed,
       binary,
       self.decoder(self.first_frame(binary), state),
-      neighborhood,
+      code.neighborhood,
       rebuilt,
+      code.change,
     )
 
 

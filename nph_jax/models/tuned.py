@@ -1,14 +1,22 @@
 """NPH begun at ITQ of second moments: what it learns is added to that code.
 
 Beyond the paper. The same encoder, decoder and losses as NPH. t is the sum of
-the hash layer of the encoded video (eq. 10), whose weights start at zero, and
-of a linear map of the video's pooled second moments (log_covariance), which
-starts as ITQ's, scaled to values of mean square one. So the first code is ITQ's
-on those features, and training has to earn what it changes.
+three: ITQ's linear map of the video's pooled second moments (log_covariance),
+scaled to values of mean square one and fixed; what is learned to add to that
+map; and the hash layer of the encoded video (eq. 10). The last two begin at
+zero, so the first code is ITQ's on those features, and training has to earn
+what it changes. The loss has one more term,
+
+  P / N mean |t - t_0|^2 / K
+
+t_0 the fixed part: a Gaussian prior around the start, worth P videos. Where
+videos are few it holds the code near its start, where they are many it counts
+for little.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import jax
@@ -22,8 +30,15 @@ from nph_jax.models.method import fields_of
 from nph_jax.models.nph import NPH
 
 
+@dataclasses.dataclass(frozen=True)
 class TunedMethod(HashingMethod):
-  """HashingMethod of a module with `linear_code`, whose start it fits."""
+  """HashingMethod of a module with `linear_code`, whose start it fits.
+
+  Attributes:
+    start_videos: P, how many videos the start is worth.
+  """
+
+  start_videos: float = 0.0
 
   def fit_tables(
     self, features: PooledFeatures, key: jax.Array
@@ -37,17 +52,19 @@ class TunedMethod(HashingMethod):
     return {**tables, 'projection': scaled.astype(np.float32)}
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
-    """As HashingMethod, from ITQ's map and a silent hash layer."""
+    """As HashingMethod, with ITQ's map and a silent hash layer."""
     params, collections = super().init(key, tables)
-    start = {
-      'kernel': tables['projection'],
-      'bias': -tables['mean'] @ tables['projection'],
-    }
     silent = jax.tree.map(jnp.zeros_like, params['hash_layer'])
-    params = {**params, 'linear_code': {'linear': start}, 'hash_layer': silent}
-    frames = {k: tables[k] for k in log_covariance.TABLES}
-    fixed = {log_covariance.COLLECTION: {'linear_code': {'tables': frames}}}
-    return params, {**collections, **fixed}
+    names = (*log_covariance.TABLES, 'mean', 'projection')
+    start = {'tables': {name: tables[name] for name in names}}
+    fixed = {log_covariance.COLLECTION: {'linear_code': start}}
+    return {**params, 'hash_layer': silent}, {**collections, **fixed}
+
+  def prior(self, outputs, tables):
+    """The change of t, and its weight P / N."""
+    change = jnp.mean(jnp.square(outputs.change))
+    weight = self.start_videos / len(tables['anchor_indices'])
+    return {'change': change}, {'change': weight}
 
 
 def build(
@@ -63,4 +80,4 @@ def build(
     adds_linear_code=True,
     **fields_of(NPH, model),
   )
-  return TunedMethod(module, **fields_of(HashingMethod, loss))
+  return TunedMethod(module, **fields_of(TunedMethod, loss))

@@ -22,7 +22,6 @@ from nph_jax.data import pooled
 from nph_jax.neighborhood import side_files
 from nph_jax.stages.job import Job
 
-
 # What is made from y, and so of no matter to the autoencoder.
 _FROM_Y = (
   'num_anchors', 'num_nearest', 'paper_setting_from', 'target_density',
@@ -146,7 +145,7 @@ def neighborhood(job: Job) -> dict[str, jnp.ndarray]:
 def _write_fitted(job: Job, path: pathlib.Path) -> None:
   """Writes what the method fits, if it fits anything."""
   features = pooled.of_split(job.dataset.split('train'))
-  key = rng.stream(job.config.seed, f'{job.run.name} tables')
+  key = rng.stream(job.config.seed, 'method tables')
   fitted = job.method.fit_tables(features, key)
   if fitted:
     with atomic.replacing(path) as temporary:

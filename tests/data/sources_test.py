@@ -158,7 +158,7 @@ def test_moving_digits(digits_spec):
     25, 144, 10, {'train': 40, 'query': 10, 'database': 21}
   )
   assert_refused(digits_spec(canvas=8), 'config.data.canvas=8', 'at least 9')
-  assert_refused(digits_spec(feature_dim=7), 'feature_dim=7', '144')
+  assert_refused(digits_spec(feature_dim=7), 'feature_dim=7', '81')
   assert_refused(digits_spec(num_labels=7), 'num_labels=7')
   assert_refused(digits_spec(train=9), '9 training videos')
   assert_refused(digits_spec(query=0), 'the query split is empty')

@@ -131,11 +131,11 @@ def test_shared_frames_without_training_labels(files, tmp_path):
 
 
 def test_many_shards_and_blocks(digits_spec, tmp_path, monkeypatch):
-  monkeypatch.setattr(video_features, 'SHARD_BYTES', 100_000)
+  monkeypatch.setattr(video_features, 'SHARD_BYTES', 60_000)
   monkeypatch.setattr(rows, 'BLOCK_BYTES', 40_000)
   built = video_features.build(digits_spec(), tmp_path)
   shards = version_folder(tmp_path, 'moving_digits').glob('*-train*')
-  assert len(list(shards)) == 3  # 40 videos of 25 x 144 x 2 bytes
+  assert len(list(shards)) == 3  # 40 videos of 25 x 81 x 2 bytes
   found = built.split('train').read(range(40))
   frames, labels = moving_digits.make_videos('train', 0, 40, seed=0)
   np.testing.assert_array_equal(found['frames'], frames)
