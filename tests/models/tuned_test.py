@@ -1,5 +1,7 @@
 """NPH begun at ITQ of second moments, and y from principal components."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import optax
@@ -85,6 +87,35 @@ def test_itq_of_moments_has_the_same_signs():
   assert method.is_closed_form and not method.needs_neighborhood
 
 
+def test_the_start_is_a_prior_worth_so_many_videos():
+  """P / N mean (t - t_0)^2, t_0 the linear map at its start."""
+  tables, params, collections = start(build())
+  batch = {'frames': FRAMES, 'index': np.arange(N)}
+  args = batch, tables, jax.random.key(3), None
+  assert build().loss(params, collections, *args)[1][0]['change'] == 0
+  pooled = log_covariance.pooled_features(features(), tables)
+  vectors = np.concatenate(list(pooled.blocks())).astype(np.float64)
+  first = (vectors - tables['mean']) @ tables['projection']
+  moved = jax.tree.map(lambda x: x + 0.1, params)
+  # The same dropout and the batch's moments, so t itself comes from the module.
+  method = dataclasses.replace(build(), start_videos=300.0)
+  (loss, (terms, _)), (plain, _) = (
+    m.loss(moved, collections, *args) for m in (method, build())
+  )
+  dropout, _ = jax.random.split(args[2])
+  outputs, _ = method.module.apply(
+    {'params': moved, **collections},
+    FRAMES,
+    TABLES['anchors'][TABLES['anchor_indices']],
+    train=True,
+    rngs={'dropout': dropout},
+    mutable=list(collections),
+  )
+  expected = np.mean(np.square(outputs.relaxed_code - first))
+  np.testing.assert_allclose(terms['change'], expected, rtol=1e-4)
+  np.testing.assert_allclose(loss - plain, 300 / N * expected, rtol=1e-4)
+
+
 def test_training_lowers_the_loss_and_leaves_the_pooling():
   method = build()
   tables, params, collections = start(method)
@@ -110,7 +141,7 @@ def test_training_lowers_the_loss_and_leaves_the_pooling():
   for before, after, same in (
     (params['linear_code'], state[0]['linear_code'], False),
     (params['hash_layer'], state[0]['hash_layer'], False),
-    (collections[POOLING], state[1][POOLING], True),
+    (collections[POOLING], state[1][POOLING], True),  # and the fixed map
   ):
     equal = jax.tree.map(np.array_equal, before, after)
     assert all(jax.tree.leaves(equal)) == same
