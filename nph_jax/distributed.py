@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 
 from nph_jax import errors
@@ -48,3 +49,10 @@ def barrier(name: str) -> None:
   """Waits until every process is here."""
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices(name)
+
+
+def from_primary(number: int) -> int:
+  """The number that process 0 calls this with; every process has to call it."""
+  if jax.process_count() == 1:
+    return number
+  return int(multihost_utils.broadcast_one_to_all(np.int32(number)))

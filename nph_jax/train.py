@@ -129,12 +129,14 @@ def replicate(tree: Any) -> Any:
   """The arrays of `tree` on every device of every host.
 
   What is given to a step from one device only would be sent to the others
-  again at each of them.
+  again at each of them. What is everywhere already stays as it is.
   """
   mesh = jax.sharding.Mesh(jax.devices(), (AXIS,))
   everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
   def place(x: jax.Array) -> jax.Array:
+    if isinstance(x, jax.Array) and x.sharding == everywhere:
+      return x
     value = np.asarray(x)
     return jax.make_array_from_callback(
       value.shape, everywhere, lambda index: value[index]

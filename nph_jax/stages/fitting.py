@@ -35,6 +35,13 @@ def save_closed_form(
     checkpointer.save(train.replicate(state), position)
 
 
+def _residency(job: Job) -> str:
+  """As process 0 chooses it: the others have to run the same program."""
+  mine = residency.choose(job.config.data.residency, job.frames_bytes)
+  number = residency.CHOICES.index(mine)
+  return residency.CHOICES[distributed.from_primary(number)]
+
+
 def fit(
   job: Job,
   run: train.Run,
@@ -47,7 +54,7 @@ def fit(
   from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
   split = job.dataset.split('train')
-  where = residency.choose(job.config.data.residency, job.frames_bytes)
+  where = _residency(job)
   batches = functools.partial(
     input_pipeline.train_batches,
     split,
@@ -59,7 +66,9 @@ def fit(
   )
   state = initial_state(job, run, method, optimizer, tables)
   if where == 'device':
-    tables = {**tables, 'frames': input_pipeline.all_frames(split)}
+    # Placed here, so that the copy in the host's memory is given up.
+    frames = train.replicate(input_pipeline.all_frames(split))
+    tables = {**tables, 'frames': frames}
     run = dataclasses.replace(run, steps_per_call=_STEPS_PER_CALL)
   with Checkpointer(folder, job.config.checkpoint.keep) as checkpointer:
     first = checkpointer.latest_step or 0

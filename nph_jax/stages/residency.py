@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pathlib
 
 import jax
 
@@ -12,6 +14,11 @@ _DEVICE_SHARE, _HOST_SHARE = 0.4, 0.3
 # A CPU's device memory is the machine's own; sets beyond this are streamed
 # there, which costs little and keeps a training in 3 GiB.
 _CPU_BYTES = 2**30
+# Where Linux tells a container's limit, in its two generations.
+_LIMITS = (
+  '/sys/fs/cgroup/memory.max',
+  '/sys/fs/cgroup/memory/memory.limit_in_bytes',
+)
 
 
 def choose(setting: str, frames_bytes: int) -> str:
@@ -32,5 +39,10 @@ def choose(setting: str, frames_bytes: int) -> str:
   return 'host' if frames_bytes <= _HOST_SHARE * _host_memory() else 'stream'
 
 
-def _host_memory() -> int:
-  return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+def _host_memory(limits: tuple[str, ...] = _LIMITS) -> int:
+  """Of the machine, or what a container may have of it."""
+  found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+  for path in limits:
+    with contextlib.suppress(OSError, ValueError):  # not there; 'max'
+      found.append(int(pathlib.Path(path).read_text()))
+  return min(found)

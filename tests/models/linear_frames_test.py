@@ -55,6 +55,35 @@ def test_bfloat16_is_the_error_of_the_rounded_values():
     frames
   )
   half = lambda x: x.astype(jnp.bfloat16).astype(jnp.float32)  # noqa: E731
-  expected = error(hidden, half(kernel), bias, half(frames))
+  read = half(frames - bias) + bias
+  expected = error(hidden, half(kernel), bias, read)
   np.testing.assert_allclose(found, expected, rtol=1e-5)
   assert abs(float(expected - error(hidden, kernel, bias, frames))) > 1e-5
+
+
+@pytest.mark.parametrize(
+  'precision, tolerance', [('float32', 1e-4), ('bfloat16', 1e-2)]
+)
+def test_a_large_mean_does_not_cancel(precision, tolerance):
+  """Frames around 10, rebuilt to within 0.1."""
+  rng = np.random.default_rng(1)
+  hidden, kernel, bias = (
+    rng.normal(size=s) for s in ((M, 32, H), (H, L), (L,))
+  )
+  bias += 10
+  frames = np.einsum('mbh,hl->bml', hidden, kernel) + bias
+  frames += 0.1 * rng.normal(size=frames.shape)
+
+  def ours(*affine):
+    return LinearFrames(*affine, precision).mean_squared_error(frames32)
+
+  affine = [jnp.asarray(x, jnp.float32) for x in (hidden, kernel, bias)]
+  frames32 = jnp.asarray(frames, jnp.float32)
+  with jax.enable_x64(True):
+    wide = [jnp.asarray(x, jnp.float64) for x in (*affine, frames32)]
+    if precision == 'bfloat16':
+      half = wide[1].astype(jnp.bfloat16).astype(jnp.float64)
+      read = (wide[3] - wide[2]).astype(jnp.bfloat16).astype(jnp.float64)
+      wide[1], wide[3] = half, read + wide[2]
+    expected = np.asarray(error(*wide))
+  np.testing.assert_allclose(jax.jit(ours)(*affine), expected, rtol=tolerance)
