@@ -16,6 +16,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from nph_jax import configuration, errors
+from nph_jax.data import sources
 
 STAGES = ('prepare', 'train', 'evaluate', 'export')
 
@@ -105,6 +106,9 @@ def _checked_config() -> configuration.ConfigDict:
 
   with _explaining():
     configuration.check(config, tuple(registry.METHODS))
+    data = config.data.to_dict()
+    # The stages do so again: before they are imported it is an answer at once.
+    sources.check(sources.DataSpec.from_config(data, config.seed))
   return config
 
 
