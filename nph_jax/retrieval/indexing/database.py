@@ -84,10 +84,10 @@ def create(
 def set_job(
   connection: sqlite3.Connection, name: str, done: int, total: int
 ) -> None:
-  """Notes how far a long addition is; forgets it when it is done."""
-  connection.execute('DELETE FROM jobs WHERE name = ?', [name])
-  if done < total:
-    connection.execute('INSERT INTO jobs VALUES (?, ?, ?)', [name, done, total])
+  """Notes how far a long addition is, or that it is done."""
+  connection.execute(
+    'INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', [name, done, total]
+  )
 
 
 @contextlib.contextmanager

@@ -83,7 +83,7 @@ class Reader:
     codes = arguments.codes(codes, self.num_bits)
     if rerank:
       relaxed = arguments.query_relaxed(relaxed, len(codes), self._store)
-    with self._current() as live:
+    with self._current(engine=not where) as live:
       ids = self._store.matching(where) if where else None
       depth = max(k, rerank) if k else None
       found = searching.ranked(live, codes, depth, radius, ids)
@@ -103,7 +103,7 @@ class Reader:
     """
     arguments.numbers(k, None, 0, self.num_bits)
     codes = arguments.codes(codes, self.num_bits)
-    with self._current() as live:
+    with self._current(engine=True) as live:
       return searching.arrays(live.engine, len(live.live), codes, k)
 
   def metadata(self, ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -164,6 +164,10 @@ class Reader:
     """Videos done and in all of each addition that was interrupted."""
     return self._store.jobs()
 
+  def finished(self) -> set[str]:
+    """Names of the additions that had one and are done."""
+    return self._store.finished()
+
   def about(self) -> dict[str, Any]:
     """What there is to say of the index."""
     return checking.about(self._store, len(self))
@@ -173,10 +177,12 @@ class Reader:
     checking.verify(self._store)
 
   @contextlib.contextmanager
-  def _current(self) -> Iterator[live_index.LiveIndex]:
+  def _current(self, engine: bool = False) -> Iterator[live_index.LiveIndex]:
+    """What is live; with `engine`, it knows of all that too."""
     with self._lock:
       changed = self._store.read_only and self._store.changed()
-      if changed or self._live.is_behind:
+      behind = self._live.is_behind if engine else self._live.is_stale
+      if changed or behind:
         self._live.catch_up()
       yield self._live
 
