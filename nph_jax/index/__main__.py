@@ -8,7 +8,8 @@
   python -m nph_jax.index info --index=DIR
 
 `--codes=codes.npy` takes the place of bundle and features. An interrupted
-`build` or `add` goes on where it was cut when the same command is given again.
+`build` or `add` goes on where it was cut when the same command is given again,
+and an `add` that is done adds nothing the next time.
 """
 
 from __future__ import annotations
@@ -78,6 +79,11 @@ def _build_flags(parser: argparse.ArgumentParser) -> None:
 def _add_flags(parser: argparse.ArgumentParser) -> None:
   _index_flag(parser)
   _source_flags(parser)
+  parser.add_argument(
+    '--again',
+    action='store_true',
+    help='add once more what an earlier command added',
+  )
 
 
 def _source_flags(parser: argparse.ArgumentParser) -> None:

@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.data import progress
-from nph_jax.index import inputs, metadata, sources
+from nph_jax.index import additions, inputs, metadata
 from nph_jax.retrieval import video_index
 from nph_jax.retrieval.indexing import folder
-
-_COMMIT = 4096  # hashed videos that an interruption may cost
 
 
 def build(flags: argparse.Namespace) -> None:
@@ -24,7 +21,7 @@ def build(flags: argparse.Namespace) -> None:
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
   with _begun(flags, hasher, source) as index:
-    _add_all(index, source)
+    additions.run(index, source)
     print(f'{flags.out}: {len(index)} videos, {index.num_bits} bits')
 
 
@@ -46,21 +43,33 @@ def _begun(
   index = video_index.VideoIndex.open(directory)
   if source.name in index.jobs() and index.engine == flags.engine:
     return index
+  done = source.name in index.finished()
   index.close()
   raise errors.UserError(
-    f'{directory}: an index is there already; add to it with `python -m '
-    'nph_jax.index add`, or give another --out.'
+    f'{directory}: an index is there already'
+    f'{", and these videos are in it" if done else ""}; add to it with `python '
+    '-m nph_jax.index add`, or give another --out.'
   )
 
 
 def add(flags: argparse.Namespace) -> None:
-  """Adds videos to `--index`, or goes on with an interrupted addition."""
+  """Adds videos to `--index`, or goes on with an interrupted addition.
+
+  Those that were added already are not, unless `--again`: whether the last
+  command was cut a moment before or after its end is not for people to find.
+  """
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
   with video_index.VideoIndex.open(flags.index) as index:
     _check_bundle(index, hasher)
+    if source.name in index.finished() and not flags.again:
+      print(
+        f'{flags.index}: these videos were added already, {len(index)} in all; '
+        '--again adds them once more'
+      )
+      return
     before = len(index)
-    _add_all(index, source)
+    additions.run(index, source)
     print(
       f'{flags.index}: {len(index) - before} videos added, {len(index)} in all'
     )
@@ -147,33 +156,3 @@ def _print(number: int, hits: Sequence[video_index.Hit], as_json: bool) -> None:
 def _check_bundle(index: video_index.VideoIndex, hasher: Any) -> None:
   if hasher is not None:
     index.check_bundle(hasher.digest, hasher.num_bits)
-
-
-def _add_all(index: video_index.VideoIndex, source: Any) -> None:
-  done, _ = index.jobs().get(source.name, (0, 0))
-  total = source.num_videos
-  waiting: list[sources.Block] = []
-  with progress.bar('indexing', total, 'video', initial=done) as bar:
-    for block in source.blocks(done):
-      waiting.append(block)
-      count = sum(len(b.codes) for b in waiting)
-      if count >= _COMMIT or done + count == total:
-        done += count
-        _add(index, waiting, (source.name, done, total))
-        waiting = []
-      bar.update(len(block.codes))
-
-
-def _add(
-  index: video_index.VideoIndex,
-  parts: Sequence[sources.Block],
-  job: tuple[str, int, int],
-) -> None:
-  codes, relaxed, about = zip(*parts)
-  has_relaxed = index.keeps_relaxed and relaxed[0] is not None
-  index.add(
-    np.concatenate(codes),
-    None if about[0] is None else [row for rows in about for row in rows],
-    np.concatenate(relaxed) if has_relaxed else None,
-    job=job,
-  )

@@ -16,7 +16,7 @@ from index_cli_cases import build, write_manifest
 from nph_jax import errors
 from nph_jax.export import load_hasher
 from nph_jax.index import __main__ as index
-from nph_jax.index import commands
+from nph_jax.index import additions
 from nph_jax.retrieval.video_index import VideoIndex
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -124,7 +124,7 @@ class Cut(Exception):
 
 def cut_after(monkeypatch, blocks):
   """Commits every block, and ends the command when so many are added."""
-  monkeypatch.setattr(commands, '_COMMIT', 1)
+  monkeypatch.setattr(additions, '_COMMIT', 1)
   add, calls = VideoIndex.add, []
 
   def limited(self, *args, **kwargs):
@@ -174,7 +174,7 @@ def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
   monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 4)
   restore = cut_after(monkeypatch, 1)
   with pytest.raises(Cut):
-    index.main(['add', '--index=ix', '--codes=codes.npy'])
+    index.main(['add', '--index=ix', '--codes=codes.npy', '--again'])
   restore()
   # Another one meanwhile is none of its business.
   np.save('other.npy', np.load('codes.npy')[:2])
@@ -186,6 +186,39 @@ def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
     stored = np.array([found.get(video)[0] for video in range(20)])
   parts = [codes, codes[:4], codes[:2], codes[4:]]
   np.testing.assert_array_equal(stored, np.concatenate(parts))
+
+
+def test_the_same_addition_is_made_once(files, capsys):
+  build()
+  with pytest.raises(errors.UserError, match='these videos are in it'):
+    build()
+  add = ['add', '--index=ix', '--bundle=export', '--features=frames.h5']
+  index.main(add)
+  said = capsys.readouterr().out
+  assert 'were added already, 11 in all; --again' in said
+  index.main([*add, '--again'])
+  assert capsys.readouterr().out == 'ix: 11 videos added, 22 in all\n'
+  os.utime('frames.h5', (1, 1))
+  index.main(add)
+  assert capsys.readouterr().out == 'ix: 11 videos added, 33 in all\n'
+
+
+def test_a_cut_after_the_last_commit_adds_nothing_more(files, capsys):
+  """As Ctrl-C then, or a kill: nobody can know on which side it was."""
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  np.save('more.npy', np.load('codes.npy')[:4])
+  add = ['add', '--index=ix', '--codes=more.npy']
+
+  def cut(*_):
+    raise KeyboardInterrupt
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(VideoIndex, '_follow', cut)
+    with pytest.raises(KeyboardInterrupt):
+      index.main(add)
+  capsys.readouterr()
+  index.main(add)
+  assert 'were added already, 13 in all' in capsys.readouterr().out
 
 
 def test_from_the_shell(files):
