@@ -195,7 +195,9 @@ class Reader:
 
 
 def _all_ids(found: list[tuple[np.ndarray, ...]]) -> np.ndarray:
-  return np.unique(np.concatenate([[], *(ids for _, ids, *_ in found)]))
+  # An empty list would make them floats, which end to be exact at 2^53.
+  none = np.empty(0, np.int64)
+  return np.unique(np.concatenate([none, *(ids for _, ids, *_ in found)]))
 
 
 def _hits(
