@@ -159,9 +159,23 @@ def _extract(
   with contextlib.closing(results), bar:
     for start in range(0, len(left), options.batch_size):
       group = left[start : start + options.batch_size]
-      decoded = [next(results) for _ in group]
+      decoded = [_named(video, next(results)) for video in group]
       partial.append(*_group(options, backbone, group, decoded))
       bar.update(len(group))
+
+
+def _named(
+  video: files.Video, result: tasks.Decoded | workers.Failure
+) -> tasks.Decoded | workers.Failure:
+  """`result`, a Failure where whoever reads the manifest lacks the name."""
+  try:
+    video.name.encode()
+  except UnicodeEncodeError:
+    return workers.Failure(
+      f'{video.path}: its name is not UTF-8, as manifest and index have to be; '
+      'rename it.'
+    )
+  return result
 
 
 def _group(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from nph_jax import errors
 from nph_jax.data import progress
 from nph_jax.index import sources
 from nph_jax.retrieval import video_index
+from nph_jax.retrieval.indexing import facets
 
 _COMMIT = 4096  # hashed videos that an interruption may cost
 
@@ -24,10 +27,20 @@ def run(index: video_index.VideoIndex, source: Any) -> None:
       waiting.append(block)
       count = sum(len(b.codes) for b in waiting)
       if count >= _COMMIT or done + count == total:
-        done += count
-        _add(index, waiting, (source.name, done, total))
-        waiting = []
+        with _naming(source, done):
+          _add(index, waiting, (source.name, done + count, total))
+        done, waiting = done + count, []
       bar.update(len(block.codes))
+
+
+@contextlib.contextmanager
+def _naming(source: Any, done: int) -> Iterator[None]:
+  """Says of bad metadata where in the files it stands."""
+  try:
+    yield
+  except facets.BadMetadata as error:
+    place = source.place(done + error.number)
+    raise errors.UserError(f'{place}: {error.why}') from error
 
 
 def _add(

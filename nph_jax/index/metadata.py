@@ -61,6 +61,14 @@ class Metadata:
       return None
     return itertools.islice(self._all_rows(), start, None)
 
+  def place(self, number: int) -> str:
+    """Where the metadata of a video stands: a manifest's line, from 1."""
+    for path, count in zip(self._manifests, self._counts):
+      if number < count:
+        return f'{path}: line {number + 1}'
+      number -= count
+    return f'{self._what}: video {number}'
+
   def _all_rows(self) -> Iterator[dict[str, Any]]:
     if not self._manifests:
       yield from ({'labels': self._labels_of(row)} for row in self._labels)

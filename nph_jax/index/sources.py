@@ -51,6 +51,10 @@ class FeatureSource:
     self.name = f'{_stamp(paths)} by the bundle {hasher.digest}'
     about.check(self.num_videos)
 
+  def place(self, number: int) -> str:
+    """Where the metadata of a video stands."""
+    return self._about.place(number)
+
   def blocks(self, start: int) -> Iterator[Block]:
     """Yields the videos from number `start` on."""
     size = self._hasher.block_size
@@ -80,6 +84,10 @@ class CodeSource:
     self.num_bits = 8 * num_bytes
     self.name = _stamp([path])
     about.check(self.num_videos)
+
+  def place(self, number: int) -> str:
+    """Where the metadata of a video stands."""
+    return self._about.place(number)
 
   def blocks(self, start: int) -> Iterator[Block]:
     """Yields the videos from number `start` on."""

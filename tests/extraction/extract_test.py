@@ -1,6 +1,8 @@
 """The command: clips in, files out that nph_jax itself reads."""
 
 import json
+import os
+import shutil
 import sys
 
 import numpy as np
@@ -67,6 +69,25 @@ def test_bad_files_are_listed_with_reasons(finished, videos):
     assert row['error'].startswith(str(videos / row['path']))
     assert f'skipped: {row["error"]}' in result.stderr
   assert 'Traceback' not in result.stderr
+
+
+def test_a_name_that_is_not_utf_8_is_skipped(clip, tmp_path):
+  """Else the manifest could be neither indexed nor sent by the service."""
+  good = clip(tmp_path / 'videos' / 'good.mp4')
+  try:
+    shutil.copy(good, os.fsencode(tmp_path / 'videos') + b'/b\xff.mp4')
+  except OSError:
+    pytest.skip('file names are UTF-8 here')
+  result = run(tmp_path / 'videos', tmp_path / 'f.h5')
+  assert result.returncode == 0, result.stderr
+  assert '1 videos, 3 frames of width 48; 1 skipped' in result.stdout
+  assert r'b\udcff.mp4: its name is not UTF-8' in result.stderr
+  (row,) = read_lines(tmp_path / 'f.manifest.jsonl')
+  assert row['path'] == 'good.mp4'
+  (row,) = read_lines(tmp_path / 'f.skipped.jsonl')
+  assert row['path'] == 'b\udcff.mp4' and row['error'].endswith('rename it.')
+  again = run(tmp_path / 'videos', tmp_path / 'f.h5')
+  assert (again.returncode, again.stdout) == (0, result.stdout)
 
 
 def test_training_reads_them(finished):

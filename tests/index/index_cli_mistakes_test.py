@@ -67,8 +67,26 @@ def test_bad_manifests_name_the_line(files, line):
   write_manifest('bad', 8)
   with open('bad', 'a') as file:
     file.write(line)
-  with pytest.raises(errors.UserError, match='bad: line 9|video 8: cannot'):
+  with pytest.raises(errors.UserError, match='bad: line 9'):
     index.main(['build', '--out=new', '--codes=codes.npy', '--manifest=bad'])
+
+
+def test_bad_metadata_is_placed_in_its_file(files, monkeypatch):
+  """Not in the batch, nor in all the files together."""
+  monkeypatch.setattr('nph_jax.index.additions._COMMIT', 1)
+  monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 2)
+  write_manifest('good', 3)
+  write_manifest('bad', 4, 3)
+  with open('bad', 'a') as file:
+    file.write('{"a": NaN}\n{"b": 1}\n')
+  flags = ['--codes=codes.npy', '--manifest=good,bad']
+  with pytest.raises(errors.UserError, match='^bad: line 5: cannot be written'):
+    index.main(['build', '--out=new', *flags])
+  np.save('labels.npy', np.ones((9, 1), np.uint8))
+  pathlib.Path('names.json').write_text('["\\ud800"]')
+  flags = ['--codes=codes.npy', '--labels=labels.npy']
+  with pytest.raises(errors.UserError, match='^labels.npy: video 0: cannot'):
+    index.main(['build', '--out=ne', *flags, '--label_names=names.json'])
 
 
 def test_another_bundle_is_refused(files, monkeypatch):
