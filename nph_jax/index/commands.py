@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,11 @@ def build(flags: argparse.Namespace) -> None:
   """Makes the index `--out`, or goes on with one that was interrupted."""
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
+  if hasher is None:
+    _note(
+      f'{flags.out}: does not know the bundle of its codes, so that another '
+      "one's will not be noticed; --bundle with --codes records it"
+    )
   with _begun(flags, hasher, source) as index:
     additions.run(index, source)
     print(f'{flags.out}: {len(index)} videos, {index.num_bits} bits')
@@ -36,7 +42,7 @@ def _begun(
       source.num_bits,
       engine=flags.engine,
       bundle_digest=hasher.digest if hasher else None,
-      keep_relaxed=hasher is not None and not flags.no_relaxed,
+      keep_relaxed=flags.codes is None and not flags.no_relaxed,
       uri=flags.uri,
       job=(source.name, 0, source.num_videos),
     )
@@ -62,6 +68,11 @@ def add(flags: argparse.Namespace) -> None:
   source = inputs.source(flags, hasher)
   with video_index.VideoIndex.open(flags.index) as index:
     _check_bundle(index, hasher)
+    if hasher is None and index.bundle_digest is not None:
+      _note(
+        f'{flags.codes}: taken for codes of the bundle {index.bundle_digest}; '
+        '--bundle checks that'
+      )
     if source.name in index.finished() and not flags.again:
       print(
         f'{flags.index}: these videos were added already, {len(index)} in all; '
@@ -98,6 +109,8 @@ def info(flags: argparse.Namespace) -> None:
   if flags.json:
     print(json.dumps(about, indent=2))
     return
+  if about['bundle'] is None:
+    about['bundle'] = 'unknown; any of as many bits is accepted'
   for name, value in about.items():
     print(f'{name}: {value}')
 
@@ -156,3 +169,7 @@ def _print(number: int, hits: Sequence[video_index.Hit], as_json: bool) -> None:
 def _check_bundle(index: video_index.VideoIndex, hasher: Any) -> None:
   if hasher is not None:
     index.check_bundle(hasher.digest, hasher.num_bits)
+
+
+def _note(sentence: str) -> None:
+  print(f'note: {sentence}.', file=sys.stderr)

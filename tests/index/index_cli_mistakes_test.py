@@ -18,7 +18,8 @@ from nph_jax.index import __main__ as index
   [
     ('build --out=new', 'one of the arguments --features --codes is required'),
     ('build --out=new --features=frames.h5', 'need the --bundle'),
-    ('build --out=new --codes=codes.npy --bundle=export', 'leave it out'),
+    ('build --out=new --codes=wide.npy --bundle=export', 'makes codes of 16'),
+    ('search --index=ix --id=1 --bundle=export', 'leave it out'),
     ('build --out=new --codes=gone.npy', 'gone.npy: no such file'),
     ('build --out=new --codes=codes.npy --uri=x', 'engine flat has none'),
     ('build --out=new --codes=codes.npy --manifest=short', 'of 3 videos, but'),
@@ -97,8 +98,7 @@ def test_another_bundle_is_refused(files, monkeypatch):
   bundle.write(changed, pathlib.Path('other'))
   mine, theirs = (load_hasher(name).digest for name in ('export', 'other'))
   for command in ('add', 'search'):
-    with pytest.raises(errors.UserError) as caught:
-      index.main(
-        [command, '--index=ix', '--bundle=other', '--features=frames.h5']
-      )
-    assert mine in str(caught.value) and theirs in str(caught.value)
+    for videos in ('--features=frames.h5', '--codes=codes.npy'):
+      with pytest.raises(errors.UserError) as caught:
+        index.main([command, '--index=ix', '--bundle=other', videos])
+      assert mine in str(caught.value) and theirs in str(caught.value)

@@ -99,6 +99,28 @@ def test_add_codes_remove_and_info(files, capsys):
   assert 'videos: 18\n' in capsys.readouterr().out
 
 
+def test_codes_say_which_bundle_made_them(files, capsys, caplog):
+  index.main(['build', '--out=ix', '--codes=codes.npy', '--bundle=export'])
+  assert capsys.readouterr().err == ''
+  with VideoIndex.open('ix', read_only=True) as found:
+    assert found.bundle_digest == load_hasher('export').digest
+    assert not found.keeps_relaxed
+  found = results(capsys, '--bundle=export', '--codes=codes.npy', '--k=1')
+  assert [hits[0]['distance'] for hits in found] == [0] * 9 and not caplog.text
+  np.save('more.npy', np.load('codes.npy')[:2])
+  index.main(['add', '--index=ix', '--codes=more.npy'])
+  assert capsys.readouterr().err.startswith('note: more.npy: taken for codes')
+
+
+def test_codes_of_an_unknown_bundle_are_said_to_be(files, capsys, caplog):
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  assert capsys.readouterr().err.count('note: ix: does not know') == 1
+  results(capsys, '--bundle=export', '--features=frames.h5')
+  assert caplog.text.count('ix: does not know which bundle') == 1
+  index.main(['info', '--index=ix'])
+  assert 'bundle: unknown' in capsys.readouterr().out
+
+
 def test_labels_become_metadata(files, capsys):
   labels = np.eye(3, dtype=np.uint8)[np.arange(9) % 3]
   scipy.io.savemat('labels.mat', {'labels': labels})
@@ -228,7 +250,8 @@ def test_from_the_shell(files):
     [*command, *arguments], env=environment, capture_output=True, text=True
   )
   done = run('build', '--out=ix', '--codes=codes.npy')
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 0 and done.stderr.count('\n') == 1
+  assert done.stderr.startswith('note: ix: does not know the bundle')
   done = run('search', '--index=gone', '--id=1')
   assert (done.returncode, done.stdout) == (1, '')
   assert done.stderr.startswith('error: gone/index.sqlite: is missing')

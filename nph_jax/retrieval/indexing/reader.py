@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from nph_jax.retrieval.indexing import (
   searching,
 )
 from nph_jax.retrieval.indexing import store as store_lib
+
+_LOG = logging.getLogger(__name__)
 
 
 class Reader:
@@ -146,14 +149,24 @@ class Reader:
     return [(video, found.get(video, {})) for video in ids.tolist()]
 
   def check_bundle(self, digest: str, num_bits: int) -> None:
-    """Raises a UserError unless a bundle makes the codes that are here."""
+    """Raises a UserError unless a bundle makes the codes that are here.
+
+    Where the index does not know whose they are, it warns.
+    """
     if num_bits != self.num_bits:
       raise errors.UserError(
         f'{self._store.directory}: holds codes of {self.num_bits} bits, but '
         f'the bundle makes codes of {num_bits}; use the bundle that the index '
         'was built with.'
       )
-    if self.bundle_digest not in (None, digest):
+    if self.bundle_digest is None:
+      _LOG.warning(
+        '%s: does not know which bundle made its codes; that it was %s is '
+        'taken on trust.',
+        self._store.directory,
+        digest,
+      )
+    elif self.bundle_digest != digest:
       raise errors.UserError(
         f'{self._store.directory}: was built with the bundle '
         f'{self.bundle_digest}, but this one is {digest}; use that bundle, or '
