@@ -72,7 +72,7 @@ def run(options: Options) -> Summary:
 
   Raises:
     UserError: bad flags or files, no weights, other flags than an earlier
-      run's, or no video that could be read.
+      run's, what that left is damaged, or no video that could be read.
   """
   all_videos = files.find(options.videos)
   names = None
@@ -87,7 +87,9 @@ def run(options: Options) -> Summary:
     store.check_stamp(str(options.out), finished, stamp)
     store.remove(folder)
     skipped = output.read_skipped(options.out)
-    return Summary(len(videos) - len(skipped), row_shape, skipped)
+    num_videos = len(videos) - len(skipped)
+    output.check_finished(options.out, num_videos, options.labels)
+    return Summary(num_videos, row_shape, skipped)
   with store.Partial(folder, stamp, row_shape, options.batch_size) as partial:
     _extract(options, videos, partial)
     skipped = [record for record in partial.records if store.ERROR in record]

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from extract_runs import FRAMES, WIDTH, contents, run
@@ -147,6 +148,7 @@ def test_no_video_that_can_be_read(tmp_path):
     (('--videos=V', '--out=f.h5'), '--videos=V: no such folder'),
     (('--videos=V', '--out=f.h5', '--shard=4/4'), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--shard=1'), '0/4 to 3/4'),
+    (('--videos=V', '--out=f.h5', '--shard=0/' + '9' * 5000), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--num_frames=0'), '--num_frames=0'),
     (('--videos=V', '--out=f.h5', '--backbone=x'), 'expected one of vgg16'),
     (('--videos=V', '--out=f.h5', '--precision=half'), '--precision=half'),
@@ -158,6 +160,14 @@ def test_bad_flags(tmp_path, monkeypatch, flags, message):
   with pytest.raises(errors.UserError, match=message):
     extract.main(flags)
   assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('value', [7, [1, 2], '[1]', '"a"', '{', b'\xff'])
+def test_another_s_attribute_is_no_traceback(videos, tmp_path, value):
+  with h5py.File(tmp_path / 'f.h5', 'w') as file:
+    file.attrs['extraction'] = value
+  with pytest.raises(errors.UserError, match='no extraction wrote it'):
+    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}'])
 
 
 def test_a_file_of_someone_else_is_kept(videos, tmp_path):
