@@ -76,6 +76,15 @@ def test_mistakes_get_one_sentence_and_change_nothing(index, call, complaint):
   index.verify()
 
 
+def test_many_names_are_not_all_listed(tmp_path):
+  with VideoIndex.create(tmp_path / 'ix', BITS, keep_relaxed=False) as index:
+    index.add(codes(50), [{f'name {n:04}': n} for n in range(50)])
+    with pytest.raises(errors.UserError) as caught:
+      index.search(codes(1), 3, where={'nam': 1})
+  said = str(caught.value)
+  assert said.endswith('name 0018, name 0019 and 30 more.')
+
+
 def test_the_bundle_that_fits_is_accepted(index):
   index.check_bundle('ab', 16)
 
