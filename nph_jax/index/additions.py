@@ -39,7 +39,7 @@ def _naming(source: Any, done: int) -> Iterator[None]:
   try:
     yield
   except facets.BadMetadata as error:
-    place = source.place(done + error.number)
+    place = source.about.place(done + error.number)
     raise errors.UserError(f'{place}: {error.why}') from error
 
 

@@ -42,20 +42,52 @@ def _begun(
       source.num_bits,
       engine=flags.engine,
       bundle_digest=hasher.digest if hasher else None,
-      keep_relaxed=flags.codes is None and not flags.no_relaxed,
+      keep_relaxed=_keeps_relaxed(flags),
       uri=flags.uri,
       job=(source.name, 0, source.num_videos),
     )
   index = video_index.VideoIndex.open(directory)
-  if source.name in index.jobs() and index.engine == flags.engine:
+  problem = _why_not(index, flags, hasher, source)
+  if problem is None:
     return index
-  done = source.name in index.finished()
   index.close()
-  raise errors.UserError(
-    f'{directory}: an index is there already'
-    f'{", and these videos are in it" if done else ""}; add to it with `python '
-    '-m nph_jax.index add`, or give another --out.'
+  raise errors.UserError(f'{directory}: an index is there already{problem}')
+
+
+def _why_not(
+  index: video_index.VideoIndex,
+  flags: argparse.Namespace,
+  hasher: Any,
+  source: Any,
+) -> str | None:
+  """Why `build` cannot go on with an index that is there; None if it can."""
+  jobs = index.jobs()
+  changed = source.changed_flags(jobs)
+  if source.name not in jobs and not changed:
+    done = source.name in index.finished()
+    return (
+      f'{", and these videos are in it" if done else ""}; add to it with '
+      '`python -m nph_jax.index add`, or give another --out.'
+    )
+  settings = {
+    '--engine': (index.engine, flags.engine),
+    '--uri': (index.uri, flags.uri),
+    '--bundle': (index.bundle_digest, hasher.digest if hasher else None),
+    '--no_relaxed': (index.keeps_relaxed, _keeps_relaxed(flags)),
+  }
+  changed = [] if source.name in jobs else changed
+  changed += [x for x in settings if settings[x][0] != settings[x][1]]
+  if not changed:
+    return None
+  return (
+    f', of a build that was cut; it was begun with another '
+    f'{" and ".join(changed)}; give the same flags to go on with it, or '
+    'another --out.'
   )
+
+
+def _keeps_relaxed(flags: argparse.Namespace) -> bool:
+  return flags.codes is None and not flags.no_relaxed
 
 
 def add(flags: argparse.Namespace) -> None:
@@ -73,7 +105,7 @@ def add(flags: argparse.Namespace) -> None:
         f'{flags.codes}: taken for codes of the bundle {index.bundle_digest}; '
         '--bundle checks that'
       )
-    if source.name in index.finished() and not flags.again:
+    if not flags.again and _is_added(index, flags, source):
       print(
         f'{flags.index}: these videos were added already, {len(index)} in all; '
         '--again adds them once more'
@@ -84,6 +116,22 @@ def add(flags: argparse.Namespace) -> None:
     print(
       f'{flags.index}: {len(index) - before} videos added, {len(index)} in all'
     )
+
+
+def _is_added(
+  index: video_index.VideoIndex, flags: argparse.Namespace, source: Any
+) -> bool:
+  jobs, finished = index.jobs(), index.finished()
+  if source.name in jobs or source.name in finished:
+    return source.name in finished
+  changed = source.changed_flags([*jobs, *finished])
+  if changed:
+    raise errors.UserError(
+      f'{flags.index}: these videos were added before, or some of them, with '
+      f'another {" and ".join(changed)}; give the same flags, or --again to '
+      'add all of them once more.'
+    )
+  return False
 
 
 def remove(flags: argparse.Namespace) -> None:

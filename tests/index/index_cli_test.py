@@ -159,6 +159,59 @@ def cut_after(monkeypatch, blocks):
   return lambda: monkeypatch.setattr(VideoIndex, 'add', add)
 
 
+@pytest.mark.parametrize(
+  ('more', 'named'),
+  [
+    (['--no_relaxed'], '--no_relaxed'),
+    (['--labels=labels.npy'], '--labels'),
+    (['--manifest=other'], '--manifest'),
+    (['--engine=ivf', '--labels=labels.npy'], '--labels and --engine'),
+  ],
+)
+def test_an_interrupted_build_goes_on_with_its_own_flags(
+  files, monkeypatch, more, named
+):
+  np.save('labels.npy', np.ones((11, 1), np.uint8))
+  write_manifest('other', 11, 50)
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    build()
+  restore()
+  with pytest.raises(errors.UserError, match=f'with another {named}; give'):
+    build(*more)
+  build()
+
+
+def test_an_interrupted_build_stays_at_its_milvus(files, monkeypatch):
+  pytest.importorskip('milvus_lite')
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    build('--engine=milvus', '--uri=here.db')
+  restore()
+  with pytest.raises(errors.UserError, match='with another --uri; give'):
+    build('--engine=milvus', '--uri=there.db')
+  build('--engine=milvus', '--uri=here.db')
+
+
+def test_an_addition_goes_on_with_its_own_labels(files, capsys, monkeypatch):
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  np.save('more.npy', np.load('codes.npy'))
+  np.save('labels.npy', np.ones((9, 1), np.uint8))
+  monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 4)
+  add = ['add', '--index=ix', '--codes=more.npy']
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    index.main(add)
+  restore()
+  for _ in range(2):
+    with pytest.raises(errors.UserError, match='another --labels; give the'):
+      index.main([*add, '--labels=labels.npy'])
+    index.main(add)
+  capsys.readouterr()
+  index.main([*add, '--labels=labels.npy', '--again'])
+  assert capsys.readouterr().out == 'ix: 9 videos added, 27 in all\n'
+
+
 @pytest.mark.parametrize('blocks', [0, 1, 2])
 def test_an_interrupted_build_goes_on(files, capsys, monkeypatch, blocks):
   restore = cut_after(monkeypatch, blocks)

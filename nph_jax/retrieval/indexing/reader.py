@@ -45,6 +45,10 @@ class Reader:
     return self._store.settings.engine
 
   @property
+  def uri(self) -> str | None:
+    return self._store.settings.uri
+
+  @property
   def bundle_digest(self) -> str | None:
     return self._store.settings.bundle_digest
 
