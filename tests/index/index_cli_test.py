@@ -309,6 +309,13 @@ def test_from_the_shell(files):
   assert (done.returncode, done.stdout) == (1, '')
   assert done.stderr.startswith('error: gone/index.sqlite: is missing')
   assert done.stderr.count('\n') == 1
+  # Whoever reads the first line alone is no mistake.
+  search = [*command, 'search', '--index=ix', '--codes=codes.npy']
+  with subprocess.Popen(
+    search, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+  ) as cut:
+    cut.stdout.close()
+    assert (cut.stderr.read(), cut.wait()) == (b'', 141)
   heavy = ('numpy', 'faiss', 'jax', 'sqlite3')
   code = f"""
 import sys

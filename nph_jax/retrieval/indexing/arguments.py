@@ -12,6 +12,7 @@ from nph_jax.retrieval import indexing
 from nph_jax.retrieval.indexing import records
 from nph_jax.retrieval.indexing import store as store_lib
 
+_PADDED = 2**27  # results, 1.5 GiB, that may be empty for the most part
 _IDS_END = 2**63 - 1  # so that the next id, too, is one that SQLite holds
 
 
@@ -135,6 +136,19 @@ def batch(
   else:
     numbers = ids(given_ids, len(packed))
   return records.Batch(packed, numbers, half, metadata)
+
+
+def padded(k: int, num_queries: int, num_videos: int) -> None:
+  """Checks that results padded to k fit into memory.
+
+  Raises:
+    UserError: k is far beyond the videos that there are.
+  """
+  if k > num_videos and k * num_queries > _PADDED:
+    raise errors.UserError(
+      f'k: {k} results of each of {num_queries} queries do not fit into '
+      f'memory; the index holds {num_videos} videos, so ask for no more.'
+    )
 
 
 def _following(store: store_lib.Store, count: int) -> np.ndarray:

@@ -127,6 +127,12 @@ def guarded(path: pathlib.Path) -> Iterator[None]:
   """Turns what SQLite says of a bad file into a UserError."""
   try:
     yield
+  except sqlite3.ProgrammingError as error:
+    if 'closed' not in str(error):
+      raise
+    raise errors.UserError(
+      f'{path.parent}: this index is closed; open it again.'
+    ) from error
   except sqlite3.DatabaseError as error:
     raise errors.UserError(f'{path}: {_complaint(error)}.') from error
 

@@ -31,6 +31,8 @@ def to_text(metadata: Mapping[str, Any], number: int) -> str:
   """
   if not metadata:
     return ''
+  if not isinstance(metadata, Mapping):
+    raise BadMetadata(number, f'{metadata!r:.40} is no dict; give one.')
   try:
     # Through dict: json would write another mapping as something else.
     text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)

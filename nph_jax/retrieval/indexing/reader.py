@@ -106,11 +106,12 @@ class Reader:
     """Distances int32 [Q, k] and ids int64 [Q, k], -1 where fewer than k are.
 
     Raises:
-      UserError: codes of another length.
+      UserError: codes of another length, or a k far beyond what is there.
     """
     arguments.numbers(k, None, 0, self.num_bits)
     codes = arguments.codes(codes, self.num_bits)
     with self._current(engine=True) as live:
+      arguments.padded(k, len(codes), len(live.live))
       return searching.arrays(live.engine, len(live.live), codes, k)
 
   def metadata(self, ids: Sequence[int]) -> list[dict[str, Any]]:
