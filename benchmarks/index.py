@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,10 @@ def flat(num_codes: int) -> dict[str, Any]:
       faiss.omp_set_num_threads(threads)
 
     with index:
+      _check_equal(
+        index.search_arrays(_clustered(_BATCH, seed=2), _K),
+        raw.search(_clustered(_BATCH, seed=2), _K),
+      )
       searches = {
         'ours': lambda queries: index.search_arrays(queries, _K),
         'faiss': lambda queries: raw.search(queries, _K),
@@ -86,6 +90,18 @@ def flat(num_codes: int) -> dict[str, Any]:
     'bytes_per_million': held / num_codes * 1e6,
     **timings,
   }
+
+
+def _check_equal(
+  ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]
+) -> None:
+  """Times of searches with other results would compare nothing."""
+  for name, mine, other in zip(('distances', 'ids'), ours, theirs):
+    if not np.array_equal(mine, other):
+      queries = (mine != other).any(axis=1).sum()
+      raise RuntimeError(
+        f'{name} of {queries} of {len(mine)} queries are not those of faiss'
+      )
 
 
 def other(engine: str, num_codes: int) -> dict[str, Any]:

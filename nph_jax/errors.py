@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
@@ -40,13 +41,19 @@ def writing(path: object) -> Iterator[None]:
 def run_main(main: Callable[[], None]) -> None:
   """Runs a command line's `main`, printing a UserError as one line.
 
-  Exit codes: 0 success, 1 a UserError, 130 interrupted.
+  Exit codes: 0 success, 1 a UserError, 130 interrupted, 141 where nobody reads
+  the output to its end, as in `... | head -1`.
   """
   try:
     main()
+    sys.stdout.flush()
   except UserError as error:
     print(f'error: {error}', file=sys.stderr)
     sys.exit(1)
   except KeyboardInterrupt:
     print('interrupted: the same command continues from here.', file=sys.stderr)
     sys.exit(130)
+  except BrokenPipeError:
+    # Python flushes what is left when it ends, and would complain once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)

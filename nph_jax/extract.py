@@ -77,10 +77,13 @@ def _positive(flags: argparse.Namespace) -> None:
 
 def _shard(text: str) -> tuple[int, int]:
   number, _, total = text.partition('/')
-  if number.isdecimal() and total.isdecimal() and int(number) < int(total):
+  # Python reads no number of thousands of digits.
+  whole = all(x.isdecimal() and len(x) < 10 for x in (number, total))
+  if whole and int(number) < int(total):
     return int(number), int(total)
   raise errors.UserError(
-    f'--shard={text}: expected i/n with i from 0 to n - 1, as in 0/4 to 3/4.'
+    f'--shard={text[:40]}: expected i/n with i from 0 to n - 1, as in 0/4 to '
+    '3/4.'
   )
 
 

@@ -72,7 +72,7 @@ def run(options: Options) -> Summary:
 
   Raises:
     UserError: bad flags or files, no weights, other flags than an earlier
-      run's, or no video that could be read.
+      run's, what that left is damaged, or no video that could be read.
   """
   all_videos = files.find(options.videos)
   names = None
@@ -87,7 +87,9 @@ def run(options: Options) -> Summary:
     store.check_stamp(str(options.out), finished, stamp)
     store.remove(folder)
     skipped = output.read_skipped(options.out)
-    return Summary(len(videos) - len(skipped), row_shape, skipped)
+    num_videos = len(videos) - len(skipped)
+    output.check_finished(options.out, num_videos, options.labels)
+    return Summary(num_videos, row_shape, skipped)
   with store.Partial(folder, stamp, row_shape, options.batch_size) as partial:
     _extract(options, videos, partial)
     skipped = [record for record in partial.records if store.ERROR in record]
@@ -159,9 +161,23 @@ def _extract(
   with contextlib.closing(results), bar:
     for start in range(0, len(left), options.batch_size):
       group = left[start : start + options.batch_size]
-      decoded = [next(results) for _ in group]
+      decoded = [_named(video, next(results)) for video in group]
       partial.append(*_group(options, backbone, group, decoded))
       bar.update(len(group))
+
+
+def _named(
+  video: files.Video, result: tasks.Decoded | workers.Failure
+) -> tasks.Decoded | workers.Failure:
+  """`result`, a Failure where whoever reads the manifest lacks the name."""
+  try:
+    video.name.encode()
+  except UnicodeEncodeError:
+    return workers.Failure(
+      f'{video.path}: its name is not UTF-8, as manifest and index have to be; '
+      'rename it.'
+    )
+  return result
 
 
 def _group(

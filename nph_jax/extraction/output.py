@@ -72,20 +72,67 @@ def finished_stamp(out: pathlib.Path) -> dict[str, Any] | None:
     return None
   try:
     with h5py.File(out, 'r') as file:
-      return json.loads(file.attrs[_ATTRIBUTE])
-  except (OSError, KeyError, ValueError) as error:
-    raise errors.UserError(
-      f'{out}: is there already, and no extraction wrote it; move it away, or '
-      'give another --out.'
-    ) from error
+      stamp = json.loads(file.attrs[_ATTRIBUTE])
+  except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+    raise _foreign(out) from error
+  if not isinstance(stamp, dict):
+    raise _foreign(out)
+  return stamp
+
+
+def _foreign(out: pathlib.Path) -> errors.UserError:
+  return errors.UserError(
+    f'{out}: is there already, and no extraction wrote it; move it away, or '
+    'give another --out.'
+  )
 
 
 def read_skipped(out: pathlib.Path) -> list[dict[str, Any]]:
-  """The records of the videos that a finished extraction skipped."""
+  """The records of the videos that a finished extraction skipped.
+
+  Raises:
+    UserError: the file is damaged.
+  """
   path = beside(out, '.skipped.jsonl')
   if not path.exists():
     return []
-  return [json.loads(line) for line in path.read_text().splitlines()]
+  lines = path.read_bytes().splitlines()
+  records = [store.read_record(line) for line in lines]
+  if not all(record and store.ERROR in record for record in records):
+    raise _not_of(out, path)
+  return records
+
+
+def check_finished(out: pathlib.Path, num_videos: int, labels: bool) -> None:
+  """Raises a UserError unless the files beside `out` are those of its rows.
+
+  Args:
+    out: the features.
+    num_videos: that were not skipped.
+    labels: whether there are files of them.
+  """
+  with blocks.FeatureFiles([str(out)]) as features:
+    num_rows = features.shape[0]
+  if num_rows != num_videos:
+    raise _not_of(out, beside(out, '.skipped.jsonl'))
+  manifest = beside(out, blocks.MANIFEST_SUFFIX)
+  if not manifest.is_file() or _count_lines(manifest) != num_rows:
+    raise _not_of(out, manifest)
+  for ending in ('_labels.mat', '_labels.json') if labels else ():
+    if not beside(out, ending).is_file():
+      raise _not_of(out, beside(out, ending))
+
+
+def _count_lines(path: pathlib.Path) -> int:
+  with open(path, 'rb') as file:
+    return sum(1 for _ in file)
+
+
+def _not_of(out: pathlib.Path, path: pathlib.Path) -> errors.UserError:
+  return errors.UserError(
+    f'{path}: is missing, damaged or not of {out.name}, which is finished; put '
+    f'it back, or delete {out.name} and give the same command to extract anew.'
+  )
 
 
 def _write_lines(

@@ -49,8 +49,8 @@ class Partial:
         an interrupted group is dropped.
 
     Raises:
-      UserError: another process writes there, or the folder was begun with
-        another stamp.
+      UserError: another process writes there, the folder was begun with
+        another stamp, or it is damaged.
     """
     self._folder, self._stamp, self._row_shape = folder, stamp, row_shape
     self._stamp_path = folder / 'flags.json'
@@ -106,7 +106,9 @@ class Partial:
 
   def _check_stamp(self) -> None:
     if self._stamp_path.exists():
-      old = json.loads(self._stamp_path.read_text())
+      old = read_record(self._stamp_path.read_bytes())
+      if old is None:
+        raise self._damaged(f'{self._stamp_path.name} is damaged')
       check_stamp(str(self._folder), old, self._stamp)
 
   def _recover(self, group: int) -> list[dict[str, Any]]:
@@ -114,16 +116,30 @@ class Partial:
     self._lines.seek(0)
     lines = [x for x in self._lines.readlines() if x.endswith(b'\n')]
     lines = lines[: len(lines) // group * group]
-    records = [json.loads(line) for line in lines]
+    records = [read_record(line) for line in lines]
+    if None in records:
+      number = records.index(None) + 1
+      raise self._damaged(f'line {number} of {_RECORDS} is damaged')
     self._lines.truncate(sum(map(len, lines)))
     num_rows = sum(ERROR not in record for record in records)
     if self._rows.seek(0, os.SEEK_END) < num_rows * self._row_bytes:
-      raise errors.UserError(
-        f'{self._folder}: {_ROWS} was shortened; delete the folder to begin '
-        'anew.'
-      )
+      raise self._damaged(f'{_ROWS} was shortened')
     self._rows.truncate(num_rows * self._row_bytes)
     return records
+
+  def _damaged(self, what: str) -> errors.UserError:
+    return errors.UserError(
+      f'{self._folder}: {what}; delete the folder to begin anew.'
+    )
+
+
+def read_record(line: bytes) -> dict[str, Any] | None:
+  """The JSON object in `line`, None where there is no such thing."""
+  try:
+    record = json.loads(line)
+  except (ValueError, RecursionError):
+    return None
+  return record if isinstance(record, dict) else None
 
 
 def check_stamp(

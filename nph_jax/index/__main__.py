@@ -7,8 +7,10 @@
   python -m nph_jax.index remove --index=DIR --ids=7,12
   python -m nph_jax.index info --index=DIR
 
-`--codes=codes.npy` takes the place of bundle and features. An interrupted
-`build` or `add` goes on where it was cut when the same command is given again.
+`--codes=codes.npy` takes the place of features; then `--bundle`, which made
+them, may be left out, and nothing checks that they belong together. An
+interrupted `build` or `add` goes on where it was cut when the same command is
+given again, and an `add` that is done adds nothing the next time.
 """
 
 from __future__ import annotations
@@ -78,6 +80,11 @@ def _build_flags(parser: argparse.ArgumentParser) -> None:
 def _add_flags(parser: argparse.ArgumentParser) -> None:
   _index_flag(parser)
   _source_flags(parser)
+  parser.add_argument(
+    '--again',
+    action='store_true',
+    help='add once more what an earlier command added',
+  )
 
 
 def _source_flags(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +105,11 @@ def _source_flags(parser: argparse.ArgumentParser) -> None:
 def _video_flags(
   parser: argparse.ArgumentParser, required: bool
 ) -> argparse._MutuallyExclusiveGroup:
-  parser.add_argument('--bundle', help='folder export/ of a trained workdir')
+  parser.add_argument(
+    '--bundle',
+    help='folder export/ of a trained workdir: makes the codes of --features, '
+    'or made --codes, which is recorded and checked',
+  )
   group = parser.add_mutually_exclusive_group(required=required)
   group.add_argument(
     '--features',

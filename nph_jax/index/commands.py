@@ -5,26 +5,29 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.data import progress
-from nph_jax.index import inputs, metadata, sources
+from nph_jax.index import additions, inputs, metadata
 from nph_jax.retrieval import video_index
 from nph_jax.retrieval.indexing import folder
-
-_COMMIT = 4096  # hashed videos that an interruption may cost
 
 
 def build(flags: argparse.Namespace) -> None:
   """Makes the index `--out`, or goes on with one that was interrupted."""
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
+  if hasher is None:
+    _note(
+      f'{flags.out}: does not know the bundle of its codes, so that another '
+      "one's will not be noticed; --bundle with --codes records it"
+    )
   with _begun(flags, hasher, source) as index:
-    _add_all(index, source)
+    additions.run(index, source)
     print(f'{flags.out}: {len(index)} videos, {index.num_bits} bits')
 
 
@@ -39,31 +42,96 @@ def _begun(
       source.num_bits,
       engine=flags.engine,
       bundle_digest=hasher.digest if hasher else None,
-      keep_relaxed=hasher is not None and not flags.no_relaxed,
+      keep_relaxed=_keeps_relaxed(flags),
       uri=flags.uri,
       job=(source.name, 0, source.num_videos),
     )
   index = video_index.VideoIndex.open(directory)
-  if source.name in index.jobs() and index.engine == flags.engine:
+  problem = _why_not(index, flags, hasher, source)
+  if problem is None:
     return index
   index.close()
-  raise errors.UserError(
-    f'{directory}: an index is there already; add to it with `python -m '
-    'nph_jax.index add`, or give another --out.'
+  raise errors.UserError(f'{directory}: an index is there already{problem}')
+
+
+def _why_not(
+  index: video_index.VideoIndex,
+  flags: argparse.Namespace,
+  hasher: Any,
+  source: Any,
+) -> str | None:
+  """Why `build` cannot go on with an index that is there; None if it can."""
+  jobs = index.jobs()
+  changed = source.changed_flags(jobs)
+  if source.name not in jobs and not changed:
+    done = source.name in index.finished()
+    return (
+      f'{", and these videos are in it" if done else ""}; add to it with '
+      '`python -m nph_jax.index add`, or give another --out.'
+    )
+  settings = {
+    '--engine': (index.engine, flags.engine),
+    '--uri': (index.uri, flags.uri),
+    '--bundle': (index.bundle_digest, hasher.digest if hasher else None),
+    '--no_relaxed': (index.keeps_relaxed, _keeps_relaxed(flags)),
+  }
+  changed = [] if source.name in jobs else changed
+  changed += [x for x in settings if settings[x][0] != settings[x][1]]
+  if not changed:
+    return None
+  return (
+    f', of a build that was cut; it was begun with another '
+    f'{" and ".join(changed)}; give the same flags to go on with it, or '
+    'another --out.'
   )
 
 
+def _keeps_relaxed(flags: argparse.Namespace) -> bool:
+  return flags.codes is None and not flags.no_relaxed
+
+
 def add(flags: argparse.Namespace) -> None:
-  """Adds videos to `--index`, or goes on with an interrupted addition."""
+  """Adds videos to `--index`, or goes on with an interrupted addition.
+
+  Those that were added already are not, unless `--again`: whether the last
+  command was cut a moment before or after its end is not for people to find.
+  """
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
   with video_index.VideoIndex.open(flags.index) as index:
     _check_bundle(index, hasher)
+    if hasher is None and index.bundle_digest is not None:
+      _note(
+        f'{flags.codes}: taken for codes of the bundle {index.bundle_digest}; '
+        '--bundle checks that'
+      )
+    if not flags.again and _is_added(index, flags, source):
+      print(
+        f'{flags.index}: these videos were added already, {len(index)} in all; '
+        '--again adds them once more'
+      )
+      return
     before = len(index)
-    _add_all(index, source)
+    additions.run(index, source)
     print(
       f'{flags.index}: {len(index) - before} videos added, {len(index)} in all'
     )
+
+
+def _is_added(
+  index: video_index.VideoIndex, flags: argparse.Namespace, source: Any
+) -> bool:
+  jobs, finished = index.jobs(), index.finished()
+  if source.name in jobs or source.name in finished:
+    return source.name in finished
+  changed = source.changed_flags([*jobs, *finished])
+  if changed:
+    raise errors.UserError(
+      f'{flags.index}: these videos were added before, or some of them, with '
+      f'another {" and ".join(changed)}; give the same flags, or --again to '
+      'add all of them once more.'
+    )
+  return False
 
 
 def remove(flags: argparse.Namespace) -> None:
@@ -89,6 +157,8 @@ def info(flags: argparse.Namespace) -> None:
   if flags.json:
     print(json.dumps(about, indent=2))
     return
+  if about['bundle'] is None:
+    about['bundle'] = 'unknown; any of as many bits is accepted'
   for name, value in about.items():
     print(f'{name}: {value}')
 
@@ -149,31 +219,5 @@ def _check_bundle(index: video_index.VideoIndex, hasher: Any) -> None:
     index.check_bundle(hasher.digest, hasher.num_bits)
 
 
-def _add_all(index: video_index.VideoIndex, source: Any) -> None:
-  done, _ = index.jobs().get(source.name, (0, 0))
-  total = source.num_videos
-  waiting: list[sources.Block] = []
-  with progress.bar('indexing', total, 'video', initial=done) as bar:
-    for block in source.blocks(done):
-      waiting.append(block)
-      count = sum(len(b.codes) for b in waiting)
-      if count >= _COMMIT or done + count == total:
-        done += count
-        _add(index, waiting, (source.name, done, total))
-        waiting = []
-      bar.update(len(block.codes))
-
-
-def _add(
-  index: video_index.VideoIndex,
-  parts: Sequence[sources.Block],
-  job: tuple[str, int, int],
-) -> None:
-  codes, relaxed, about = zip(*parts)
-  has_relaxed = index.keeps_relaxed and relaxed[0] is not None
-  index.add(
-    np.concatenate(codes),
-    None if about[0] is None else [row for rows in about for row in rows],
-    np.concatenate(relaxed) if has_relaxed else None,
-    job=job,
-  )
+def _note(sentence: str) -> None:
+  print(f'note: {sentence}.', file=sys.stderr)

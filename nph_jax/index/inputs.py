@@ -24,12 +24,15 @@ def where(pairs: Sequence[str]) -> dict[str, str] | None:
 
 
 def bundle(flags: argparse.Namespace) -> Any:
-  """The bundle of `--bundle`, None where codes or an id are given."""
-  if flags.features is None:
+  """The bundle of `--bundle`; None with an id, or for codes that name none."""
+  if flags.features is None and flags.codes is None:
     if flags.bundle is not None:
       raise errors.UserError(
-        '--bundle: makes codes of --features; without them, leave it out.'
+        '--bundle: makes the codes of --features, or made --codes; without '
+        'either, leave it out.'
       )
+    return None
+  if flags.bundle is None and flags.codes is not None:
     return None
   if flags.bundle is None:
     raise errors.UserError(
@@ -58,7 +61,13 @@ def source_of(
 ) -> Any:
   """The videos of `--codes` or `--features`, with this metadata."""
   if flags.codes is not None:
-    return sources.CodeSource(flags.codes, about)
+    source = sources.CodeSource(flags.codes, about)
+    if hasher is not None and source.num_bits != hasher.num_bits:
+      raise errors.UserError(
+        f'{flags.codes}: codes of {source.num_bits} bits, but the bundle makes '
+        f'codes of {hasher.num_bits}; give the bundle that made them.'
+      )
+    return source
   files = paths(flags.features)
   if not files:
     raise errors.UserError('--features= names no file.')

@@ -13,10 +13,15 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.data import blocks, labels
+from nph_jax.index import stamps
 
 
 class Metadata:
-  """Metadata of videos in file order, from manifests and label files."""
+  """Metadata of videos in file order, from manifests and label files.
+
+  Attributes:
+    stamps: what stands for the files, by flag.
+  """
 
   def __init__(
     self,
@@ -43,6 +48,12 @@ class Metadata:
       self._labels = labels.read_labels(label_files)
       self._names = _label_names(label_names, self._labels.shape[1])
     self._what = ','.join((*self._manifests, *label_files))
+    files = {
+      'manifest': self._manifests,
+      'labels': label_files,
+      'label_names': [label_names] if label_names else [],
+    }
+    self.stamps = {x: stamps.of(files[x]) for x in files if files[x]}
 
   def check(self, num_videos: int) -> None:
     """Raises a UserError unless there is one for each video."""
@@ -60,6 +71,14 @@ class Metadata:
     if not self._manifests and self._labels is None:
       return None
     return itertools.islice(self._all_rows(), start, None)
+
+  def place(self, number: int) -> str:
+    """Where the metadata of a video stands: a manifest's line, from 1."""
+    for path, count in zip(self._manifests, self._counts):
+      if number < count:
+        return f'{path}: line {number + 1}'
+      number -= count
+    return f'{self._what}: video {number}'
 
   def _all_rows(self) -> Iterator[dict[str, Any]]:
     if not self._manifests:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
-import os
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nph_jax import errors
 from nph_jax.data import blocks
-from nph_jax.index import metadata
+from nph_jax.index import metadata, stamps
 from nph_jax.retrieval import code_files
 
 _CODES_BLOCK = 2**16  # videos
@@ -26,7 +25,40 @@ class Block(NamedTuple):
   metadata: list[dict[str, Any]] | None
 
 
-class FeatureSource:
+class _Source:
+  """Videos from files.
+
+  Attributes:
+    num_videos, num_bits: how many, and K.
+    videos: stands for them.
+    about: their metadata.
+  """
+
+  num_videos: int
+  num_bits: int
+  videos: str
+  about: metadata.Metadata
+
+  @property
+  def name(self) -> str:
+    """Stands for the videos and their metadata."""
+    about = self.about.stamps
+    return f'{self.videos} {json.dumps(about)}' if about else self.videos
+
+  def changed_flags(self, names: Iterable[str]) -> list[str]:
+    """Flags by which the same videos under one of `names` differ from these."""
+    for name in names:
+      old = _about_of(name, self.videos)
+      if old not in (None, self.about.stamps):
+        return sorted(
+          f'--{flag}'
+          for flag in {**old, **self.about.stamps}
+          if old.get(flag) != self.about.stamps.get(flag)
+        )
+    return []
+
+
+class FeatureSource(_Source):
   """Videos whose features lie in files, hashed on the way."""
 
   def __init__(
@@ -38,7 +70,7 @@ class FeatureSource:
       UserError: a file cannot be read, has other frames than the hasher reads,
         or `about` is of another number of videos.
     """
-    self._hasher, self._paths, self._about = hasher, paths, about
+    self._hasher, self._paths, self.about = hasher, paths, about
     with blocks.FeatureFiles(paths) as files:
       shape = files.shape
     if shape[1:] != (hasher.num_frames, hasher.feature_dim):
@@ -48,13 +80,13 @@ class FeatureSource:
         'features extracted the way those it was trained on were.'
       )
     self.num_videos, self.num_bits = shape[0], hasher.num_bits
-    self.name = f'{_stamp(paths)} by the bundle {hasher.digest}'
+    self.videos = f'{stamps.of(paths)} by the bundle {hasher.digest}'
     about.check(self.num_videos)
 
   def blocks(self, start: int) -> Iterator[Block]:
     """Yields the videos from number `start` on."""
     size = self._hasher.block_size
-    rows = self._about.rows(start)
+    rows = self.about.rows(start)
     with blocks.FeatureFiles(self._paths) as files:
       starts = range(start, self.num_videos, size)
       read = (
@@ -65,7 +97,7 @@ class FeatureSource:
         yield Block(codes, relaxed, _take(rows, len(codes)))
 
 
-class CodeSource:
+class CodeSource(_Source):
   """Packed codes in a file, without t."""
 
   def __init__(self, path: str, about: metadata.Metadata):
@@ -75,18 +107,29 @@ class CodeSource:
       UserError: it cannot be read, or `about` is of another number of videos.
     """
     self._codes = code_files.read_codes(path)
-    self._about = about
+    self.about = about
     self.num_videos, num_bytes = self._codes.shape
     self.num_bits = 8 * num_bytes
-    self.name = _stamp([path])
+    self.videos = stamps.of([path])
     about.check(self.num_videos)
 
   def blocks(self, start: int) -> Iterator[Block]:
     """Yields the videos from number `start` on."""
-    rows = self._about.rows(start)
+    rows = self.about.rows(start)
     for first in range(start, self.num_videos, _CODES_BLOCK):
       codes = self._codes[first : first + _CODES_BLOCK]
       yield Block(codes, None, _take(rows, len(codes)))
+
+
+def _about_of(name: str, videos: str) -> dict[str, str] | None:
+  """The metadata's stamps in the name of a source, None if of others."""
+  if not name.startswith(videos):
+    return None
+  try:
+    about = json.loads(name.removeprefix(videos) or '{}')
+  except ValueError:
+    return None
+  return about if isinstance(about, dict) else None
 
 
 def _take(
@@ -94,15 +137,3 @@ def _take(
 ) -> list[dict[str, Any]] | None:
   """The next `count` of `rows`."""
   return None if rows is None else list(itertools.islice(rows, count))
-
-
-def _stamp(paths: Sequence[str]) -> str:
-  """Names files so that changed ones have another name."""
-  return ', '.join(f'{os.path.abspath(x)} ({_version(x)})' for x in paths)
-
-
-def _version(path: str) -> str:
-  stat = os.stat(path)
-  changed = datetime.datetime.fromtimestamp(stat.st_mtime, datetime.UTC)
-  # The time too: features extracted anew have as many bytes.
-  return f'{stat.st_size} bytes of {changed.isoformat()}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 import threading
@@ -21,6 +22,7 @@ from nph_jax.retrieval.indexing import store as store_lib
 
 Hit = records.Hit
 
+_LOG = logging.getLogger(__name__)
 _DEAD = 10_000  # rows of removed videos that are not worth a compaction
 
 
@@ -107,6 +109,8 @@ class VideoIndex(reader.Reader):
   ) -> np.ndarray:
     """Adds videos, all or nothing; durable on return.
 
+    An engine that cannot be reached then is told by the next search.
+
     Args:
       codes: uint8 [n, K / 8].
       metadata: one dict for each video, None for none at all.
@@ -119,7 +123,7 @@ class VideoIndex(reader.Reader):
 
     Raises:
       UserError: anything does not fit the index or each other, an id is taken,
-        or the disk is full.
+        or the disk is full; nothing was added then.
     """
     with self._writing:
       self._check_writable()
@@ -132,8 +136,7 @@ class VideoIndex(reader.Reader):
         )
       if len(batch.ids):
         self._store.add(batch, job)
-        with self._lock:
-          self._live.catch_up()
+        self._follow()
       return batch.ids
 
   def remove(self, ids: np.ndarray) -> int:
@@ -148,10 +151,8 @@ class VideoIndex(reader.Reader):
       positions, known = self._live.live.positions(ids)
       if known.any():
         self._store.remove(ids[known], self._live.live.rows(positions[known]))
-        with self._lock:
-          self._live.catch_up()
-        if self._store.state().rows > max(2 * len(self), len(self) + _DEAD):
-          self.compact()
+        self._follow()
+        self._compact_if_needed()
       return int(known.sum())
 
   def compact(self) -> None:
@@ -167,3 +168,27 @@ class VideoIndex(reader.Reader):
       raise errors.UserError(
         f'{self._store.directory}: is open for reading only.'
       )
+    if self._live.is_stale:  # else a taken id would not be known
+      with self._lock:
+        self._live.catch_up()
+
+  def _follow(self) -> None:
+    """Tells the engine what the store holds by now.
+
+    A change that is durable does not fail with the engine: whoever made it
+    would make it once more.
+    """
+    with self._lock:
+      try:
+        self._live.catch_up()
+      except (errors.UserError, OSError) as error:
+        _LOG.warning('Searches wait for a change that is durable: %s', error)
+
+  def _compact_if_needed(self) -> None:
+    rows, count = self._store.state().rows, len(self._live.live)
+    if self._live.is_behind or rows <= max(2 * count, count + _DEAD):
+      return
+    try:
+      self.compact()
+    except (errors.UserError, OSError) as error:
+      _LOG.warning('The space of removed videos is not given back: %s', error)

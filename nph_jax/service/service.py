@@ -147,9 +147,8 @@ class Service:
     except errors.UserError as error:
       self.videos.drop(metadata)
       raise self._problem(error) from error
-    except BaseException:
-      self.videos.drop(metadata)
-      raise
+    # Whether the record is there after any other error nobody knows: the file
+    # stays in adding/, where the next start settles or deletes it.
     if body.video is not None:
       self.videos.settle(metadata['stored'])
     return int(id), metadata

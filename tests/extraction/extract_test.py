@@ -1,8 +1,11 @@
 """The command: clips in, files out that nph_jax itself reads."""
 
 import json
+import os
+import shutil
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from extract_runs import FRAMES, WIDTH, contents, run
@@ -69,6 +72,25 @@ def test_bad_files_are_listed_with_reasons(finished, videos):
   assert 'Traceback' not in result.stderr
 
 
+def test_a_name_that_is_not_utf_8_is_skipped(clip, tmp_path):
+  """Else the manifest could be neither indexed nor sent by the service."""
+  good = clip(tmp_path / 'videos' / 'good.mp4')
+  try:
+    shutil.copy(good, os.fsencode(tmp_path / 'videos') + b'/b\xff.mp4')
+  except OSError:
+    pytest.skip('file names are UTF-8 here')
+  result = run(tmp_path / 'videos', tmp_path / 'f.h5')
+  assert result.returncode == 0, result.stderr
+  assert '1 videos, 3 frames of width 48; 1 skipped' in result.stdout
+  assert r'b\udcff.mp4: its name is not UTF-8' in result.stderr
+  (row,) = read_lines(tmp_path / 'f.manifest.jsonl')
+  assert row['path'] == 'good.mp4'
+  (row,) = read_lines(tmp_path / 'f.skipped.jsonl')
+  assert row['path'] == 'b\udcff.mp4' and row['error'].endswith('rename it.')
+  again = run(tmp_path / 'videos', tmp_path / 'f.h5')
+  assert (again.returncode, again.stdout) == (0, result.stdout)
+
+
 def test_training_reads_them(finished):
   folder, _ = finished
   split = spec.SplitFiles(
@@ -126,6 +148,7 @@ def test_no_video_that_can_be_read(tmp_path):
     (('--videos=V', '--out=f.h5'), '--videos=V: no such folder'),
     (('--videos=V', '--out=f.h5', '--shard=4/4'), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--shard=1'), '0/4 to 3/4'),
+    (('--videos=V', '--out=f.h5', '--shard=0/' + '9' * 5000), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--num_frames=0'), '--num_frames=0'),
     (('--videos=V', '--out=f.h5', '--backbone=x'), 'expected one of vgg16'),
     (('--videos=V', '--out=f.h5', '--precision=half'), '--precision=half'),
@@ -137,6 +160,14 @@ def test_bad_flags(tmp_path, monkeypatch, flags, message):
   with pytest.raises(errors.UserError, match=message):
     extract.main(flags)
   assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('value', [7, [1, 2], '[1]', '"a"', '{', b'\xff'])
+def test_another_s_attribute_is_no_traceback(videos, tmp_path, value):
+  with h5py.File(tmp_path / 'f.h5', 'w') as file:
+    file.attrs['extraction'] = value
+  with pytest.raises(errors.UserError, match='no extraction wrote it'):
+    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}'])
 
 
 def test_a_file_of_someone_else_is_kept(videos, tmp_path):

@@ -109,6 +109,25 @@ def test_one_writer_at_a_time(tmp_path):
   fill(tmp_path / 'a', range(1))
 
 
+@pytest.mark.parametrize(
+  ('name', 'content', 'said'),
+  [
+    ('flags.json', b'', 'flags.json is damaged'),
+    ('flags.json', b'[1]', 'flags.json is damaged'),
+    ('flags.json', b'\xff{', 'flags.json is damaged'),
+    ('records.jsonl', b'{}\n{"a"\n', 'line 2 of records.jsonl is damaged'),
+    ('records.jsonl', b'7\n{}\n', 'line 1 of records.jsonl is damaged'),
+    ('records.jsonl', b'\xff\n' * 2, 'line 1 of records.jsonl is damaged'),
+  ],
+)
+def test_damaged_files_are_named_and_kept(tmp_path, name, content, said):
+  fill(tmp_path / 'a', range(2))
+  (tmp_path / 'a' / name).write_bytes(content)
+  with pytest.raises(errors.UserError, match=f'{said}; delete the folder'):
+    open_store(tmp_path / 'a')
+  assert (tmp_path / 'a' / name).read_bytes() == content
+
+
 def test_rows_that_were_shortened_are_no_zeros(tmp_path):
   fill(tmp_path / 'a', range(2))
   rows = tmp_path / 'a' / 'rows.f16'

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import index, index_tables
+from nph_jax.retrieval.video_index import VideoIndex
 
 
 def assert_timings(found, names):
@@ -34,6 +35,19 @@ def test_every_engine_is_measured_and_shown(monkeypatch):
   text = index_tables.index(results)
   assert '| 3,000 | faiss, 1 thread | ' in text
   assert '| multihash | 2,000 | ' in text
+
+
+def test_other_results_than_those_of_faiss_are_no_measurement(monkeypatch):
+  search = VideoIndex.search_arrays
+
+  def wrong(self, codes, k):
+    distances, ids = search(self, codes, k)
+    ids[3, :2] = ids[3, 1::-1]
+    return distances, ids
+
+  monkeypatch.setattr(VideoIndex, 'search_arrays', wrong)
+  with pytest.raises(RuntimeError, match='ids of 1 of 128 queries are not'):
+    index.flat(num_codes=1000)
 
 
 def test_milvus_is_exact():

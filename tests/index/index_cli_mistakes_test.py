@@ -18,7 +18,8 @@ from nph_jax.index import __main__ as index
   [
     ('build --out=new', 'one of the arguments --features --codes is required'),
     ('build --out=new --features=frames.h5', 'need the --bundle'),
-    ('build --out=new --codes=codes.npy --bundle=export', 'leave it out'),
+    ('build --out=new --codes=wide.npy --bundle=export', 'makes codes of 16'),
+    ('search --index=ix --id=1 --bundle=export', 'leave it out'),
     ('build --out=new --codes=gone.npy', 'gone.npy: no such file'),
     ('build --out=new --codes=codes.npy --uri=x', 'engine flat has none'),
     ('build --out=new --codes=codes.npy --manifest=short', 'of 3 videos, but'),
@@ -67,8 +68,26 @@ def test_bad_manifests_name_the_line(files, line):
   write_manifest('bad', 8)
   with open('bad', 'a') as file:
     file.write(line)
-  with pytest.raises(errors.UserError, match='bad: line 9|video 8: cannot'):
+  with pytest.raises(errors.UserError, match='bad: line 9'):
     index.main(['build', '--out=new', '--codes=codes.npy', '--manifest=bad'])
+
+
+def test_bad_metadata_is_placed_in_its_file(files, monkeypatch):
+  """Not in the batch, nor in all the files together."""
+  monkeypatch.setattr('nph_jax.index.additions._COMMIT', 1)
+  monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 2)
+  write_manifest('good', 3)
+  write_manifest('bad', 4, 3)
+  with open('bad', 'a') as file:
+    file.write('{"a": NaN}\n{"b": 1}\n')
+  flags = ['--codes=codes.npy', '--manifest=good,bad']
+  with pytest.raises(errors.UserError, match='^bad: line 5: cannot be written'):
+    index.main(['build', '--out=new', *flags])
+  np.save('labels.npy', np.ones((9, 1), np.uint8))
+  pathlib.Path('names.json').write_text('["\\ud800"]')
+  flags = ['--codes=codes.npy', '--labels=labels.npy']
+  with pytest.raises(errors.UserError, match='^labels.npy: video 0: cannot'):
+    index.main(['build', '--out=ne', *flags, '--label_names=names.json'])
 
 
 def test_another_bundle_is_refused(files, monkeypatch):
@@ -79,8 +98,7 @@ def test_another_bundle_is_refused(files, monkeypatch):
   bundle.write(changed, pathlib.Path('other'))
   mine, theirs = (load_hasher(name).digest for name in ('export', 'other'))
   for command in ('add', 'search'):
-    with pytest.raises(errors.UserError) as caught:
-      index.main(
-        [command, '--index=ix', '--bundle=other', '--features=frames.h5']
-      )
-    assert mine in str(caught.value) and theirs in str(caught.value)
+    for videos in ('--features=frames.h5', '--codes=codes.npy'):
+      with pytest.raises(errors.UserError) as caught:
+        index.main([command, '--index=ix', '--bundle=other', videos])
+      assert mine in str(caught.value) and theirs in str(caught.value)

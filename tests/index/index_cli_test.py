@@ -16,7 +16,7 @@ from index_cli_cases import build, write_manifest
 from nph_jax import errors
 from nph_jax.export import load_hasher
 from nph_jax.index import __main__ as index
-from nph_jax.index import commands
+from nph_jax.index import additions
 from nph_jax.retrieval.video_index import VideoIndex
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -99,6 +99,28 @@ def test_add_codes_remove_and_info(files, capsys):
   assert 'videos: 18\n' in capsys.readouterr().out
 
 
+def test_codes_say_which_bundle_made_them(files, capsys, caplog):
+  index.main(['build', '--out=ix', '--codes=codes.npy', '--bundle=export'])
+  assert capsys.readouterr().err == ''
+  with VideoIndex.open('ix', read_only=True) as found:
+    assert found.bundle_digest == load_hasher('export').digest
+    assert not found.keeps_relaxed
+  found = results(capsys, '--bundle=export', '--codes=codes.npy', '--k=1')
+  assert [hits[0]['distance'] for hits in found] == [0] * 9 and not caplog.text
+  np.save('more.npy', np.load('codes.npy')[:2])
+  index.main(['add', '--index=ix', '--codes=more.npy'])
+  assert capsys.readouterr().err.startswith('note: more.npy: taken for codes')
+
+
+def test_codes_of_an_unknown_bundle_are_said_to_be(files, capsys, caplog):
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  assert capsys.readouterr().err.count('note: ix: does not know') == 1
+  results(capsys, '--bundle=export', '--features=frames.h5')
+  assert caplog.text.count('ix: does not know which bundle') == 1
+  index.main(['info', '--index=ix'])
+  assert 'bundle: unknown' in capsys.readouterr().out
+
+
 def test_labels_become_metadata(files, capsys):
   labels = np.eye(3, dtype=np.uint8)[np.arange(9) % 3]
   scipy.io.savemat('labels.mat', {'labels': labels})
@@ -124,7 +146,7 @@ class Cut(Exception):
 
 def cut_after(monkeypatch, blocks):
   """Commits every block, and ends the command when so many are added."""
-  monkeypatch.setattr(commands, '_COMMIT', 1)
+  monkeypatch.setattr(additions, '_COMMIT', 1)
   add, calls = VideoIndex.add, []
 
   def limited(self, *args, **kwargs):
@@ -135,6 +157,59 @@ def cut_after(monkeypatch, blocks):
 
   monkeypatch.setattr(VideoIndex, 'add', limited)
   return lambda: monkeypatch.setattr(VideoIndex, 'add', add)
+
+
+@pytest.mark.parametrize(
+  ('more', 'named'),
+  [
+    (['--no_relaxed'], '--no_relaxed'),
+    (['--labels=labels.npy'], '--labels'),
+    (['--manifest=other'], '--manifest'),
+    (['--engine=ivf', '--labels=labels.npy'], '--labels and --engine'),
+  ],
+)
+def test_an_interrupted_build_goes_on_with_its_own_flags(
+  files, monkeypatch, more, named
+):
+  np.save('labels.npy', np.ones((11, 1), np.uint8))
+  write_manifest('other', 11, 50)
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    build()
+  restore()
+  with pytest.raises(errors.UserError, match=f'with another {named}; give'):
+    build(*more)
+  build()
+
+
+def test_an_interrupted_build_stays_at_its_milvus(files, monkeypatch):
+  pytest.importorskip('milvus_lite')
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    build('--engine=milvus', '--uri=here.db')
+  restore()
+  with pytest.raises(errors.UserError, match='with another --uri; give'):
+    build('--engine=milvus', '--uri=there.db')
+  build('--engine=milvus', '--uri=here.db')
+
+
+def test_an_addition_goes_on_with_its_own_labels(files, capsys, monkeypatch):
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  np.save('more.npy', np.load('codes.npy'))
+  np.save('labels.npy', np.ones((9, 1), np.uint8))
+  monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 4)
+  add = ['add', '--index=ix', '--codes=more.npy']
+  restore = cut_after(monkeypatch, 1)
+  with pytest.raises(Cut):
+    index.main(add)
+  restore()
+  for _ in range(2):
+    with pytest.raises(errors.UserError, match='another --labels; give the'):
+      index.main([*add, '--labels=labels.npy'])
+    index.main(add)
+  capsys.readouterr()
+  index.main([*add, '--labels=labels.npy', '--again'])
+  assert capsys.readouterr().out == 'ix: 9 videos added, 27 in all\n'
 
 
 @pytest.mark.parametrize('blocks', [0, 1, 2])
@@ -174,7 +249,7 @@ def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
   monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 4)
   restore = cut_after(monkeypatch, 1)
   with pytest.raises(Cut):
-    index.main(['add', '--index=ix', '--codes=codes.npy'])
+    index.main(['add', '--index=ix', '--codes=codes.npy', '--again'])
   restore()
   # Another one meanwhile is none of its business.
   np.save('other.npy', np.load('codes.npy')[:2])
@@ -188,6 +263,39 @@ def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
   np.testing.assert_array_equal(stored, np.concatenate(parts))
 
 
+def test_the_same_addition_is_made_once(files, capsys):
+  build()
+  with pytest.raises(errors.UserError, match='these videos are in it'):
+    build()
+  add = ['add', '--index=ix', '--bundle=export', '--features=frames.h5']
+  index.main(add)
+  said = capsys.readouterr().out
+  assert 'were added already, 11 in all; --again' in said
+  index.main([*add, '--again'])
+  assert capsys.readouterr().out == 'ix: 11 videos added, 22 in all\n'
+  os.utime('frames.h5', (1, 1))
+  index.main(add)
+  assert capsys.readouterr().out == 'ix: 11 videos added, 33 in all\n'
+
+
+def test_a_cut_after_the_last_commit_adds_nothing_more(files, capsys):
+  """As Ctrl-C then, or a kill: nobody can know on which side it was."""
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  np.save('more.npy', np.load('codes.npy')[:4])
+  add = ['add', '--index=ix', '--codes=more.npy']
+
+  def cut(*_):
+    raise KeyboardInterrupt
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(VideoIndex, '_follow', cut)
+    with pytest.raises(KeyboardInterrupt):
+      index.main(add)
+  capsys.readouterr()
+  index.main(add)
+  assert 'were added already, 13 in all' in capsys.readouterr().out
+
+
 def test_from_the_shell(files):
   environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
   command = [sys.executable, '-m', 'nph_jax.index']
@@ -195,11 +303,19 @@ def test_from_the_shell(files):
     [*command, *arguments], env=environment, capture_output=True, text=True
   )
   done = run('build', '--out=ix', '--codes=codes.npy')
-  assert (done.returncode, done.stderr) == (0, '')
+  assert done.returncode == 0 and done.stderr.count('\n') == 1
+  assert done.stderr.startswith('note: ix: does not know the bundle')
   done = run('search', '--index=gone', '--id=1')
   assert (done.returncode, done.stdout) == (1, '')
   assert done.stderr.startswith('error: gone/index.sqlite: is missing')
   assert done.stderr.count('\n') == 1
+  # Whoever reads the first line alone is no mistake.
+  search = [*command, 'search', '--index=ix', '--codes=codes.npy']
+  with subprocess.Popen(
+    search, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+  ) as cut:
+    cut.stdout.close()
+    assert (cut.stderr.read(), cut.wait()) == (b'', 141)
   heavy = ('numpy', 'faiss', 'jax', 'sqlite3')
   code = f"""
 import sys

@@ -10,6 +10,7 @@ import time
 import index_worker
 import numpy as np
 import pytest
+from index_cases import assert_nearest
 
 from nph_jax.retrieval.video_index import VideoIndex
 
@@ -18,9 +19,10 @@ ROOT = FOLDER.parents[1]
 TOTAL = index_worker.BATCH * index_worker.BATCHES
 
 
-def start(directory, moment, count=0):
+def start(directory, moment, count=0, what='add'):
+  worker = FOLDER / 'index_worker.py'
   return subprocess.Popen(
-    [sys.executable, FOLDER / 'index_worker.py', directory, moment, str(count)],
+    [sys.executable, worker, directory, moment, str(count), what],
     env={**os.environ, 'PYTHONPATH': str(ROOT)},
     stdout=subprocess.PIPE,
     text=True,
@@ -99,6 +101,66 @@ def test_killed_at_any_moment(directory):
       # One may have been added and not be said any more.
       assert_whole(index, {said, said + 1})
       said = number
+
+
+def fill(directory, batches):
+  with VideoIndex.open(directory) as index:
+    for number in range(batches):
+      index.add(*index_worker.batch(number))
+
+
+def assert_rest(index, batches, removed):
+  """The index holds all but the first `removed` of so many batches."""
+  index.verify()
+  parts = [index_worker.batch(number) for number in range(batches)]
+  first = removed * index_worker.BATCH
+  codes = np.concatenate([codes for codes, _, _ in parts])[first:]
+  metadata = [row for _, rows, _ in parts for row in rows][first:]
+  ids = np.arange(first, batches * index_worker.BATCH)
+  assert index.items(limit=len(index) + 1) == list(zip(ids.tolist(), metadata))
+  # Few videos: every engine finds them all.
+  assert_nearest(index, codes[:4], codes, ids, len(ids))
+  where = {'path': f'videos/{first - 1}.mp4'}
+  assert index.search(codes[:1], 3, where=where) == [[]]
+
+
+@pytest.mark.parametrize(
+  ('moment', 'count', 'removed'),
+  [
+    ('metadata about to be removed', 2, 1),
+    ('removal committed', 3, 2),
+  ],
+)
+@pytest.mark.parametrize('engine', ['flat', 'ivf'])
+def test_killed_while_it_removes(tmp_path, engine, moment, count, removed):
+  directory = tmp_path / 'ix'
+  VideoIndex.create(directory, index_worker.BITS, engine=engine).close()
+  fill(directory, 4)
+  said = finished(start(directory, moment, count, 'remove'), 1)
+  assert said <= removed
+  with VideoIndex.open(directory, read_only=True) as reader:
+    assert_rest(reader, 4, removed)
+  with VideoIndex.open(directory) as index:
+    assert_rest(index, 4, removed)
+    index.remove(np.arange(index_worker.BATCH) + removed * index_worker.BATCH)
+    assert_rest(index, 4, removed + 1)
+
+
+@pytest.mark.parametrize('engine', ['ivf', 'multihash'])
+def test_killed_beside_an_old_snapshot(tmp_path, engine):
+  """Only a close writes the engine's own file: it is of before the kill."""
+  directory = tmp_path / 'ix'
+  VideoIndex.create(directory, index_worker.BITS, engine=engine).close()
+  fill(directory, 2)
+  snapshot = (directory / 'engine.faiss').read_bytes()
+  assert finished(start(directory, 'committed', 2), 1) == 1
+  assert (directory / 'engine.faiss').read_bytes() == snapshot
+  for read_only in (True, False):
+    with VideoIndex.open(directory, read_only=read_only) as index:
+      assert_whole(index, {4})
+      codes = np.concatenate([index_worker.batch(n)[0] for n in range(4)])
+      distances, ids = index.search_arrays(codes[:4], 5)
+      assert (ids[:, 0] >= 0).all() and (distances[:, 0] == 0).all()
 
 
 def test_killed_while_it_compacts(directory, monkeypatch):

@@ -23,6 +23,10 @@ def nested(depth):
   [
     (lambda i: i.search(codes(2)[:, :1], 3), 'have 8 bits, but the'),
     (lambda i: i.search_arrays(codes(2).astype(int), 3), 'int64 of shape'),
+    (lambda i: i.search_arrays(codes(2), 10**12), 'holds 90 videos'),
+    (lambda i: i.search_arrays(codes(2), 10**30), 'holds 90 videos'),
+    (lambda i: i.add(codes(1), [['ab']], T2[:1]), "['ab'] is no dict"),
+    (lambda i: i.add(codes(1), [7], T2[:1]), '7 is no dict'),
     (lambda i: i.search(codes(2)[0], 3), 'uint8 of shape (2,)'),
     (lambda i: i.search(codes(2), 0), 'k: is 0; expected'),
     (lambda i: i.search(codes(2), True), 'k: is True'),
@@ -76,6 +80,15 @@ def test_mistakes_get_one_sentence_and_change_nothing(index, call, complaint):
   index.verify()
 
 
+def test_many_names_are_not_all_listed(tmp_path):
+  with VideoIndex.create(tmp_path / 'ix', BITS, keep_relaxed=False) as index:
+    index.add(codes(50), [{f'name {n:04}': n} for n in range(50)])
+    with pytest.raises(errors.UserError) as caught:
+      index.search(codes(1), 3, where={'nam': 1})
+  said = str(caught.value)
+  assert said.endswith('name 0018, name 0019 and 30 more.')
+
+
 def test_the_bundle_that_fits_is_accepted(index):
   index.check_bundle('ab', 16)
 
@@ -107,6 +120,26 @@ def test_creation_disturbs_nothing_that_is_there(index, tmp_path):
   with pytest.raises(errors.UserError, match='index.sqlite: is missing'):
     VideoIndex.open(tmp_path / 'other')
   assert not folder.is_index(tmp_path / 'other')
+
+
+@pytest.mark.parametrize(
+  'call',
+  [
+    lambda i: i.add(codes(1), None, T2[:1]),
+    lambda i: i.remove([1]),
+    lambda i: i.search(codes(1), 3),
+    lambda i: i.items(),
+    lambda i: i.compact(),
+    lambda i: i.verify(),
+  ],
+)
+def test_a_closed_index_says_so(index, tmp_path, call):
+  index.close()
+  with pytest.raises(errors.UserError) as caught:
+    call(index)
+  assert str(caught.value) == (
+    f'{tmp_path / "ix"}: this index is closed; open it again.'
+  )
 
 
 def test_a_newer_format_is_named(index, tmp_path):

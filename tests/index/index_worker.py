@@ -1,9 +1,10 @@
-"""Adds batches to an index until it is killed, by itself or from outside.
+"""Changes an index until it is killed, by itself or from outside.
 
-python index_worker.py DIRECTORY MOMENT COUNT
+python index_worker.py DIRECTORY MOMENT COUNT [remove]
 
 MOMENT is the name of one of MOMENTS or 'outside'; the process kills itself when
-that comes for the COUNT-th time. Each finished batch is said on stdout.
+that comes for the COUNT-th time. It adds batches, or removes the first ones of
+what is there. Each finished batch is said on stdout.
 """
 
 import os
@@ -23,6 +24,8 @@ MOMENTS = {
   'metadata written': (database, 'set_job'),
   'metadata about to be written': (catalogue, 'insert'),
   'committed': (live_index.LiveIndex, '_check_digests'),
+  'metadata about to be removed': (catalogue, 'delete'),
+  'removal committed': (live_index.LiveIndex, '_changes'),
 }
 
 
@@ -46,11 +49,22 @@ def die_at(moment, count):
   setattr(place, name, deadly)
 
 
-def main(directory, moment, count):
+def main(directory, moment, count, what='add'):
   index = VideoIndex.open(directory)
   print('open', flush=True)
   if moment != 'outside':
     die_at(moment, int(count))
+  {'add': add, 'remove': remove}[what](index)
+
+
+def remove(index):
+  while first := index.items(limit=1):
+    number = first[0][0] // BATCH
+    assert index.remove(np.arange(BATCH) + number * BATCH) == BATCH
+    print(number, flush=True)
+
+
+def add(index):
   for number in range(len(index) // BATCH, BATCHES):
     job = ('all', (number + 1) * BATCH, BATCHES * BATCH)
     ids = index.add(*batch(number), job=job)

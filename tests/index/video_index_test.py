@@ -52,6 +52,18 @@ def test_hits_carry_what_was_added(index):
   assert metadata['path'] == 'videos/7.mp4'
 
 
+def test_the_largest_ids_are_exact(tmp_path):
+  ids = [2**53 + 1, 2**63 - 2]
+  with VideoIndex.create(tmp_path / 'ix', BITS, keep_relaxed=False) as index:
+    index.add(codes(2), [{'n': 0}, {'n': 1}], ids=ids)
+    (hits,) = index.search(codes(1), 2)
+    assert {hit.id: hit.metadata['n'] for hit in hits} == dict(zip(ids, (0, 1)))
+    with pytest.raises(errors.UserError, match='ids from 92233720.* not left'):
+      index.add(codes(1), None)
+    assert index.add(codes(1), None, ids=[3]) == [3]
+    assert len(index.add(codes(0), None)) == 0 and len(index) == 3
+
+
 def test_items_go_on_after_an_id(index):
   index.remove([1])
   first = index.items(limit=2)

@@ -12,6 +12,9 @@ from nph_jax.retrieval import indexing
 from nph_jax.retrieval.indexing import records
 from nph_jax.retrieval.indexing import store as store_lib
 
+_PADDED = 2**27  # results, 1.5 GiB, that may be empty for the most part
+_IDS_END = 2**63 - 1  # so that the next id, too, is one that SQLite holds
+
 
 def codes(values: Any, num_bits: int) -> np.ndarray:
   """Packed codes, contiguous uint8 [n, K / 8].
@@ -91,7 +94,7 @@ def ids(
       f'ids: {values.dtype} of shape {values.shape}; expected a list of whole '
       'numbers.'
     )
-  if (values < 0).any() or (values > np.iinfo(np.int64).max - 1).any():
+  if (values < 0).any() or (values >= _IDS_END).any():
     raise errors.UserError('ids: have to be from 0 up and below 2^63 - 1.')
   values = values.astype(np.int64)
   if unique and len(np.unique(values)) != len(values):
@@ -129,10 +132,34 @@ def batch(
     half = relaxed(given_relaxed, len(packed), settings.num_bits)
     half = half.astype(np.float16)
   if given_ids is None:
-    numbers = np.arange(len(packed), dtype=np.int64) + store.next_id()
+    numbers = _following(store, len(packed))
   else:
     numbers = ids(given_ids, len(packed))
   return records.Batch(packed, numbers, half, metadata)
+
+
+def padded(k: int, num_queries: int, num_videos: int) -> None:
+  """Checks that results padded to k fit into memory.
+
+  Raises:
+    UserError: k is far beyond the videos that there are.
+  """
+  if k > num_videos and k * num_queries > _PADDED:
+    raise errors.UserError(
+      f'k: {k} results of each of {num_queries} queries do not fit into '
+      f'memory; the index holds {num_videos} videos, so ask for no more.'
+    )
+
+
+def _following(store: store_lib.Store, count: int) -> np.ndarray:
+  """The next `count` ids int64."""
+  first = store.next_id()
+  if first + count > _IDS_END:
+    raise errors.UserError(
+      f'{store.directory}: {count} ids from {first} on are not left below '
+      '2^63 - 1; give ids that are free.'
+    )
+  return first + np.arange(count, dtype=np.int64)
 
 
 def numbers(k: Any, radius: Any, rerank: Any, num_bits: int) -> None:

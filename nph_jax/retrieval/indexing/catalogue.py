@@ -13,6 +13,7 @@ from nph_jax import errors
 from nph_jax.retrieval.indexing import facets
 
 _MANY = 500  # values to one SQL statement
+_LISTED = 20  # names in a message; there may be one for each video
 
 
 def insert(
@@ -90,7 +91,7 @@ def _having(
   if name not in names:
     raise errors.UserError(
       f'filter {name}={value}: no video has metadata of that name; there are: '
-      f'{", ".join(sorted(names)) or "none"}.'
+      f'{_listed(names)}.'
     )
   if not facets.is_plain(value):
     raise errors.UserError(
@@ -101,6 +102,12 @@ def _having(
     [facets.hash_of(name, value)],
   )
   return np.fromiter(_first(rows), np.int64)
+
+
+def _listed(names: Sequence[str]) -> str:
+  some = sorted(names)[:_LISTED]
+  more = len(names) - len(some)
+  return ', '.join(some or ['none']) + (f' and {more:,} more' if more else '')
 
 
 def _first(rows: Iterable[tuple]) -> Iterator[int]:

@@ -84,10 +84,10 @@ def create(
 def set_job(
   connection: sqlite3.Connection, name: str, done: int, total: int
 ) -> None:
-  """Notes how far a long addition is; forgets it when it is done."""
-  connection.execute('DELETE FROM jobs WHERE name = ?', [name])
-  if done < total:
-    connection.execute('INSERT INTO jobs VALUES (?, ?, ?)', [name, done, total])
+  """Notes how far a long addition is, or that it is done."""
+  connection.execute(
+    'INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', [name, done, total]
+  )
 
 
 @contextlib.contextmanager
@@ -127,6 +127,12 @@ def guarded(path: pathlib.Path) -> Iterator[None]:
   """Turns what SQLite says of a bad file into a UserError."""
   try:
     yield
+  except sqlite3.ProgrammingError as error:
+    if 'closed' not in str(error):
+      raise
+    raise errors.UserError(
+      f'{path.parent}: this index is closed; open it again.'
+    ) from error
   except sqlite3.DatabaseError as error:
     raise errors.UserError(f'{path}: {_complaint(error)}.') from error
 

@@ -10,22 +10,38 @@ from typing import Any
 from nph_jax import errors
 
 
+class BadMetadata(errors.UserError):
+  """Metadata that cannot be kept.
+
+  Attributes:
+    number: of the video, from 0 among those that were added together.
+    why: the rest of the sentence.
+  """
+
+  def __init__(self, number: int, why: str):
+    super().__init__(f'metadata of video {number}: {why}')
+    self.number, self.why = number, why
+
+
 def to_text(metadata: Mapping[str, Any], number: int) -> str:
   """Metadata as JSON; '' for none.
 
   Raises:
-    UserError: it is no mapping that JSON can hold; `number` names the video.
+    BadMetadata: it is no mapping that JSON can hold; `number` names the video.
   """
   if not metadata:
     return ''
+  if not isinstance(metadata, Mapping):
+    raise BadMetadata(number, f'{metadata!r:.40} is no dict; give one.')
   try:
     # Through dict: json would write another mapping as something else.
     text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
     text.encode()  # SQLite takes no half characters
   except (TypeError, ValueError, RecursionError) as error:
-    raise errors.UserError(
-      f'metadata of video {number}: cannot be written as JSON ({error}); give '
-      'a dict of texts, finite numbers, true, false, and lists of them.'
+    raise BadMetadata(
+      number,
+      f'cannot be written as JSON ({error}); give a dict of texts, finite '
+      'numbers, true, false, and lists of them.',
     ) from error
   return text
 

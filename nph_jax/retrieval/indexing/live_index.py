@@ -17,6 +17,7 @@ class LiveIndex:
 
   def __init__(self, store: store_lib.Store):
     self._store = store
+    self._stale = False
     self._start()
 
   def _start(self) -> None:
@@ -38,16 +39,23 @@ class LiveIndex:
     self.engine.close(self._engine_state, self._store.read_only)
 
   @property
+  def is_stale(self) -> bool:
+    """Whether a `catch_up` failed before `live` had all of the store."""
+    return self._stale
+
+  @property
   def is_behind(self) -> bool:
     """Whether the engine could not be told of everything."""
-    return self._engine_state != self._state
+    return self._stale or self._engine_state != self._state
 
   def catch_up(self) -> None:
     """Applies what was added to and removed from the store since.
 
     Raises:
-      UserError: the files are damaged, or the engine cannot be reached.
+      UserError: the files are damaged, or the engine cannot be reached; `live`
+        is up to date in the second case.
     """
+    self._stale = True
     for _ in range(_ATTEMPTS):
       now = self._store.state()
       try:
@@ -70,6 +78,7 @@ class LiveIndex:
 
   def _follow(self, now: records.State) -> None:
     if now == self._state == self._engine_state:
+      self._stale = False
       return
     if now.generation != self._state.generation and self._arrays:
       self.close()
@@ -81,7 +90,7 @@ class LiveIndex:
     try:
       self._open_arrays()
       self._check_digests(since)
-    except errors.UserError:
+    except BaseException:
       self._state = since
       raise
     removed, added = self._changes(since)
@@ -91,6 +100,7 @@ class LiveIndex:
     order = None
     if len(added):
       order = self.live.add(self._take('ids', added)[:, 0].copy(), added)
+    self._stale = False
     self._tell_engine(positions, order)
     if since.rows == 0:
       # What was read to load it all would count as memory of this process.

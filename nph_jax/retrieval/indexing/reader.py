@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from nph_jax.retrieval.indexing import (
   searching,
 )
 from nph_jax.retrieval.indexing import store as store_lib
+
+_LOG = logging.getLogger(__name__)
 
 
 class Reader:
@@ -40,6 +43,10 @@ class Reader:
   @property
   def engine(self) -> str:
     return self._store.settings.engine
+
+  @property
+  def uri(self) -> str | None:
+    return self._store.settings.uri
 
   @property
   def bundle_digest(self) -> str | None:
@@ -83,7 +90,7 @@ class Reader:
     codes = arguments.codes(codes, self.num_bits)
     if rerank:
       relaxed = arguments.query_relaxed(relaxed, len(codes), self._store)
-    with self._current() as live:
+    with self._current(engine=not where) as live:
       ids = self._store.matching(where) if where else None
       depth = max(k, rerank) if k else None
       found = searching.ranked(live, codes, depth, radius, ids)
@@ -99,11 +106,12 @@ class Reader:
     """Distances int32 [Q, k] and ids int64 [Q, k], -1 where fewer than k are.
 
     Raises:
-      UserError: codes of another length.
+      UserError: codes of another length, or a k far beyond what is there.
     """
     arguments.numbers(k, None, 0, self.num_bits)
     codes = arguments.codes(codes, self.num_bits)
-    with self._current() as live:
+    with self._current(engine=True) as live:
+      arguments.padded(k, len(codes), len(live.live))
       return searching.arrays(live.engine, len(live.live), codes, k)
 
   def metadata(self, ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -146,14 +154,24 @@ class Reader:
     return [(video, found.get(video, {})) for video in ids.tolist()]
 
   def check_bundle(self, digest: str, num_bits: int) -> None:
-    """Raises a UserError unless a bundle makes the codes that are here."""
+    """Raises a UserError unless a bundle makes the codes that are here.
+
+    Where the index does not know whose they are, it warns.
+    """
     if num_bits != self.num_bits:
       raise errors.UserError(
         f'{self._store.directory}: holds codes of {self.num_bits} bits, but '
         f'the bundle makes codes of {num_bits}; use the bundle that the index '
         'was built with.'
       )
-    if self.bundle_digest not in (None, digest):
+    if self.bundle_digest is None:
+      _LOG.warning(
+        '%s: does not know which bundle made its codes; that it was %s is '
+        'taken on trust.',
+        self._store.directory,
+        digest,
+      )
+    elif self.bundle_digest != digest:
       raise errors.UserError(
         f'{self._store.directory}: was built with the bundle '
         f'{self.bundle_digest}, but this one is {digest}; use that bundle, or '
@@ -164,6 +182,10 @@ class Reader:
     """Videos done and in all of each addition that was interrupted."""
     return self._store.jobs()
 
+  def finished(self) -> set[str]:
+    """Names of the additions that had one and are done."""
+    return self._store.finished()
+
   def about(self) -> dict[str, Any]:
     """What there is to say of the index."""
     return checking.about(self._store, len(self))
@@ -173,10 +195,12 @@ class Reader:
     checking.verify(self._store)
 
   @contextlib.contextmanager
-  def _current(self) -> Iterator[live_index.LiveIndex]:
+  def _current(self, engine: bool = False) -> Iterator[live_index.LiveIndex]:
+    """What is live; with `engine`, it knows of all that too."""
     with self._lock:
       changed = self._store.read_only and self._store.changed()
-      if changed or self._live.is_behind:
+      behind = self._live.is_behind if engine else self._live.is_stale
+      if changed or behind:
         self._live.catch_up()
       yield self._live
 
@@ -189,7 +213,9 @@ class Reader:
 
 
 def _all_ids(found: list[tuple[np.ndarray, ...]]) -> np.ndarray:
-  return np.unique(np.concatenate([[], *(ids for _, ids, *_ in found)]))
+  # An empty list would make them floats, which end to be exact at 2^53.
+  none = np.empty(0, np.int64)
+  return np.unique(np.concatenate([none, *(ids for _, ids, *_ in found)]))
 
 
 def _hits(

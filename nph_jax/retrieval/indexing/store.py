@@ -103,7 +103,7 @@ class Store:
     Args:
       batch: at least one video.
       job: name, videos done with this batch and in all, of a long addition
-        that can go on after an interruption; forgotten when it is done.
+        that can go on after an interruption; its name stays when it is done.
 
     Raises:
       UserError: metadata that JSON cannot hold, or the disk is full; nothing
@@ -175,8 +175,13 @@ class Store:
 
   def jobs(self) -> dict[str, tuple[int, int]]:
     """Videos done and in all of each addition that was interrupted."""
-    rows = self.query('SELECT name, done, total FROM jobs')
+    rows = self.query('SELECT name, done, total FROM jobs WHERE done < total')
     return {name: (done, total) for name, done, total in rows}
+
+  def finished(self) -> set[str]:
+    """Names of the additions that are done."""
+    rows = self.query('SELECT name FROM jobs WHERE done >= total')
+    return {name for (name,) in rows}
 
   def batches(self, start: int = 0) -> list[tuple[int, int, str, str, str]]:
     """Start, count and digests of codes, ids, t of each batch from a row on."""
