@@ -9,6 +9,7 @@ import argparse
 import ipaddress
 import os
 import pathlib
+import re
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from nph_jax import errors
 TOKEN_VARIABLE = 'NPH_TOKEN'
 _MISSING = "{} is not installed; run pip install 'nph-jax[serve]'."
 _GRACE_SECONDS = 30
+_NAME = re.compile(r'[A-Za-z0-9._-]+')
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,6 +46,15 @@ def _parser() -> argparse.ArgumentParser:
     '--token_file',
     help='file with a token that callers must bear; or set the environment '
     f'variable {TOKEN_VARIABLE}',
+  )
+  add(
+    '--allowed_hosts',
+    type=_names,
+    action='extend',
+    default=[],
+    metavar='NAME[,NAME]',
+    help='names, apart from localhost and --host, by which the service may be '
+    'called where there is no token',
   )
   add('--read_only', action='store_true', help='nothing is added or removed')
   _add_limits(parser)
@@ -72,6 +83,15 @@ def _port(text: str) -> int:
   if not (text.isdecimal() and int(text) < 1 << 16):
     raise argparse.ArgumentTypeError(f'{text!r} is none; expected 0 to 65535')
   return int(text)
+
+
+def _names(text: str) -> list[str]:
+  names = text.split(',')
+  if not all(_NAME.fullmatch(name) for name in names):
+    raise argparse.ArgumentTypeError(
+      f'{text!r} is none; expected names as search.example, without a port'
+    )
+  return names
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -149,6 +169,7 @@ def _setup(flags: argparse.Namespace, token: str | None):
     backbone=flags.backbone,
     weights=flags.weights,
     token=token,
+    hosts=(flags.host, *flags.allowed_hosts),
     read_only=flags.read_only,
     bounds=bounds,
   )

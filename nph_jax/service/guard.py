@@ -15,6 +15,7 @@ from urllib import parse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 
+from nph_jax.service import hosts as hosts_lib
 from nph_jax.service import metrics as metrics_lib
 from nph_jax.service import problems
 
@@ -72,11 +73,13 @@ class Guard:
     self,
     app: Any,
     token: Token,
+    hosts: hosts_lib.Hosts,
     upload_bytes: int,
     metrics: metrics_lib.Metrics,
   ):
     self._app = app
     self._token = token
+    self._hosts = hosts
     self._upload_bytes = upload_bytes
     self._metrics = metrics
 
@@ -110,6 +113,9 @@ class Guard:
   def _refusal(self, scope: Any) -> Any:
     """The answer to a request that goes no further, None where it does."""
     headers, path = Headers(scope=scope), scope['path']
+    host = headers.get('host', '')
+    if not self._token.wanted and not self._hosts.accept(host):
+      return problems.answer(421, hosts_lib.refusal(host))
     is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
     if not is_open and not self._token.admits(headers):
       return problems.answer(
@@ -121,7 +127,7 @@ class Guard:
     # A page of another site can make a browser send, but not hide its origin.
     origin = headers.get('origin')
     if scope['method'] not in ('GET', 'HEAD', 'OPTIONS') and origin:
-      if _host(origin) != headers.get('host'):
+      if _host(origin) != host:
         return problems.answer(403, 'Pages of other sites may not send here.')
     length, limit = headers.get('content-length', '0'), self._limit(path)
     if length.isdecimal() and int(length[:20]) > limit:

@@ -21,7 +21,7 @@ def test_an_announced_upload_is_refused_before_it_comes(served):
   host, port = served.address.removeprefix('http://').split(':')
   with socket.create_connection((host, int(port)), timeout=20) as connection:
     connection.sendall(
-      b'POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: '
+      b'POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
       b'multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n\r\n'
     )
     answer = connection.recv(4000)
