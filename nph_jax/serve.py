@@ -72,7 +72,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
   add('--max_frames', _positive(int), 50_000, 'frames of a video')
   add('--max_k', _positive(int), 1000, 'results of a search')
   add('--max_concurrent', _positive(int), 64, 'searches in progress')
-  add('--max_videos', _positive(int), 8, 'uploads waiting for the decoder')
+  add('--max_videos', _positive(int), 8, 'uploads of videos at a time')
   add('--decode_seconds', _positive(float), 60, 'that one video may take')
   add('--decode_mb', _positive(float), 2048, 'MiB that one video may take')
   add('--max_batch', _positive(int), 64, 'queries searched together')

@@ -63,6 +63,7 @@ def create(
     service.hasher.feature_dim,
     service.bounds,
     folder,
+    service.admit_video,
   )
   for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
@@ -96,6 +97,6 @@ def _add_gauges(
   )
   metrics.gauge(
     'nph_in_progress_videos',
-    'Uploads that wait for the decoder or are in it.',
+    'Uploads that arrive, wait for the decoder or are in it.',
     lambda: service.extractor.gate.inside if service.extractor else 0,
   )

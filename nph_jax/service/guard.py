@@ -33,7 +33,8 @@ _HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Resource-Policy': 'same-origin',
 }
-# Else the server would read the rest of the body, however long that is.
+# Else the server would read the rest of the body, however long that is; others
+# may send what they announced, and then hear what was wrong with it.
 _HANG_UP = (408, 413)
 _SMALL_BYTES = 64 << 10
 
@@ -88,6 +89,7 @@ class Guard:
       await self._app(scope, receive, send)
       return
     start, status = time.perf_counter(), 500
+    endless = 'transfer-encoding' in Headers(scope=scope)
 
     async def marked_send(message: Any) -> None:
       nonlocal status
@@ -96,7 +98,7 @@ class Guard:
         headers = MutableHeaders(scope=message)
         for name, value in _HEADERS.items():
           headers.setdefault(name, value)
-        if status in _HANG_UP:
+        if status in _HANG_UP or (endless and status >= 400):
           headers['Connection'] = 'close'
       await send(message)
 

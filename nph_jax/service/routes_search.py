@@ -73,19 +73,20 @@ async def search(
   start = time.perf_counter()
   _check_k(service.bounds.k, k, rerank)
   filters = _filters(where)
-  with service.gate.enter():
-    async with read_body(request) as body:
+  async with read_body(request) as body:
+    # Not before the body is there: who sends slowly takes nobody's place.
+    with service.gate.enter():
       seen = await service.see(body)
-    own = int(body.id is not None)
-    if rerank and seen.code.relaxed is None:
-      raise problems.Problem(
-        422, 'This index keeps no real-valued codes; search without rerank.'
+      own = int(body.id is not None)
+      if rerank and seen.code.relaxed is None:
+        raise problems.Problem(
+          422, 'This index keeps no real-valued codes; search without rerank.'
+        )
+      found = await service.search(
+        searching.Query(
+          seen.code, k + own, radius, rerank + own if rerank else 0, filters
+        )
       )
-    found = await service.search(
-      searching.Query(
-        seen.code, k + own, radius, rerank + own if rerank else 0, filters
-      )
-    )
   hits = [hit for hit in found if hit.id != body.id][:k]
   labels = views.labels(seen.metadata)
   results = [views.result(service, hit, labels) for hit in hits]

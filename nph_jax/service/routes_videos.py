@@ -58,8 +58,8 @@ async def add(request: fastapi.Request, service: Access) -> dict[str, Any]:
   `features`; `metadata`, a JSON object, goes with it, as {"labels": ["dog"]}.
   """
   service.check_writable()
-  with service.gate.enter():
-    async with read_body(request) as body:
+  async with read_body(request) as body:
+    with service.gate.enter():
       id, metadata = await service.add(body)
   return views.video(service, id, metadata)
 

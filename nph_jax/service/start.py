@@ -12,7 +12,6 @@ from typing import Any
 
 import fastapi
 import numpy as np
-import python_multipart  # noqa: F401  # starlette's forms need it
 
 from nph_jax import compilation, errors
 from nph_jax.export import hasher as hasher_lib

@@ -84,7 +84,7 @@ def test_bad_bodies_are_a_sentence(served, content, kind, status, words):
 )
 def test_bad_forms_are_a_sentence(served, files, status, words):
   assert words in refused(served.client.post('/search', files=files), status)
-  several = [('video', b'1'), ('video', b'2')]
+  several = [('video', toy.HANGS), ('video', toy.HANGS)]
   refused(served.client.post('/search', files=several), 400)
 
 
