@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import json
 import pathlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,7 +12,15 @@ from typing import Any
 import numpy as np
 from fastapi import requests
 
-from nph_jax.service import form_parts, forms, limits, npy, problems, spool
+from nph_jax.service import (
+  form_parts,
+  forms,
+  limits,
+  npy,
+  problems,
+  spool,
+  strict_json,
+)
 
 _NPY_TYPES = ('application/x-npy', 'application/octet-stream')
 _SMALL_BYTES = form_parts.TEXT_BYTES  # of JSON
@@ -176,17 +183,10 @@ def _metadata(text: str) -> dict[str, Any]:
 
 
 def _json_object(content: str | bytes, what: str) -> dict[str, Any]:
-  """A JSON object of finite numbers and whole text."""
   try:
-    fields = json.loads(content, parse_constant=_refuse)
-    json.dumps(fields).encode()
-    json.dumps(fields, ensure_ascii=False).encode()  # no half characters
-  except (ValueError, RecursionError) as error:
+    fields = strict_json.loads(content)
+  except ValueError as error:
     raise problems.Problem(422, f'{what} is not JSON.') from error
   if not isinstance(fields, dict):
     raise problems.Problem(422, f'{what} is not a JSON object.')
   return fields
-
-
-def _refuse(constant: str) -> Any:
-  raise ValueError(constant)

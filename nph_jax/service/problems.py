@@ -52,6 +52,8 @@ def answer(
   status: int, sentence: str, headers: Mapping[str, str] | None = None
 ) -> responses.JSONResponse:
   """The one form of every error."""
+  # A sentence may quote the caller, who may have sent half a character.
+  sentence = sentence.encode('utf-8', 'replace').decode()
   return responses.JSONResponse(
     {'error': sentence}, status, headers=dict(headers or {})
   )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Annotated, Any
 
 import fastapi
 import numpy as np
 
-from nph_jax.service import problems, searching, views
+from nph_jax.service import problems, searching, strict_json, views
 from nph_jax.service.app_state import Access, read_body
 
 router = fastapi.APIRouter()
@@ -116,8 +115,8 @@ def _filters(where: str | None) -> dict[str, Any] | None:
   if not where:
     return None
   try:
-    filters = json.loads(where)
-  except (ValueError, RecursionError) as error:
+    filters = strict_json.loads(where)
+  except ValueError as error:
     raise problems.Problem(422, 'where: is not JSON.') from error
   plain = isinstance(filters, dict) and all(
     isinstance(value, str | int | float) for value in filters.values()

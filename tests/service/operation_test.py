@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -48,6 +49,11 @@ def test_an_unexpected_failure_tells_the_caller_nothing():
   answer = asyncio.run(ask())
   assert answer.status_code == 500
   assert answer.json() == {'error': problems.UNEXPECTED}
+
+
+def test_half_a_character_in_a_sentence_is_no_failure():
+  answer = problems.answer(422, 'The name \ud800 is none.')
+  assert json.loads(answer.body) == {'error': 'The name ? is none.'}
 
 
 def test_metrics_count(served):
