@@ -37,6 +37,8 @@ _HEADERS = {
 # may send what they announced, and then hear what was wrong with it.
 _HANG_UP = (408, 413)
 _SMALL_BYTES = 64 << 10
+# Whoever invents methods must not fill the memory with their names either.
+_METHODS = ('DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT')
 
 
 class Token:
@@ -158,7 +160,8 @@ class Guard:
     # The route's pattern, not the address: whoever asks for many addresses
     # must not fill the memory with their names.
     route = getattr(scope.get('route'), 'path', 'other')
-    method = scope['method'] if route != 'other' else 'other'
+    known = route != 'other' and scope['method'] in _METHODS
+    method = scope['method'] if known else 'other'
     self._metrics.requests.labels(method, route, str(status)).inc()
     self._metrics.seconds.labels(method, route).observe(seconds)
 
