@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -127,6 +128,37 @@ def test_bodies_in_memory_are_bounded(patient):
     assert answer.status_code == 503 and 'memory' in answer.json()['error']
     assert patient.client.post('/search', json={'id': 0}).status_code == 200
   comes_to(lambda: memory.held, 0)
+
+
+@pytest.mark.parametrize('kind', ['application/json', NPY, FORM])
+@pytest.mark.parametrize('path', ['/search', '/videos', '/session'])
+def test_who_goes_away_is_no_failure(patient, kind, path):
+  """What is raised here, the server would log with its traceback."""
+  messages = iter(
+    [
+      {'type': 'http.request', 'body': b'--x', 'more_body': True},
+      {'type': 'http.disconnect'},
+    ]
+  )
+  sent = []
+
+  async def receive():
+    return next(messages)
+
+  async def send(message):
+    sent.append(message)
+
+  headers = {'host': 'localhost', 'content-type': kind}
+  scope = {
+    'type': 'http',
+    'method': 'POST',
+    'path': path,
+    'query_string': b'',
+    'headers': [(k.encode(), v.encode()) for k, v in headers.items()],
+  }
+  asyncio.run(patient.app(scope, receive, send))
+  assert sent[0]['status'] in (400, 499)
+  assert patient.app.state.reader._memory.held == 0
 
 
 def test_a_full_disk_is_a_sentence(patient, clips, monkeypatch):
