@@ -105,7 +105,7 @@ class Reader:
     take: Callable[[int], None],
     stack: contextlib.ExitStack,
   ) -> Body:
-    kind = content_type.partition(';')[0].strip()
+    kind = content_type.partition(';')[0].strip().lower()
     new_memory = functools.partial(spool.Memory, take=take)
     limit = npy.max_bytes(*self._shape)
     if kind == 'multipart/form-data':
