@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from nph_jax import errors
+from nph_jax import atomic, errors
 
 _NAME = re.compile(r'[0-9a-f]{32}\.[a-z0-9]{2,4}')
 _HIDDEN = ('stored',)
@@ -76,19 +76,27 @@ class Library:
     path = self._adding / name
     try:
       with errors.writing('The folder of added videos'):
-        self._adding.mkdir(parents=True, exist_ok=True)
+        self._make_folders()
         with open(upload, 'rb') as source, open(path, 'wb') as target:
           shutil.copyfileobj(source, target, 1 << 20)
           target.flush()
           os.fsync(target.fileno())
+        atomic.sync_folder(self._adding)
     except BaseException:
       path.unlink(missing_ok=True)
       raise
     return name
 
+  def _make_folders(self) -> None:
+    if not self._adding.is_dir():
+      self._adding.mkdir(parents=True, exist_ok=True)
+      atomic.sync_folder(self._kept.parent)
+      atomic.sync_folder(self._kept)
+
   def settle(self, name: str) -> None:
-    """Moves a kept video to its place once its record is in the index."""
+    """Moves a kept video to its place once its record is there; durable."""
     os.replace(self._adding / name, self._kept / name)
+    atomic.sync_folder(self._kept)
 
   def drop(self, metadata: Mapping[str, Any]) -> None:
     """Deletes the file of a removed record, if the service had kept it."""

@@ -95,6 +95,21 @@ def test_without_added_videos_the_index_is_not_read(tmp_path):
   assert library.recover(library.Library(None, tmp_path / 'none'), None) == 0
 
 
+def test_names_of_kept_videos_are_durable(tmp_path, monkeypatch):
+  synced = []
+  monkeypatch.setattr(library.atomic, 'sync_folder', synced.append)
+  kept = tmp_path / 'index' / 'videos'
+  videos = library.Library(None, kept)
+  upload = tmp_path / 'upload'
+  upload.write_bytes(b'film')
+  name = videos.keep(upload, '.mp4')
+  assert synced == [tmp_path / 'index', kept, kept / 'adding']
+  videos.settle(name)
+  assert synced[3:] == [kept]
+  videos.keep(upload, '.mp4')
+  assert synced[4:] == [kept / 'adding']
+
+
 def test_a_full_disk_keeps_nothing(tmp_path, monkeypatch):
   videos = library.Library(None, tmp_path / 'kept')
   upload = tmp_path / 'upload'
