@@ -179,8 +179,8 @@ async def _ask(
   while (start := time.perf_counter()) < end:
     body = bodies[len(waits) % len(bodies)]
     writer.write(
-      f'POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/{content}'
-      f'\r\nContent-Length: {len(body)}\r\n\r\n'.encode()
+      f'POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
+      f'application/{content}\r\nContent-Length: {len(body)}\r\n\r\n'.encode()
     )
     writer.write(body)
     status, answer = await _answer(reader)
@@ -200,7 +200,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 async def _size(port: int) -> int:
   reader, writer = await asyncio.open_connection('127.0.0.1', port)
-  writer.write(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  writer.write(b'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
   _, answer = await _answer(reader)
   writer.close()
   await writer.wait_closed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -29,8 +30,26 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
       with open(temporary, 'rb+') as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+    sync_folder(path.parent)
   finally:
     temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+  """Makes the names of new and moved files in `folder` durable.
+
+  Windows does so by itself, and some network folders cannot.
+  """
+  if os.name != 'posix':
+    return
+  descriptor = os.open(folder, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  except OSError as error:
+    if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+      raise
+  finally:
+    os.close(descriptor)
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

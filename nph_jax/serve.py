@@ -9,6 +9,7 @@ import argparse
 import ipaddress
 import os
 import pathlib
+import re
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from nph_jax import errors
 TOKEN_VARIABLE = 'NPH_TOKEN'
 _MISSING = "{} is not installed; run pip install 'nph-jax[serve]'."
 _GRACE_SECONDS = 30
+_NAME = re.compile(r'[A-Za-z0-9._-]+')
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     help='file with a token that callers must bear; or set the environment '
     f'variable {TOKEN_VARIABLE}',
   )
+  add(
+    '--allowed_hosts',
+    type=_names,
+    action='extend',
+    default=[],
+    metavar='NAME[,NAME]',
+    help='names, apart from localhost and --host, by which the service may be '
+    'called where there is no token',
+  )
   add('--read_only', action='store_true', help='nothing is added or removed')
   _add_limits(parser)
   return parser
@@ -61,7 +72,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
   add('--max_frames', _positive(int), 50_000, 'frames of a video')
   add('--max_k', _positive(int), 1000, 'results of a search')
   add('--max_concurrent', _positive(int), 64, 'searches in progress')
-  add('--max_videos', _positive(int), 8, 'uploads waiting for the decoder')
+  add('--max_videos', _positive(int), 8, 'uploads of videos at a time')
   add('--decode_seconds', _positive(float), 60, 'that one video may take')
   add('--decode_mb', _positive(float), 2048, 'MiB that one video may take')
   add('--max_batch', _positive(int), 64, 'queries searched together')
@@ -72,6 +83,15 @@ def _port(text: str) -> int:
   if not (text.isdecimal() and int(text) < 1 << 16):
     raise argparse.ArgumentTypeError(f'{text!r} is none; expected 0 to 65535')
   return int(text)
+
+
+def _names(text: str) -> list[str]:
+  names = text.split(',')
+  if not all(_NAME.fullmatch(name) for name in names):
+    raise argparse.ArgumentTypeError(
+      f'{text!r} is none; expected names as search.example, without a port'
+    )
+  return names
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -149,6 +169,7 @@ def _setup(flags: argparse.Namespace, token: str | None):
     backbone=flags.backbone,
     weights=flags.weights,
     token=token,
+    hosts=(flags.host, *flags.allowed_hosts),
     read_only=flags.read_only,
     bounds=bounds,
   )

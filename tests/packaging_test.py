@@ -85,6 +85,13 @@ def test_lock_pins_every_direct_requirement_within_its_bounds():
     assert requirement.specifier.contains(pin.version), requirement
 
 
+def test_servers_that_a_range_keeps_busy_are_not_installed():
+  (starlette,) = [x for x in extras()['serve'] if x.name == 'starlette']
+  assert starlette.specifier.contains('0.49.1')
+  for version in ('0.39.0', '0.49.0'):
+    assert not starlette.specifier.contains(version)
+
+
 def test_cuda_requirements_add_to_the_base():
   text = (ROOT / 'requirements-cuda.txt').read_text()
   assert '-r requirements.txt' in text.splitlines()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import fastapi
 
 from nph_jax.service import (
   bodies,
   guard,
+  hosts,
   problems,
   routes_pages,
   routes_search,
@@ -29,6 +30,7 @@ def create(
   token: str | None,
   folder: pathlib.Path,
   metrics: metrics_lib.Metrics,
+  names: Sequence[str] = (),
 ) -> fastapi.FastAPI:
   """The application around `service`.
 
@@ -37,6 +39,8 @@ def create(
     token: that callers must bear; None lets everybody in.
     folder: for uploads while they are looked at.
     metrics: told of every request.
+    names: that the service goes by where there is no token, apart from
+      addresses and localhost.
   """
 
   @contextlib.asynccontextmanager
@@ -59,6 +63,7 @@ def create(
     service.hasher.feature_dim,
     service.bounds,
     folder,
+    service.admit_video,
   )
   for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
@@ -66,6 +71,7 @@ def create(
   app.add_middleware(
     guard.Guard,
     token=app.state.token,
+    hosts=hosts.Hosts(names),
     upload_bytes=service.bounds.upload_bytes,
     metrics=metrics,
   )
@@ -91,6 +97,6 @@ def _add_gauges(
   )
   metrics.gauge(
     'nph_in_progress_videos',
-    'Uploads that wait for the decoder or are in it.',
+    'Uploads that arrive, wait for the decoder or are in it.',
     lambda: service.extractor.gate.inside if service.extractor else 0,
   )

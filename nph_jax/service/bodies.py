@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
+import functools
 import pathlib
-import secrets
-import shutil
-from collections.abc import AsyncIterator
-from typing import Any, BinaryIO
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import numpy as np
-import starlette.datastructures
-from fastapi import concurrency, requests
+from fastapi import requests
 
-from nph_jax.service import containers, limits, npy, problems
+from nph_jax.service import (
+  form_parts,
+  forms,
+  limits,
+  npy,
+  problems,
+  spool,
+  strict_json,
+)
 
 _NPY_TYPES = ('application/x-npy', 'application/octet-stream')
-_SMALL_BYTES = 64 << 10  # of JSON
+_SMALL_BYTES = form_parts.TEXT_BYTES  # of JSON
 _MAX_ID = 2**63 - 2
-_NAME_LENGTH = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,103 +48,124 @@ class Body:
   metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True)
 class Reader:
   """Reads bodies for a hasher of frames [M, L].
 
   Attributes:
-    num_frames: M.
-    feature_dim: L.
-    bounds: of the service.
     folder: for uploads while they are looked at.
   """
 
-  num_frames: int
-  feature_dim: int
-  bounds: limits.Limits
-  folder: pathlib.Path
+  def __init__(
+    self,
+    num_frames: int,
+    feature_dim: int,
+    bounds: limits.Limits,
+    folder: pathlib.Path,
+    admit_video: Callable[[], contextlib.AbstractContextManager[None]],
+  ):
+    """Args as follows.
+
+    Args:
+      num_frames: M.
+      feature_dim: L.
+      bounds: of the service.
+      folder: for uploads while they are looked at.
+      admit_video: what a video enters before its content is read, and leaves
+        when the request ends; raises a Problem where there is no place for it.
+    """
+    self.folder = folder
+    self._shape = num_frames, feature_dim
+    self._bounds = bounds
+    self._admit_video = admit_video
+    # For all that are computed with, and as many that still arrive.
+    largest = max(_SMALL_BYTES, npy.max_bytes(*self._shape))
+    self._memory = limits.Memory(2 * bounds.concurrency * largest)
 
   @contextlib.asynccontextmanager
   async def read(self, request: requests.Request) -> AsyncIterator[Body]:
     """The body of `request`; its file is gone afterwards.
 
     Raises:
-      Problem: it is none of the kinds, too large, too slow or malformed.
+      Problem: it is none of the kinds, too large, too slow or malformed, or
+        there is no place for it now.
     """
-    kind = request.headers.get('content-type', '').partition(';')[0].strip()
-    async with contextlib.AsyncExitStack() as stack:
-      async with limits.within(self.bounds.upload_seconds):
-        if kind == 'multipart/form-data':
-          form = await stack.enter_async_context(
-            request.form(max_files=1, max_fields=4, max_part_size=_SMALL_BYTES)
-          )
-        elif kind == 'application/json':
-          body = _id_body(await _content(request, _SMALL_BYTES))
-        elif kind in _NPY_TYPES:
-          body = await self._features(request)
-        else:
-          raise problems.Problem(
-            415,
-            f'Bodies of type {kind[:60]!r} are not read here; send '
-            'multipart/form-data with a part `video` or `features`, '
-            'application/x-npy, or application/json with an `id`.',
-          )
-      if kind == 'multipart/form-data':
-        body = await self._form_body(form, stack)
+    with contextlib.ExitStack() as stack:
+      take = stack.enter_context(self._memory.share())
+      async with contextlib.aclosing(
+        limits.paced(request.stream(), self._bounds)
+      ) as chunks:
+        content_type = request.headers.get('content-type', '')
+        body = await self._read(content_type, chunks, take, stack)
       yield body
 
-  async def _features(self, request: requests.Request) -> Body:
-    limit = npy.max_bytes(self.num_frames, self.feature_dim)
-    return Body(frames=self._parse(await _content(request, limit)))
+  async def _read(
+    self,
+    content_type: str,
+    chunks: AsyncIterator[bytes],
+    take: Callable[[int], None],
+    stack: contextlib.ExitStack,
+  ) -> Body:
+    kind = content_type.partition(';')[0].strip().lower()
+    new_memory = functools.partial(spool.Memory, take=take)
+    limit = npy.max_bytes(*self._shape)
+    if kind == 'multipart/form-data':
+      new_video = functools.partial(self._new_video, stack)
+      parts = form_parts.Parts(new_video, new_memory, limit)
+      await _read_form(content_type, chunks, parts)
+      return self._form_body(parts)
+    if kind == 'application/json':
+      return _id_body(await _content(chunks, new_memory(_SMALL_BYTES)))
+    if kind in _NPY_TYPES:
+      return Body(frames=self._parse(await _content(chunks, new_memory(limit))))
+    raise problems.Problem(
+      415,
+      f'Bodies of type {kind[:60]!r} are not read here; send '
+      'multipart/form-data with a part `video` or `features`, '
+      'application/x-npy, or application/json with an `id`.',
+    )
+
+  def _new_video(self, stack: contextlib.ExitStack) -> spool.Video:
+    stack.enter_context(self._admit_video())
+    video = spool.Video(self.folder)
+    stack.callback(video.remove)
+    return video
+
+  def _form_body(self, parts: form_parts.Parts) -> Body:
+    metadata = _metadata(parts.text('metadata'))
+    if parts.features is not None:
+      frames = self._parse(bytes(parts.features.content))
+      return Body(frames=frames, name=parts.name, metadata=metadata)
+    if parts.video is None:
+      raise form_parts.no_file()
+    return Body(
+      video=parts.video.path,
+      suffix=parts.video.suffix,
+      name=parts.name,
+      metadata=metadata,
+    )
 
   def _parse(self, content: bytes) -> np.ndarray:
-    return npy.read_features(content, self.num_frames, self.feature_dim)
-
-  async def _form_body(
-    self,
-    form: starlette.datastructures.FormData,
-    stack: contextlib.AsyncExitStack,
-  ) -> Body:
-    metadata = _metadata(form.get('metadata'))
-    upload = form.get('video') or form.get('features')
-    if not isinstance(upload, starlette.datastructures.UploadFile):
-      raise problems.Problem(
-        422, 'The form has no file in a part named `video` or `features`.'
-      )
-    name = _shown_name(upload.filename or '')
-    if form.get('video') is None:
-      limit = npy.max_bytes(self.num_frames, self.feature_dim)
-      content = await upload.read(limit + 1)
-      if len(content) > limit:
-        raise _longer_than_features(limit)
-      return Body(frames=self._parse(content), name=name, metadata=metadata)
-    suffix = containers.suffix_of(await upload.read(containers.HEAD_BYTES))
-    await upload.seek(0)
-    path = self.folder / f'{secrets.token_hex(16)}{suffix}'
-    stack.callback(path.unlink, missing_ok=True)
-    await concurrency.run_in_threadpool(_copy, upload.file, path)
-    return Body(video=path, suffix=suffix, name=name, metadata=metadata)
+    return npy.read_features(content, *self._shape)
 
 
-def _copy(source: BinaryIO, path: pathlib.Path) -> None:
-  with open(path, 'wb') as target:
-    shutil.copyfileobj(source, target, 1 << 20)
+async def _read_form(
+  content_type: str, chunks: AsyncIterator[bytes], parts: form_parts.Parts
+) -> None:
+  form = forms.Form(content_type, parts.open)
+  async for chunk in chunks:
+    form.write(chunk)
+    if parts.video is not None:
+      await parts.video.flush()
+  form.end()
+  if parts.video is not None:
+    await parts.video.flush(least=1)
 
 
-async def _content(request: requests.Request, limit: int) -> bytes:
-  """A body of at most `limit` bytes, never more than that in memory."""
-  content = bytearray()
-  async for chunk in request.stream():
-    content += chunk
-    if len(content) > limit:
-      raise _longer_than_features(limit)
-  return bytes(content)
-
-
-def _longer_than_features(limit: int) -> problems.Problem:
-  return problems.Problem(
-    413, f'The body is longer than the {limit:,} bytes that it can have here.'
-  )
+async def _content(chunks: AsyncIterator[bytes], memory: spool.Memory) -> bytes:
+  """A body of bytes, never more than `memory` takes."""
+  async for chunk in chunks:
+    memory.write(chunk)
+  return bytes(memory.content)
 
 
 def _id_body(content: bytes) -> Body:
@@ -153,33 +178,15 @@ def _id_body(content: bytes) -> Body:
   return Body(id=id)
 
 
-def _metadata(text: Any) -> dict[str, Any]:
-  if text is None or text == '':
-    return {}
-  if not isinstance(text, str):
-    raise problems.Problem(422, 'metadata: is a file; send it as a JSON text.')
-  return _json_object(text, 'metadata')
+def _metadata(text: str) -> dict[str, Any]:
+  return _json_object(text, 'metadata') if text else {}
 
 
 def _json_object(content: str | bytes, what: str) -> dict[str, Any]:
-  """A JSON object of finite numbers and whole text."""
   try:
-    fields = json.loads(content, parse_constant=_refuse)
-    json.dumps(fields).encode()
-    json.dumps(fields, ensure_ascii=False).encode()  # no half characters
-  except (ValueError, RecursionError) as error:
+    fields = strict_json.loads(content)
+  except ValueError as error:
     raise problems.Problem(422, f'{what} is not JSON.') from error
   if not isinstance(fields, dict):
     raise problems.Problem(422, f'{what} is not a JSON object.')
   return fields
-
-
-def _refuse(constant: str) -> Any:
-  raise ValueError(constant)
-
-
-def _shown_name(filename: str) -> str:
-  """The last part of what the caller's browser calls the file."""
-  last = filename.replace('\\', '/').rpartition('/')[2]
-  printable = ''.join(c for c in last if c.isprintable())
-  return printable.encode('utf-8', 'replace').decode()[:_NAME_LENGTH]

@@ -15,6 +15,7 @@ from urllib import parse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 
+from nph_jax.service import hosts as hosts_lib
 from nph_jax.service import metrics as metrics_lib
 from nph_jax.service import problems
 
@@ -32,9 +33,12 @@ _HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Resource-Policy': 'same-origin',
 }
-# Else the server would read the rest of the body, however long that is.
+# Else the server would read the rest of the body, however long that is; others
+# may send what they announced, and then hear what was wrong with it.
 _HANG_UP = (408, 413)
 _SMALL_BYTES = 64 << 10
+# Whoever invents methods must not fill the memory with their names either.
+_METHODS = ('DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT')
 
 
 class Token:
@@ -72,11 +76,13 @@ class Guard:
     self,
     app: Any,
     token: Token,
+    hosts: hosts_lib.Hosts,
     upload_bytes: int,
     metrics: metrics_lib.Metrics,
   ):
     self._app = app
     self._token = token
+    self._hosts = hosts
     self._upload_bytes = upload_bytes
     self._metrics = metrics
 
@@ -85,6 +91,7 @@ class Guard:
       await self._app(scope, receive, send)
       return
     start, status = time.perf_counter(), 500
+    endless = 'transfer-encoding' in Headers(scope=scope)
 
     async def marked_send(message: Any) -> None:
       nonlocal status
@@ -93,7 +100,7 @@ class Guard:
         headers = MutableHeaders(scope=message)
         for name, value in _HEADERS.items():
           headers.setdefault(name, value)
-        if status in _HANG_UP:
+        if status in _HANG_UP or (endless and status >= 400):
           headers['Connection'] = 'close'
       await send(message)
 
@@ -110,6 +117,9 @@ class Guard:
   def _refusal(self, scope: Any) -> Any:
     """The answer to a request that goes no further, None where it does."""
     headers, path = Headers(scope=scope), scope['path']
+    host = headers.get('host', '')
+    if not self._token.wanted and not self._hosts.accept(host):
+      return problems.answer(421, hosts_lib.refusal(host))
     is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
     if not is_open and not self._token.admits(headers):
       return problems.answer(
@@ -121,7 +131,7 @@ class Guard:
     # A page of another site can make a browser send, but not hide its origin.
     origin = headers.get('origin')
     if scope['method'] not in ('GET', 'HEAD', 'OPTIONS') and origin:
-      if _host(origin) != headers.get('host'):
+      if _host(origin) != host:
         return problems.answer(403, 'Pages of other sites may not send here.')
     length, limit = headers.get('content-length', '0'), self._limit(path)
     if length.isdecimal() and int(length[:20]) > limit:
@@ -150,7 +160,8 @@ class Guard:
     # The route's pattern, not the address: whoever asks for many addresses
     # must not fill the memory with their names.
     route = getattr(scope.get('route'), 'path', 'other')
-    method = scope['method'] if route != 'other' else 'other'
+    known = route != 'other' and scope['method'] in _METHODS
+    method = scope['method'] if known else 'other'
     self._metrics.requests.labels(method, route, str(status)).inc()
     self._metrics.seconds.labels(method, route).observe(seconds)
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from nph_jax import errors
+from nph_jax import atomic, errors
 
 _NAME = re.compile(r'[0-9a-f]{32}\.[a-z0-9]{2,4}')
 _HIDDEN = ('stored',)
@@ -76,19 +76,27 @@ class Library:
     path = self._adding / name
     try:
       with errors.writing('The folder of added videos'):
-        self._adding.mkdir(parents=True, exist_ok=True)
+        self._make_folders()
         with open(upload, 'rb') as source, open(path, 'wb') as target:
           shutil.copyfileobj(source, target, 1 << 20)
           target.flush()
           os.fsync(target.fileno())
+        atomic.sync_folder(self._adding)
     except BaseException:
       path.unlink(missing_ok=True)
       raise
     return name
 
+  def _make_folders(self) -> None:
+    if not self._adding.is_dir():
+      self._adding.mkdir(parents=True, exist_ok=True)
+      atomic.sync_folder(self._kept.parent)
+      atomic.sync_folder(self._kept)
+
   def settle(self, name: str) -> None:
-    """Moves a kept video to its place once its record is in the index."""
+    """Moves a kept video to its place once its record is there; durable."""
     os.replace(self._adding / name, self._kept / name)
+    atomic.sync_folder(self._kept)
 
   def drop(self, metadata: Mapping[str, Any]) -> None:
     """Deletes the file of a removed record, if the service had kept it."""
@@ -103,6 +111,13 @@ class Library:
       return []
     return sorted(path.name for path in self._adding.iterdir())
 
+  def settled(self) -> list[str]:
+    """Names of the added videos that are in their place."""
+    if not self._kept.is_dir():
+      return []
+    files = (path for path in self._kept.iterdir() if path.is_file())
+    return sorted(path.name for path in files if _NAME.fullmatch(path.name))
+
 
 def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
   """What callers see of `metadata`: nothing of where it lies here."""
@@ -116,18 +131,26 @@ def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def recover(library: Library, index: Any) -> int:
   """Settles or deletes what a killed service left; returns how many it was.
 
-  The index is read through once, and only when something was left.
+  That is a video whose addition did not end, or whose removal: no record names
+  it any more. The index is read through once, and only if videos were added.
   """
-  names = library.unsettled()
-  if not names:
+  unsettled, settled = library.unsettled(), library.settled()
+  if not (unsettled or settled):
     return 0
-  recorded, last = set(), -1
+  recorded = _recorded(index)
+  for name in recorded.intersection(unsettled):
+    library.settle(name)
+  orphans = {*unsettled, *settled} - recorded
+  for name in orphans:
+    library.drop({'stored': name})
+  return len(recorded.intersection(unsettled)) + len(orphans)
+
+
+def _recorded(index: Any) -> set[str]:
+  """The names of added videos that are in the index."""
+  found, last = set(), -1
   while page := index.items(start_after=last, limit=1000):
-    recorded.update(metadata.get('stored') for _, metadata in page)
+    names = (metadata.get('stored') for _, metadata in page)
+    found.update(name for name in names if isinstance(name, str))
     last = page[-1][0]
-  for name in names:
-    if name in recorded:
-      library.settle(name)
-    else:
-      library.drop({'stored': name})
-  return len(names)
+  return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from nph_jax.service import problems
 
@@ -17,12 +17,14 @@ class Limits:
   Attributes:
     upload_bytes: of one request's body.
     upload_seconds: that a body may take to arrive.
+    upload_rate: bytes of a body that come in a second at least.
+    patience_seconds: that they may be late.
     duration: seconds of video.
     frames: of a video.
     pixels: of a frame.
     k: results of one search, and videos that a re-ranking looks at.
     concurrency: searches and additions in progress.
-    videos: uploads that wait for or are in the decoder.
+    videos: uploads that arrive, wait for the decoder or are in it.
     decode_seconds: that decoding and features of one video may take.
     memory_bytes: that decoding one video may take on top of the backbone.
     batch: queries that are hashed and searched together.
@@ -32,6 +34,8 @@ class Limits:
 
   upload_bytes: int = 200 << 20
   upload_seconds: float = 300.0
+  upload_rate: int = 16 << 10
+  patience_seconds: float = 10.0
   duration: float = 600.0
   frames: int = 50_000
   pixels: int = 4096 * 2304
@@ -74,15 +78,72 @@ class Gate:
       self.inside -= 1
 
 
-@contextlib.asynccontextmanager
-async def within(seconds: float) -> AsyncIterator[None]:
-  """Raises a Problem, status 408, when a body takes longer to arrive."""
-  try:
-    async with asyncio.timeout(seconds):
-      yield
-  except TimeoutError as error:
-    raise problems.Problem(
-      408,
-      f'The upload took longer than {seconds:g} s; send a smaller file, or '
-      'from a faster connection.',
-    ) from error
+class Memory:
+  """Holds so many bytes of bodies and turns away what would be more.
+
+  In bytes rather than bodies: who sends nothing takes no place of others.
+
+  Attributes:
+    held: bytes.
+  """
+
+  def __init__(self, size: int):
+    self.held = 0
+    self._size = size
+
+  @contextlib.contextmanager
+  def share(self) -> Iterator[Callable[[int], None]]:
+    """Yields what takes so many bytes more; all are given back in the end.
+
+    It raises a Problem, status 503, when there are none left.
+    """
+    taken = 0
+
+    def take(count: int) -> None:
+      nonlocal taken
+      if self.held + count > self._size:
+        raise problems.Problem(
+          503,
+          'The service holds as many uploads as it has memory for; try again '
+          'in a second.',
+          {'Retry-After': '1'},
+        )
+      self.held += count
+      taken += count
+
+    try:
+      yield take
+    finally:
+      self.held -= taken
+
+
+async def paced(
+  chunks: AsyncIterator[bytes], bounds: Limits
+) -> AsyncIterator[bytes]:
+  """The chunks of a body, as long as they do not come too slowly.
+
+  What counts is the time that they are waited for, not what is done with them.
+
+  Raises:
+    Problem: status 408, the caller is too slow.
+  """
+  clock = asyncio.get_running_loop().time
+  waited, arrived = 0.0, 0
+  while True:
+    late = bounds.patience_seconds + arrived / bounds.upload_rate
+    patience = min(bounds.upload_seconds, late)
+    start = clock()
+    try:
+      async with asyncio.timeout(patience - waited):
+        chunk = await anext(chunks)
+    except StopAsyncIteration:
+      return
+    except TimeoutError as error:
+      raise problems.Problem(
+        408,
+        f'The upload took longer than {patience:.3g} s, and {arrived:,} bytes '
+        'had come; send a smaller file, or from a faster connection.',
+      ) from error
+    waited += clock() - start
+    arrived += len(chunk)
+    yield chunk

@@ -9,6 +9,7 @@ from typing import Any
 import fastapi
 from fastapi import exceptions, responses
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from nph_jax import errors
 
@@ -16,6 +17,7 @@ _SENTENCES = {
   404: 'There is nothing at this address; /docs lists what there is.',
   405: 'This address does not take that method; /docs lists what it takes.',
 }
+_GONE = 499  # what nginx calls it; HTTP has no name for it
 UNEXPECTED = (
   'The service failed on this request; its own log says why, and other '
   'requests are not affected.'
@@ -52,6 +54,8 @@ def answer(
   status: int, sentence: str, headers: Mapping[str, str] | None = None
 ) -> responses.JSONResponse:
   """The one form of every error."""
+  # A sentence may quote the caller, who may have sent half a character.
+  sentence = sentence.encode('utf-8', 'replace').decode()
   return responses.JSONResponse(
     {'error': sentence}, status, headers=dict(headers or {})
   )
@@ -62,6 +66,7 @@ def install(app: fastapi.FastAPI) -> None:
   app.add_exception_handler(Problem, _on_problem)
   app.add_exception_handler(HTTPException, _on_http)
   app.add_exception_handler(exceptions.RequestValidationError, _on_invalid)
+  app.add_exception_handler(ClientDisconnect, _on_gone)
   app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -80,6 +85,11 @@ async def _on_invalid(_: Any, error: Any) -> fastapi.Response:
   first = error.errors()[0]
   name = '.'.join(str(part) for part in first['loc'][1:])
   return answer(422, f'{name}: {first["msg"][:1].lower()}{first["msg"][1:]}.')
+
+
+async def _on_gone(_: Any, error: Any) -> fastapi.Response:
+  """For the metrics: nobody reads it, and nothing has gone wrong here."""
+  return answer(_GONE, 'The upload was broken off.')
 
 
 async def _on_unexpected(_: Any, error: Any) -> fastapi.Response:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Annotated, Any
 
 import fastapi
 import numpy as np
 
-from nph_jax.service import problems, searching, views
+from nph_jax.service import problems, searching, strict_json, views
 from nph_jax.service.app_state import Access, read_body
 
 router = fastapi.APIRouter()
@@ -73,19 +72,20 @@ async def search(
   start = time.perf_counter()
   _check_k(service.bounds.k, k, rerank)
   filters = _filters(where)
-  with service.gate.enter():
-    async with read_body(request) as body:
+  async with read_body(request) as body:
+    # Not before the body is there: who sends slowly takes nobody's place.
+    with service.gate.enter():
       seen = await service.see(body)
-    own = int(body.id is not None)
-    if rerank and seen.code.relaxed is None:
-      raise problems.Problem(
-        422, 'This index keeps no real-valued codes; search without rerank.'
+      own = int(body.id is not None)
+      if rerank and seen.code.relaxed is None:
+        raise problems.Problem(
+          422, 'This index keeps no real-valued codes; search without rerank.'
+        )
+      found = await service.search(
+        searching.Query(
+          seen.code, k + own, radius, rerank + own if rerank else 0, filters
+        )
       )
-    found = await service.search(
-      searching.Query(
-        seen.code, k + own, radius, rerank + own if rerank else 0, filters
-      )
-    )
   hits = [hit for hit in found if hit.id != body.id][:k]
   labels = views.labels(seen.metadata)
   results = [views.result(service, hit, labels) for hit in hits]
@@ -115,8 +115,8 @@ def _filters(where: str | None) -> dict[str, Any] | None:
   if not where:
     return None
   try:
-    filters = json.loads(where)
-  except (ValueError, RecursionError) as error:
+    filters = strict_json.loads(where)
+  except ValueError as error:
     raise problems.Problem(422, 'where: is not JSON.') from error
   plain = isinstance(filters, dict) and all(
     isinstance(value, str | int | float) for value in filters.values()

@@ -17,6 +17,8 @@ from nph_jax.service.routes_search import BODY
 router = fastapi.APIRouter(tags=['videos'])
 
 _PAGE = 200
+# As in `lines=0-9`; what names no unit is only malformed.
+_OTHER_UNIT = re.compile(r'(?!bytes=)[\w-]+=', re.I)
 _DIGITS = re.compile('[0-9]{0,18}')
 _KEEP = {'Cache-Control': 'private, max-age=3600'}
 
@@ -58,8 +60,8 @@ async def add(request: fastapi.Request, service: Access) -> dict[str, Any]:
   `features`; `metadata`, a JSON object, goes with it, as {"labels": ["dog"]}.
   """
   service.check_writable()
-  with service.gate.enter():
-    async with read_body(request) as body:
+  async with read_body(request) as body:
+    with service.gate.enter():
       id, metadata = await service.add(body)
   return views.video(service, id, metadata)
 
@@ -81,8 +83,10 @@ async def remove(service: Access, id: Id) -> None:
   await service.remove(id)
 
 
+@router.head('/videos/{id}/file', include_in_schema=False)
 @router.get('/videos/{id}/file', response_class=responses.FileResponse)
 async def file(
+  request: fastapi.Request,
   service: Access,
   id: Id,
   range: Annotated[str | None, fastapi.Header()] = None,
@@ -93,17 +97,26 @@ async def file(
   media_type = path and containers.MEDIA_TYPES.get(path.suffix.lower())
   if path is None or media_type is None:
     raise problems.Problem(404, f'The file of video {id} is not here.')
-  if range is not None:
+  if range is not None and _OTHER_UNIT.match(range):
+    # As HTTP wants it; FileResponse, which looks for itself, would refuse it.
+    _drop_range(request)
+  elif range is not None:
     _check_range(range, path.stat().st_size)
   return responses.FileResponse(path, media_type=media_type, headers=_KEEP)
 
 
+def _drop_range(request: fastapi.Request) -> None:
+  headers = request.scope['headers']
+  request.scope['headers'] = [pair for pair in headers if pair[0] != b'range']
+
+
 def _check_range(wanted: str, size: int) -> None:
   """Refuses in JSON what FileResponse would refuse in its own words."""
-  for part in wanted.removeprefix('bytes=').split(','):
+  unit, _, parts = wanted.partition('=')
+  for part in parts.split(','):
     first, dash, last = part.strip().partition('-')
     whole = all(_DIGITS.fullmatch(number) for number in (first, last))
-    if not (wanted.startswith('bytes=') and dash and whole and first + last):
+    if not (unit.lower() == 'bytes' and dash and whole and first + last):
       raise problems.Problem(400, 'Range: expected bytes=FIRST-LAST.')
     if first and last and int(last) < int(first):
       raise problems.Problem(400, 'Range: ends before it begins.')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -77,6 +78,16 @@ class Service:
   no_videos: str = ''
   read_only: bool = False
 
+  def admit_video(self) -> contextlib.AbstractContextManager[None]:
+    """A place for an uploaded video until its request ends.
+
+    Raises:
+      Problem: status 501, videos cannot be hashed; 503, there are too many.
+    """
+    if self.extractor is None:
+      raise problems.Problem(501, self.no_videos)
+    return self.extractor.gate.enter()
+
   async def see(self, body: bodies.Body) -> Seen:
     """Looks an id up, or hashes a video or its features.
 
@@ -89,8 +100,7 @@ class Service:
     if body.frames is not None:
       code = await self.hashing.submit(body.frames)
       return Seen(code, {'name': body.name} if body.name else {})
-    if self.extractor is None:
-      raise problems.Problem(501, self.no_videos)
+    assert self.extractor is not None, 'the video was admitted'
     found = await self.extractor.extract(body)
     code = await self.hashing.submit(found.frames)
     return Seen(code, found.metadata, found.thumbnail)

@@ -7,12 +7,11 @@ import dataclasses
 import functools
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import fastapi
 import numpy as np
-import python_multipart  # noqa: F401  # starlette's forms need it
 
 from nph_jax import compilation, errors
 from nph_jax.export import hasher as hasher_lib
@@ -45,6 +44,7 @@ class Setup:
     index, bundle, videos: folders; videos may be None.
     backbone, weights: of uploads; None for what the index names.
     token: that callers must bear, or None.
+    hosts: names that the service goes by, apart from addresses and localhost.
     read_only: nothing is added or removed.
     bounds: the limits.
   """
@@ -55,6 +55,7 @@ class Setup:
   backbone: str | None = None
   weights: str | None = None
   token: str | None = None
+  hosts: Sequence[str] = ()
   read_only: bool = False
   bounds: limits.Limits = limits.Limits()
 
@@ -98,7 +99,9 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       setup.read_only,
     )
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='nph-'))
-    app = app_lib.create(made, setup.token, pathlib.Path(folder), metrics)
+    app = app_lib.create(
+      made, setup.token, pathlib.Path(folder), metrics, setup.hosts
+    )
     yield app, _words(made)
 
 

@@ -32,7 +32,8 @@ class Extractor:
 
   Attributes:
     backbone: whose features they are.
-    gate: turns uploads away when too many wait.
+    gate: turns uploads away when too many arrive or wait; entered before one
+      is read, so that the disk need not hold more.
   """
 
   def __init__(
@@ -59,16 +60,15 @@ class Extractor:
     """The features of the upload in `body`.
 
     Raises:
-      Problem: status 422, the video cannot be used; 503, too many wait.
+      Problem: status 422, the video cannot be used; 503, not now.
     """
     job = {**self._job, 'path': str(body.video)}
-    with self.gate.enter():
-      try:
-        fields, (features, picture) = await self._decoder.run(job)
-      except errors.UserError as error:
-        name = body.name or 'The file'
-        sentence = problems.without_paths(error, {str(body.video): name})
-        raise problems.Problem(422, sentence) from error
+    try:
+      fields, (features, picture) = await self._decoder.run(job)
+    except errors.UserError as error:
+      name = body.name or 'The file'
+      sentence = problems.without_paths(error, {str(body.video): name})
+      raise problems.Problem(422, sentence) from error
     frames, known = _checked(fields, features, self._shape)
     metadata = {'name': body.name, 'backbone': self.backbone, **known}
     address = 'data:image/jpeg;base64,' + base64.b64encode(picture).decode()

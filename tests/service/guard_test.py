@@ -11,7 +11,7 @@ pytest.importorskip('httpx')
 import httpx
 import service_toy as toy
 
-from nph_jax.service import guard
+from nph_jax.service import guard, hosts
 
 TOKEN = 'a secret of the test'
 NPY = {'Content-Type': 'application/x-npy'}
@@ -160,6 +160,43 @@ def test_pages_of_other_sites_change_nothing(served):
     '/search', json={'id': 0}, headers={'Origin': served.address}
   )
   assert own.status_code == 200
+
+
+def test_without_a_token_no_other_name_is_answered(served):
+  """A page whose name leads here has an origin equal to that name."""
+  for host in ('evil.example', 'evil.example:80', '127.0.0.1.evil', '['):
+    headers = {'Host': host, 'Origin': f'http://{host}'}
+    for method, path in (('POST', '/search'), ('GET', '/videos')):
+      answer = served.client.request(method, path, headers=headers)
+      assert answer.status_code == 421
+      assert '--allowed_hosts' in answer.json()['error']
+
+
+def test_a_token_is_enough_whatever_the_name(closed, bearer):
+  headers = bearer | {'Host': 'some.example'}
+  assert closed.client.get('/index', headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+  'host, accepted',
+  [
+    ('127.0.0.1:8000', True),
+    ('192.168.1.7', True),
+    ('[::1]:8000', True),
+    ('localhost:8000', True),
+    ('LocalHost', True),
+    ('Search.Example:80', True),
+    ('search.example.', True),
+    ('other.example', False),
+    ('localhost.other.example', False),
+    ('other.example#@127.0.0.1', False),
+    ('2130706433', False),
+    ('', False),
+    ('[', False),
+  ],
+)
+def test_a_service_goes_by_its_names(host, accepted):
+  assert hosts.Hosts(['search.example', '']).accept(host) == accepted
 
 
 @pytest.mark.parametrize('path', ['/', '/nothing', '/videos/0/file', '/docs'])

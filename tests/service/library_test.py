@@ -69,6 +69,47 @@ def test_a_killed_addition_is_settled_or_undone(tmp_path):
   assert not list((kept / 'adding').iterdir())
 
 
+def test_what_a_killed_removal_left_is_deleted(tmp_path):
+  videos = library.Library(None, tmp_path / 'kept')
+  upload = tmp_path / 'upload'
+  upload.write_bytes(b'film')
+  names = [videos.keep(upload, '.mp4') for _ in range(2)]
+  for name in names:
+    videos.settle(name)
+  other = tmp_path / 'kept' / 'notes.txt'
+  other.write_text('of the operator')
+  with video_index.VideoIndex.create(
+    tmp_path / 'index', 8, keep_relaxed=False
+  ) as index:
+    metadata = [{'stored': names[0]}, {'stored': names[1]}, {'stored': ['x']}]
+    ids = index.add(np.zeros((3, 1), np.uint8), metadata)
+    assert library.recover(videos, index) == 0
+    index.remove(ids[1:2])
+    assert library.recover(videos, index) == 1
+    assert library.recover(videos, index) == 0
+  assert videos.settled() == [names[0]] and other.exists()
+  assert videos.find({'stored': names[0]}) is not None
+
+
+def test_without_added_videos_the_index_is_not_read(tmp_path):
+  assert library.recover(library.Library(None, tmp_path / 'none'), None) == 0
+
+
+def test_names_of_kept_videos_are_durable(tmp_path, monkeypatch):
+  synced = []
+  monkeypatch.setattr(library.atomic, 'sync_folder', synced.append)
+  kept = tmp_path / 'index' / 'videos'
+  videos = library.Library(None, kept)
+  upload = tmp_path / 'upload'
+  upload.write_bytes(b'film')
+  name = videos.keep(upload, '.mp4')
+  assert synced == [tmp_path / 'index', kept, kept / 'adding']
+  videos.settle(name)
+  assert synced[3:] == [kept]
+  videos.keep(upload, '.mp4')
+  assert synced[4:] == [kept / 'adding']
+
+
 def test_a_full_disk_keeps_nothing(tmp_path, monkeypatch):
   videos = library.Library(None, tmp_path / 'kept')
   upload = tmp_path / 'upload'

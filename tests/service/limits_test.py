@@ -21,7 +21,7 @@ def test_an_announced_upload_is_refused_before_it_comes(served):
   host, port = served.address.removeprefix('http://').split(':')
   with socket.create_connection((host, int(port)), timeout=20) as connection:
     connection.sendall(
-      b'POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: '
+      b'POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
       b'multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n\r\n'
     )
     answer = connection.recv(4000)
@@ -29,13 +29,16 @@ def test_an_announced_upload_is_refused_before_it_comes(served):
   assert b'larger than the 4 MiB' in answer
 
 
-def test_an_unannounced_upload_is_cut_at_the_limit(served):
+@pytest.mark.parametrize(
+  'head, status', [(b'\0\0\0\x18ftypisom', 413), (b'no video', 415)]
+)
+def test_an_unannounced_upload_is_cut_at_the_limit(served, head, status):
   sent = 0
 
   def endless():
     nonlocal sent
     yield b'--x\r\nContent-Disposition: form-data; name="video"; '
-    yield b'filename="x"\r\n\r\n'
+    yield b'filename="x"\r\n\r\n' + head
     while sent < 400 << 20:
       sent += 1 << 20
       yield b'\0' * (1 << 20)
@@ -43,7 +46,7 @@ def test_an_unannounced_upload_is_cut_at_the_limit(served):
   headers = {'Content-Type': 'multipart/form-data; boundary=x'}
   try:
     answer = served.client.post('/search', content=endless(), headers=headers)
-    assert answer.status_code == 413
+    assert answer.status_code == status
   except httpx.TransportError:
     pass  # the service hung up, which a sender may meet first
   assert sent < 60 << 20
@@ -73,11 +76,49 @@ def test_a_gate_counts():
   assert gate.inside == 0
 
 
-def test_slow_bodies_are_given_up():
-  async def slow():
-    async with limits.within(0.01):
-      await asyncio.sleep(10)
+async def sent(*waits, size=100):
+  for wait in waits:
+    await asyncio.sleep(wait)
+    yield b'x' * size
 
+
+async def read(chunks, **bounds):
+  return [x async for x in limits.paced(chunks, limits.Limits(**bounds))]
+
+
+@pytest.mark.parametrize(
+  'waits, bounds',
+  [
+    ((10,), {'patience_seconds': 0.05}),
+    ((0, 10), {'patience_seconds': 0.05, 'upload_rate': 100_000}),
+    ((0.03,) * 100, {'patience_seconds': 0.1, 'upload_rate': 10_000}),
+    ((0, 10), {'upload_seconds': 0.05}),
+  ],
+)
+def test_slow_bodies_are_given_up(waits, bounds):
   with pytest.raises(problems.Problem) as caught:
-    asyncio.run(slow())
-  assert caught.value.status == 408
+    asyncio.run(read(sent(*waits), **bounds))
+  assert caught.value.status == 408 and 'faster' in caught.value.sentence
+
+
+def test_only_the_sender_s_time_counts():
+  assert len(asyncio.run(read(sent(0, 0, 0)))) == 3
+  slow = {'patience_seconds': 0.1, 'upload_rate': 1000}
+  assert len(asyncio.run(read(sent(*(0.02,) * 20), **slow))) == 20
+
+  async def think():
+    chunks = limits.paced(sent(0, 0, 0), limits.Limits(patience_seconds=0.1))
+    return [await asyncio.sleep(0.1, chunk) async for chunk in chunks]
+
+  assert len(asyncio.run(think())) == 3
+
+
+def test_memory_is_given_back():
+  memory = limits.Memory(100)
+  with memory.share() as take, memory.share() as other:
+    take(60)
+    other(40)
+    with pytest.raises(problems.Problem) as caught:
+      take(1)
+    assert caught.value.status == 503 and memory.held == 100
+  assert memory.held == 0

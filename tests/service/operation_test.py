@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -50,6 +51,11 @@ def test_an_unexpected_failure_tells_the_caller_nothing():
   assert answer.json() == {'error': problems.UNEXPECTED}
 
 
+def test_half_a_character_in_a_sentence_is_no_failure():
+  answer = problems.answer(422, 'The name \ud800 is none.')
+  assert json.loads(answer.body) == {'error': 'The name ? is none.'}
+
+
 def test_metrics_count(served):
   def values():
     lines = served.client.get('/metrics').text.splitlines()
@@ -61,13 +67,14 @@ def test_metrics_count(served):
   served.client.post('/search', json={'id': 'x'})
   for number in range(30):
     served.client.get(f'/nothing/{number}')
+    served.client.request(f'NOTHING{number}', '/search')
   after = values()
   assert float(after[name]) == before + 1
   assert float(after['nph_index_videos']) == 44
   assert float(after['nph_queue_queries']) == 0
   assert float(after['nph_batch_size_count{step="searching"}']) >= 1
   assert float(after['nph_in_progress_requests']) == 0
-  assert not any('nothing' in line for line in after)
+  assert not any('nothing' in line.lower() for line in after)
   assert any('route="/search"' in x and '_seconds_bucket' in x for x in after)
 
 

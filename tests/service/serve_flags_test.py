@@ -67,12 +67,24 @@ def test_missing_folders_are_a_sentence(bundle, tmp_path):
     ('--max_upload_mb=-1', 'max_upload_mb'),
     ('--batch_wait_ms=inf', 'batch_wait_ms'),
     ('--backbone=other', 'backbone'),
+    ('--allowed_hosts=http://x', 'allowed_hosts'),
+    ('--allowed_hosts=x:80', 'without a port'),
+    ('--allowed_hosts=x,', 'allowed_hosts'),
     ('--nothing', 'nothing'),
   ],
 )
 def test_bad_flags_are_a_sentence(flag, words):
   with pytest.raises(errors.UserError, match=words):
     serve.main(['--index=x', '--bundle=y', flag])
+
+
+def test_names_are_the_host_and_those_allowed():
+  flags = serve._parser().parse_args(
+    ['--index=x', '--bundle=y', '--host=a.example']
+    + ['--allowed_hosts=b.example,c', '--allowed_hosts=d']
+  )
+  names = serve._setup(flags, None).hosts
+  assert names == ('a.example', 'b.example', 'c', 'd')
 
 
 def test_a_taken_port_is_a_sentence():

@@ -38,6 +38,11 @@ def refused(answer, status):
     ({'where': '["dog"]'}, 'where: expected an object'),
     ({'where': '{"labels": {}}'}, 'where: expected an object'),
     ({'where': '[' * 5000}, 'where: is not JSON.'),
+    ({'where': '{"\\ud800": 1}'}, 'where: is not JSON.'),
+    ({'where': '{"a": "\\udfff"}'}, 'where: is not JSON.'),
+    ({'where': '{"a": NaN}'}, 'where: is not JSON.'),
+    ({'where': '{"a": -Infinity}'}, 'where: is not JSON.'),
+    ({'where': '{"a": 1e999}'}, 'where: is not JSON.'),
   ],
 )
 def test_bad_parameters_are_a_sentence(served, params, words):
@@ -84,7 +89,7 @@ def test_bad_bodies_are_a_sentence(served, content, kind, status, words):
 )
 def test_bad_forms_are_a_sentence(served, files, status, words):
   assert words in refused(served.client.post('/search', files=files), status)
-  several = [('video', b'1'), ('video', b'2')]
+  several = [('video', toy.HANGS), ('video', toy.HANGS)]
   refused(served.client.post('/search', files=several), 400)
 
 
@@ -96,6 +101,7 @@ def test_bad_forms_are_a_sentence(served, files, status, words):
     ('[]', 'metadata is not a JSON object'),
     ('{', 'metadata is not JSON'),
     ('{"a": Infinity}', 'metadata is not JSON'),
+    ('{"a": 1e999}', 'metadata is not JSON'),
     ('{"a": "\\ud800"}', 'metadata is not JSON'),
     ('{"a": ' + '[' * 10_000, 'metadata is not JSON'),
   ],

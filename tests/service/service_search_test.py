@@ -48,6 +48,14 @@ def test_a_form_with_features_is_the_same(served):
   assert answer.json()['query']['metadata'] == {'name': 'mine.npy'}
 
 
+@pytest.mark.parametrize('kind', ['Application/JSON', 'application/json;a=b'])
+def test_types_are_no_matter_of_case(served, kind):
+  answer = served.client.post(
+    '/search', content=b'{"id": 3}', headers={'Content-Type': kind}
+  )
+  assert pairs(answer) == expected(served, served.codes[3], 10, but=3)
+
+
 @pytest.mark.parametrize('id', [0, 3, 17])
 def test_an_id_finds_all_others(served, id):
   answer = served.client.post('/search?k=50', json={'id': id})
