@@ -17,7 +17,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from nph_jax import errors
+from nph_jax import atomic, errors
 from nph_jax.export import hasher
 from nph_jax.models import hashing
 from nph_jax.models.method import Method
@@ -172,6 +172,7 @@ def write(bundle: Bundle, folder: pathlib.Path) -> None:
     if folder.exists():
       folder.rename(old)
     new.rename(folder)
+    atomic.sync_folder(folder.parent)
   finally:
     shutil.rmtree(new, ignore_errors=True)
   shutil.rmtree(old, ignore_errors=True)

@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from nph_jax import errors
+from nph_jax import atomic, errors
 
 
 class RowFile:
@@ -47,7 +47,7 @@ class RowFile:
       file.flush()
       os.fsync(file.fileno())
       if is_new:
-        _sync_folder(self.path.parent)
+        atomic.sync_folder(self.path.parent)
     return digest(content)
 
   def read(self, count: int) -> np.ndarray:
@@ -62,16 +62,6 @@ class RowFile:
       return np.memmap(self.path, self._dtype, 'r', shape=(count, self._width))
     except (OSError, ValueError) as error:
       raise damaged(self.path) from error
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-  """Makes the names of new files durable, which Windows does by itself."""
-  if os.name == 'posix':
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-      os.fsync(descriptor)
-    finally:
-      os.close(descriptor)
 
 
 def digest(content: bytes | np.ndarray) -> str:
