@@ -16,7 +16,6 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from nph_jax import configuration, errors
-from nph_jax.data import sources
 
 STAGES = ('prepare', 'train', 'evaluate', 'export')
 
@@ -106,10 +105,18 @@ def _checked_config() -> configuration.ConfigDict:
 
   with _explaining():
     configuration.check(config, tuple(registry.METHODS))
-    data = config.data.to_dict()
-    # The stages do so again: before they are imported it is an answer at once.
-    sources.check(sources.DataSpec.from_config(data, config.seed))
+    _check_sources(config)
   return config
+
+
+def _check_sources(config: configuration.ConfigDict) -> None:
+  """As the stages do, before they are imported: an answer within a second."""
+  from nph_jax.data import sources
+
+  logging.set_verbosity(logging.ERROR)  # what the stages warn of too
+  sources.check(
+    sources.DataSpec.from_config(config.data.to_dict(), config.seed)
+  )
 
 
 def _check_flags() -> None:

@@ -26,7 +26,7 @@ def test_videos_show_the_digits_of_the_run(tmp_path):
   out = tmp_path / 'videos'
   videos.main([f'--run={run(tmp_path / "run")}', f'--out={out}'])
   frames, labels = moving_digits.make_videos(
-    'database', 0, 3, seed=4, num_frames=5
+    'database', 0, 3, seed=4, num_frames=5, canvas=12
   )
   np.testing.assert_array_equal(np.load(out / 'features.npy'), frames)
   lines = (out / 'features.manifest.jsonl').read_text().splitlines()

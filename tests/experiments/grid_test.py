@@ -27,6 +27,7 @@ MICRO = (
   '--config.model.memory_width=16',
   '--config.neighborhood.width=16',
   '--config.neighborhood.num_steps=4',
+  '--config.neighborhood.num_anchors=0',
   '--config.train.num_steps=4',
   '--config.train.batch_size=16',
 )
@@ -200,7 +201,9 @@ def test_a_micro_grid_end_to_end(tmp_path):
   assert [p.name for p in workdir.iterdir()] == ['codes']
   assert np.load(workdir / 'codes' / 'database.npy').shape == (100, 2)
   # Where the cells of a seed share it.
-  assert len(list((tmp_path / 'scratch' / 'neighborhood').iterdir())) == 1
+  shared = (tmp_path / 'scratch' / 'neighborhood').iterdir()
+  kinds = sorted(path.name.startswith('autoencoder-') for path in shared)
+  assert kinds == [False, True]
   page = (tmp_path / 'results' / 'moving_digits.md').read_text()
   assert '## mAP@K, 16 bits' in page and 'all against all' in page
   before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
