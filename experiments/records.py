@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,21 @@ def map_at(
 ) -> float | None:
   """A record's mAP@K, None if it has none."""
   return record.get(part, {}).get(protocol, {}).get(str(k))
+
+
+def means_over_lengths(
+  results: Results,
+  method: str,
+  value: Callable[[Sequence[Record]], list[float | None]],
+) -> list[float]:
+  """For each seed that has all lengths, the mean of them."""
+  per_length = []
+  for b in settings.SUMMARY_BITS:
+    group = results.of(method, b)
+    found = zip((r['seed'] for r in group), value(group))
+    per_length.append({s: v for s, v in found if v is not None})
+  seeds = set.intersection(*map(set, per_length))
+  return [np.mean([v[s] for v in per_length]) for s in sorted(seeds)]
 
 
 def origin(results: Results) -> str:

@@ -2,7 +2,8 @@
 
   python -m experiments.tables [--results=DIR]
 
-Writes results/*.md, and the marked blocks of experiments/README.md with them.
+Writes results/*.md, and the marked blocks of experiments/README.md and of the
+project's README.md with them.
 Mean and standard deviation over seeds; '-' where a cell is missing.
 """
 
@@ -10,14 +11,14 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from experiments import cells, paper_tables, records, settings
+from experiments import cells, paper_tables, records, settings, summary
 from nph_jax import atomic, errors
 
-_README = cells.ROOT / 'experiments' / 'README.md'
+_READMES = (cells.ROOT / 'experiments' / 'README.md', cells.ROOT / 'README.md')
 _KS = (5, 10, 20, 40, 60, 80, 100)
 
 
@@ -38,26 +39,11 @@ def by_length(
   for method in results.methods:
     columns = [records.spread(value(results.of(method, b))) for b in bits]
     if any(column != '-' for column in columns):
-      mean = records.spread(_means_over_lengths(results, method, value))
+      mean = records.spread(records.means_over_lengths(results, method, value))
       rows.append([records.name_of(method), *columns, mean])
   return records.markdown(
     ['', *(f'{b} bits' for b in bits), f'mean of {mean_of}'], rows
   )
-
-
-def _means_over_lengths(
-  results: records.Results,
-  method: str,
-  value: Callable[[Sequence[records.Record]], list[float | None]],
-) -> list[float]:
-  """For each seed that has all lengths, the mean of them."""
-  per_length = []
-  for b in settings.SUMMARY_BITS:
-    group = results.of(method, b)
-    found = zip((r['seed'] for r in group), value(group))
-    per_length.append({s: v for s, v in found if v is not None})
-  seeds = set.intersection(*map(set, per_length))
-  return [np.mean([v[s] for v in per_length]) for s in sorted(seeds)]
 
 
 def by_k(results: records.Results, bits: int) -> str:
@@ -134,6 +120,7 @@ def pages(results: pathlib.Path) -> dict[str, str]:
   }  # fmt: skip
   sets = _sets(results, special)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
+  found['summary'] = summary.page(sets)
   found['table3_ablation'] = paper_tables.ablation_page(sets)
   for name in paper_tables.TRANSFERS:
     found[name] = paper_tables.transfer_page(name, _sets(results / name))
@@ -181,15 +168,16 @@ def filled(text: str, blocks: Mapping[str, str]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-  """Writes all pages and fills the README."""
+  """Writes all pages and fills the READMEs."""
   flags = errors.Parser(description='Tables.', allow_abbrev=False)
   default = cells.Folders().results
   flags.add_argument('--results', type=pathlib.Path, default=default)
-  flags.add_argument('--readme', type=pathlib.Path, default=_README)
+  flags.add_argument('--readme', type=pathlib.Path, nargs='*', default=_READMES)
   known = flags.parse_args(argv)
   write_all(known.results)
-  text = filled(known.readme.read_text(), pages(known.results))
-  atomic.write_text(known.readme, text)
+  blocks = pages(known.results)
+  for path in known.readme:
+    atomic.write_text(path, filled(path.read_text(), blocks))
 
 
 if __name__ == '__main__':

@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from experiments import cells, paper_tables, records, settings, tables
+from experiments import (
+  cells,
+  paper_tables,
+  records,
+  settings,
+  summary,
+  tables,
+)
 
 
 def record(method, bits, seed, value, **more):
@@ -145,3 +152,22 @@ def test_every_method_of_the_settings_has_a_name():
     settings.REFERENCES,
   ):
     assert set(names) <= set(paper.NAMES)
+
+
+def test_the_summary_has_a_column_pair_for_each_data_set():
+  first = records.Results(
+    [record('nph', bits, 0, bits / 100) for bits in (16, 32, 64)]
+    + [record('dh', 32, 0, 0.4)]
+  )
+  second = records.Results([record('itq', 32, seed, 0.5) for seed in (0, 1)])
+  text = summary.page({'a': first, 'b': second})
+  assert '(a 1, b 2)' in text
+  table = rows(text)
+  assert table[''] == [
+    'a, 32 bits', 'mean of 16, 32, 64 bits',
+    'b, 32 bits', 'mean of 16, 32, 64 bits',
+  ]  # fmt: skip
+  assert table['NPH'] == ['.320', '.373', '-', '-']
+  assert table['DH'] == ['.400', '-', '-', '-']
+  assert table['ITQ'] == ['-', '-', '.500 +- .000', '-']
+  assert summary.page({}) == ''
