@@ -78,7 +78,7 @@ SWEEP_METHOD, SWEEP_BITS = 'nph', 32
 SWEEP = {
   'moving_digits': {
     'videos': (2500, 10_000),
-    'anchors': (25, 50, 100, 200, 500, 2000),
+    'anchors': (25, 100, 500, 2000),
     'nearest': 3,
   },
   'ucf101_10': {'videos': (0,), 'anchors': (20, 50, 100, 200), 'nearest': 1},
