@@ -62,7 +62,9 @@ PR_METHODS = ('nph_tuned', 'nph', 'ssvh', 'jtae', 'ssth', 'itq')
 PR_BITS = (16, 32, 64)
 
 # table1_unseen, table2_train25
-TRANSFER_METHODS = ('ssth', 'jtae', 'ssvh', 'nph', 'nph_tuned', 'itq')
+TRANSFER_METHODS = (
+  'ssth', 'jtae', 'ssvh', 'nph', 'nph_tuned', 'itq', 'itq_moments',
+)  # fmt: skip
 TRANSFER_BITS = (32, 64)
 TRANSFER_QUERIES = 1000  # at most, as in the paper
 

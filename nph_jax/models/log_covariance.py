@@ -2,12 +2,14 @@
 
 Beyond the paper. The mean over frames tells what a video shows on average; the
 matrix C = Z^T Z / M of its second moments tells what is seen together, with
-little regard to when. Z [M, P] are the frames less the mean frame of all
-videos, along the first P principal directions of frames. The logarithm of
-C + EPSILON I, the log-Euclidean form of covariance pooling, makes distances
-between such matrices those of vectors and keeps a few strong directions from
-deciding all. The directions enter with the fourth root of their variance: half
-way between as they are and whitened.
+little regard to when. Z [M, P + 1] are the frames less the mean frame of all
+videos, along the first P principal directions of frames, and a column of the
+constant MEAN_SCALE: so C holds the video's mean as well, whose sign the second
+moments of the frames alone forget, and stands for the Gaussian of its frames.
+The logarithm of C + EPSILON I, the log-Euclidean form of covariance pooling,
+makes distances between such matrices those of vectors and keeps a few strong
+directions from deciding all. The directions enter with the fourth root of their
+variance: half way between as they are and whitened.
 
 A matrix's logarithm is a sum over C's eigenvectors, which Z turns into those of
 the smaller Z Z^T / M = V diag(s) V^T:
@@ -31,14 +33,15 @@ from nph_jax.models import linear_code
 
 MAX_WIDTH = 64  # P
 EPSILON = 0.01  # of the mean variance along the directions, which is 1
+MEAN_SCALE = 3.0
 TABLES = ('frame_mean', 'frame_directions')
 _TINY = 1e-6
 _NO_VARIANCE = 1e-10
 
 
 def dim(frame_dim: int) -> int:
-  """The length of the vector of frames of width L: P (P + 1) / 2."""
-  width = min(MAX_WIDTH, frame_dim)
+  """The length of the vector of frames of width L: (P + 1) (P + 2) / 2."""
+  width = min(MAX_WIDTH, frame_dim) + 1
   return width * (width + 1) // 2
 
 
@@ -73,6 +76,8 @@ def pool(frames: jax.Array, tables: Mapping[str, jax.Array]) -> jax.Array:
     tables: of `fit`.
   """
   z = (frames - tables['frame_mean']) @ tables['frame_directions']
+  constant = jnp.full((*z.shape[:2], 1), MEAN_SCALE, z.dtype)
+  z = jnp.concatenate([z, constant], axis=-1)
   num_frames, width = z.shape[1:]
   values, vectors = _eigh(z @ jnp.swapaxes(z, 1, 2) / num_frames)
   values = jnp.maximum(values, _TINY)

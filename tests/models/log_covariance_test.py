@@ -28,6 +28,7 @@ def literal(frames, tables):
   rows = []
   for video in frames.astype(np.float64):
     z = (video - tables['frame_mean']) @ tables['frame_directions']
+    z = np.column_stack([z, np.full(len(z), log_covariance.MEAN_SCALE)])
     identity = np.eye(z.shape[1])
     e = log_covariance.EPSILON
     whole = scipy.linalg.logm(z.T @ z / len(z) + e * identity)
@@ -41,7 +42,7 @@ def literal(frames, tables):
 def test_is_the_matrix_logarithm(num_frames):
   tables = log_covariance.fit(features())
   frames = RNG.normal(size=(7, num_frames, L)).astype(np.float32)
-  frames[0] = tables['frame_mean']  # C = 0
+  frames[0] = tables['frame_mean']  # no more than the constant
   frames[1] = frames[1, :1]  # rank one
   found = jax.jit(log_covariance.pool)(frames, tables)
   assert found.shape == (7, log_covariance.dim(L))
@@ -70,6 +71,14 @@ def test_order_and_repetition_of_frames_do_not_matter():
   expected = pool(FRAMES[:4], tables)
   for frames in (FRAMES[:4, ::-1], np.repeat(FRAMES[:4], 2, axis=1)):
     np.testing.assert_allclose(pool(frames, tables), expected, atol=2e-3)
+
+
+def test_a_video_and_its_mirror_image_about_the_mean_differ():
+  tables = log_covariance.fit(features())
+  mirrored = 2 * tables['frame_mean'] - FRAMES[:4]
+  pool = jax.jit(log_covariance.pool)
+  difference = np.abs(pool(FRAMES[:4], tables) - pool(mirrored, tables))
+  assert (difference.max(axis=1) > 0.1).all()
 
 
 def test_pools_a_split_block_by_block():

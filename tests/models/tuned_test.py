@@ -167,7 +167,7 @@ def test_exported_codes_are_the_models():
 
 def test_more_bits_than_directions_is_refused():
   with pytest.raises(errors.UserError, match='principal directions'):
-    build(num_bits=80)  # 12 x 13 / 2 = 78
+    build(num_bits=92)  # 13 x 14 / 2 = 91
 
 
 def test_its_configuration_differs_where_it_says():
