@@ -9,7 +9,12 @@ import jax
 
 def stream(seed: int, name: str) -> jax.Array:
   """The typed key of the stream `name` of `seed`."""
-  return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+  return substream(jax.random.key(seed), name)
+
+
+def substream(key: jax.Array, name: str) -> jax.Array:
+  """The key of the stream `name` of another stream's `key`."""
+  return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def subseed(seed: int, name: str) -> int:

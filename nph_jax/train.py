@@ -19,7 +19,7 @@ import numpy as np
 import optax
 import tqdm
 
-from nph_jax import errors, rng
+from nph_jax import errors, rng, temporal_jitter
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.metric_writer import MetricWriter
 from nph_jax.train_state import TrainState
@@ -42,6 +42,7 @@ class Run:
     log_every: steps between log lines.
     steps_per_call: updates in one call of the compiled step; more than one
       pays where a batch is no more than its videos' row numbers.
+    frames_per_segment: R, stored frames for each that a step reads.
   """
 
   name: str
@@ -52,6 +53,7 @@ class Run:
   checkpoint_every: int
   log_every: int
   steps_per_call: int = 1
+  frames_per_segment: int = 1
 
 
 def train_step(
@@ -63,26 +65,26 @@ def train_step(
   optimizer: optax.GradientTransformation,
   key: jax.Array,
   axis_name: str | None = None,
+  frames_per_segment: int = 1,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
   """One update; pure.
 
   Args:
     state: before the step.
     tables: constants of the whole run, such as the anchors; frames
-      [N, M, L] among them when the whole split is on the device.
-    batch: this device's index [B], and frames [B, M, L] unless in the tables.
+      [N, M R, L] among them when the whole split is on the device.
+    batch: this device's index [B], and frames [B, M R, L] unless in the tables.
     method: see models.method.Method.
     optimizer: of the parameters.
     key: of the step's randomness, with the step's number.
     axis_name: devices' axis under pmap.
+    frames_per_segment: R, of which one is read; see temporal_jitter.
 
   Returns:
     The state after it, and the loss, its terms and the gradient's norm.
   """
   key = jax.random.fold_in(key, state.step)
-  frames = (
-    tables['frames'][batch['index']] if 'frames' in tables else batch['frames']
-  )
+  frames = _frames(tables, batch, frames_per_segment, key)
   batch = {**batch, 'frames': frames.astype(float)}
   gradient = jax.value_and_grad(method.loss, has_aux=True)
   (loss, (terms, collections)), grads = gradient(
@@ -97,8 +99,29 @@ def train_step(
   return TrainState(state.step + 1, params, collections, opt_state), metrics
 
 
+def _frames(
+  tables: Mapping[str, jax.Array],
+  batch: Batch,
+  frames_per_segment: int,
+  key: jax.Array,
+) -> jax.Array:
+  """The batch's frames [B, M, L], from the device's own or the batch's."""
+  stored, rows = batch.get('frames'), np.arange(len(batch['index']))
+  if 'frames' in tables:
+    stored, rows = tables['frames'], batch['index']
+  if frames_per_segment == 1:
+    return stored[rows] if 'frames' in tables else stored
+  key = rng.substream(key, 'temporal jitter')
+  return temporal_jitter.read(
+    stored, rows, batch['index'], frames_per_segment, key
+  )
+
+
 def parallel_steps(
-  method: Any, optimizer: optax.GradientTransformation, seed: int
+  method: Any,
+  optimizer: optax.GradientTransformation,
+  seed: int,
+  frames_per_segment: int = 1,
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """`train_step` over all devices of all hosts, as often as a call has batches.
 
@@ -106,7 +129,11 @@ def parallel_steps(
   yields them; its metrics have the steps as their first axis.
   """
   step = functools.partial(
-    train_step, method=method, optimizer=optimizer, axis_name=AXIS
+    train_step,
+    method=method,
+    optimizer=optimizer,
+    axis_name=AXIS,
+    frames_per_segment=frames_per_segment,
   )
 
   def steps(key, state, tables, batches):
@@ -207,7 +234,7 @@ def fit(
   if restored is not None:
     state = restored[0]
   first = int(state.step)
-  steps_fn = parallel_steps(method, optimizer, run.seed)
+  steps_fn = parallel_steps(method, optimizer, run.seed, run.frames_per_segment)
   meter = _Meter(run, checkpointer, writer, first)
   stream, step, pending = batches(first), first, None
   # On a CPU a call begun ahead wins nothing, and has buffers of its own; the

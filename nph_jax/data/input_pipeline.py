@@ -84,7 +84,7 @@ def train_batches(
       that a batch is its `index` alone.
 
   Returns:
-    An endless iterator of `frames` (B/P, M, L) float16 and `index` (B/P,).
+    An endless iterator of `frames` (B/P, M R, L) float16 and `index` (B/P,).
 
   Raises:
     UserError: more videos in a batch than in the split, or B not a multiple
@@ -115,11 +115,11 @@ def train_batches(
 
 
 def all_frames(split: Split) -> np.ndarray:
-  """All frames of a split in memory, (N, M, L) float16."""
-  shape = (split.num_videos, split.num_frames, split.feature_dim)
+  """All stored frames of a split in memory, (N, M R, L) float16."""
+  shape = (split.num_videos, split.stored_frames, split.feature_dim)
   frames = np.empty(shape, np.float16)
-  for block in evaluation_blocks(split, _CACHE_BLOCK):
-    frames[block['index'][block['mask']]] = block['frames'][block['mask']]
+  for block in _in_order(split, _CACHE_BLOCK, _TRAIN_KEYS):
+    frames[block['index']] = block['frames']
   return frames
 
 
@@ -136,7 +136,7 @@ def _iterate_cached(
   def gather_tensors(number: tf.Tensor) -> dict[str, tf.Tensor]:
     types = (tf.float16, tf.int64)
     found, index = tf.numpy_function(gather, [number], types)
-    shape = [None, split.num_frames, split.feature_dim]
+    shape = [None, split.stored_frames, split.feature_dim]
     return {
       'frames': tf.ensure_shape(found, shape),
       'index': tf.ensure_shape(index, [None]),
@@ -167,6 +167,18 @@ def _padded(values: np.ndarray, size: int, fill: int) -> np.ndarray:
   return np.pad(values, missing, constant_values=fill)
 
 
+def _in_order(
+  split: Split, block_size: int, keys: tuple[str, ...]
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields the stored videos of a split in file order."""
+
+  def rows(start: int) -> np.ndarray:
+    return np.arange(start, min(start + block_size, split.num_videos))
+
+  starts = tf.data.Dataset.range(0, split.num_videos, block_size)
+  return _iterate(split, starts, rows, keys)
+
+
 def evaluation_blocks(
   split: Split, block_size: int
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -177,12 +189,8 @@ def evaluation_blocks(
     `index` (B,) and `digest` (B,) int64, and `mask` (B,) bool. The last block
     is padded: mask False, index -1, all else 0.
   """
-
-  def rows(start: int) -> np.ndarray:
-    return np.arange(start, min(start + block_size, split.num_videos))
-
-  starts = tf.data.Dataset.range(0, split.num_videos, block_size)
-  for block in _iterate(split, starts, rows, _EVALUATION_KEYS):
+  for block in _in_order(split, block_size, _EVALUATION_KEYS):
+    block['frames'] = split.middle_frames(block['frames'])
     block['mask'] = np.ones(len(block['index']), bool)
     fills = {'index': -1}
     yield {

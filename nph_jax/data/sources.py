@@ -18,7 +18,6 @@ from nph_jax.data.spec import NAMES, SPLITS, DataShape, DataSpec, SplitFiles
 __all__ = ['NAMES', 'SPLITS', 'DataShape', 'DataSpec', 'SplitFiles', 'check']
 
 MIN_TRAIN_VIDEOS = 10
-_AXES = (('frames', 'num_frames'), ('frame features of width', 'feature_dim'))
 
 
 def _check_set(spec: DataSpec) -> None:
@@ -69,24 +68,52 @@ def _same(path: str, what: str, value: int, expected: int, other: str) -> None:
 
 def _check_features(
   spec: DataSpec,
-) -> tuple[dict[str, tuple[int, ...]], tuple[int, int]]:
-  """Returns the lengths of every split's shards, and (M, L)."""
+) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, int]]]:
+  """Returns the lengths of every split's shards, and their frames and width."""
   lengths: dict[str, tuple[int, ...]] = {}
   shapes: dict[str, tuple[int, int]] = {}
   for name in SPLITS:
     with blocks.FeatureFiles(spec.split(name).features) as files:
       lengths[name], shapes[name] = files.lengths, files.shape[1:]
-  first = spec.train.features[0]
-  for axis, (what, field) in enumerate(_AXES):
-    found = shapes['train'][axis]
-    wanted = getattr(spec, field) or found
-    _same(first, what, found, wanted, f'config.data.{field} is')
-    for name in SPLITS[1:]:
+  first, what = spec.train.features[0], 'frame features of width'
+  width = shapes['train'][1]
+  wanted = spec.feature_dim or width
+  _same(first, what, width, wanted, 'config.data.feature_dim is')
+  for name in SPLITS[1:]:
+    path = spec.split(name).features[0]
+    _same(path, what, shapes[name][1], width, f'{first} has')
+  for name in SPLITS:
+    if not all(shapes[name]):
       path = spec.split(name).features[0]
-      _same(path, what, shapes[name][axis], found, f'{first} has')
-  if not all(shapes['train']):
-    raise errors.UserError(f'{first}: no frames, or frames of width 0.')
-  return lengths, shapes['train']
+      raise errors.UserError(f'{path}: no frames, or frames of width 0.')
+  return lengths, shapes
+
+
+def _check_frames(
+  spec: DataSpec, found: dict[str, int]
+) -> tuple[int, dict[str, int]]:
+  """Returns M, and R of the splits that hold R > 1 frames for each of them."""
+  fewest = min(found, key=found.get)
+  frames = spec.num_frames or found[fewest]
+  other = f'{spec.split(fewest).features[0]} has'
+  for name in SPLITS:
+    if found[name] % frames:
+      reason = 'config.data.num_frames is' if spec.num_frames else other
+      raise errors.UserError(
+        f'{spec.split(name).features[0]}: frames {found[name]}, but {reason} '
+        f'{frames}; expected that many, or a multiple of it.'
+      )
+    if found[name] > frames:
+      logging.warning(
+        '%s: %d frames a video for %d: a training step reads one of each %d at '
+        'random, all else the middle one',
+        spec.split(name).features[0],
+        found[name],
+        frames,
+        found[name] // frames,
+      )
+  segments = {name: found[name] // frames for name in SPLITS}
+  return frames, {name: r for name, r in segments.items() if r > 1}
 
 
 def _check_rows(
@@ -181,9 +208,11 @@ def check(spec: DataSpec) -> DataShape:
   else:
     _check_set(spec)
     _check_present(spec)
-    lengths, (frames, width) = _check_features(spec)
+    lengths, shapes = _check_features(spec)
+    frames, segments = _check_frames(spec, {k: v[0] for k, v in shapes.items()})
     num_videos = {name: sum(lengths[name]) for name in SPLITS}
     num_labels = _check_labels(spec, lengths)
-    shape = DataShape(frames, width, num_labels, num_videos)
+    width = shapes['train'][1]
+    shape = DataShape(frames, width, num_labels, num_videos, segments)
   _check_counts(spec, shape.num_videos)
   return shape

@@ -60,7 +60,8 @@ class VideoFeatures(tfds.core.ShardBasedBuilder):
   @property
   def num_bytes(self) -> int:
     """The bytes of all frames to be stored."""
-    return video_bytes(self._shape) * self._num_videos
+    rows = self._splits.values()
+    return sum(video_bytes(r.shape) * r.num_videos for r in rows)
 
   @property
   def _num_videos(self) -> int:
@@ -68,11 +69,11 @@ class VideoFeatures(tfds.core.ShardBasedBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     shape = self._shape
+    stored = {rows.shape.num_frames for rows in self._splits.values()}
+    num_frames = stored.pop() if len(stored) == 1 else None
     tensor = functools.partial(tfds.features.Tensor, encoding='bytes')
     features = {
-      'frames': tensor(
-        shape=(shape.num_frames, shape.feature_dim), dtype=np.float16
-      ),
+      'frames': tensor(shape=(num_frames, shape.feature_dim), dtype=np.float16),
       'labels': tensor(shape=(shape.num_labels,), dtype=np.uint8),
       'index': tfds.features.Scalar(dtype=np.int64),
       'digest': tfds.features.Scalar(dtype=np.int64),
@@ -91,15 +92,17 @@ class VideoFeatures(tfds.core.ShardBasedBuilder):
     return {
       name: [
         functools.partial(_examples, rows, low, high, bar)
-        for low, high in self._shard_ranges(rows.num_videos)
+        for low, high in _shard_ranges(rows)
       ]
       for name, rows in self._splits.items()
     }
 
-  def _shard_ranges(self, num_videos: int) -> list[tuple[int, int]]:
-    count = -(-num_videos * video_bytes(self._shape) // SHARD_BYTES)
-    ends = np.linspace(0, num_videos, min(count, num_videos) + 1).astype(int)
-    return list(zip(ends[:-1].tolist(), ends[1:].tolist()))
+
+def _shard_ranges(rows: Rows) -> list[tuple[int, int]]:
+  count = -(-rows.num_videos * video_bytes(rows.shape) // SHARD_BYTES)
+  count = min(count, rows.num_videos)
+  ends = np.linspace(0, rows.num_videos, count + 1).astype(int)
+  return list(zip(ends[:-1].tolist(), ends[1:].tolist()))
 
 
 def _examples(
@@ -206,6 +209,7 @@ def build(
       has_labels=digits or bool(spec.split(name).labels),
       source=made_of[name][0],
       records=records[name],
+      frames_per_segment=shape.segment(name),
     )
     for name in sources.SPLITS
   }
