@@ -38,6 +38,7 @@ def _hash(job: Job, section: dict[str, Any]) -> str:
   run = dataclasses.asdict(job.autoencoder_run)
   del section['dir'], section['run']
   del run['checkpoint_every'], run['log_every']
+  del run['frames_per_segment']  # the data's key tells it
   made_from = {
     'data': job.dataset.key,
     'neighborhood': section,
