@@ -45,6 +45,7 @@ class Cell:
     values: configuration values by dotted name, over the file's.
     refines: the cell whose hasher's t is y, for alternating refinement.
     keeps_bundle: another cell refines this one: its bundle stays.
+    reranks: what re-ranking by t gives is measured as well.
   """
 
   dataset: str
@@ -55,6 +56,7 @@ class Cell:
   values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   refines: Cell | None = None
   keeps_bundle: bool = False
+  reranks: bool = False
 
   @property
   def name(self) -> str:
@@ -118,7 +120,8 @@ def load_config(file: str, arg: str) -> configuration.ConfigDict:
   )
   if path is None:
     raise errors.UserError(
-      f'--config={file}: no such file; name one of configs/.'
+      f'--config={file}: no such file; name one of configs/, without a '
+      'colon: --methods and --bits choose methods and lengths here.'
     )
   spec = importlib.util.spec_from_file_location(path.stem, path)
   module = importlib.util.module_from_spec(spec)

@@ -87,6 +87,11 @@ def options(
     UserError: a bad flag, or a missing file.
   """
   known, rest = flags.parse_known_args(argv)
+  odd = [b for b in known.bits if b < 8 or b % 8]
+  if odd:
+    raise errors.UserError(
+      f'--bits={odd[0]}: codes are whole bytes; give multiples of 8.'
+    )
   found = Options(
     datasets=tuple(_datasets(known, _overrides(rest))),
     methods=known.methods,
@@ -105,8 +110,13 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-  """The whole numbers in 'A,B,...'; ValueError if one is none."""
-  return tuple(int(part) for part in _names(text))
+  """The whole numbers in 'A,B,...'; ValueError if one is none, or there is no
+  number.
+  """
+  found = tuple(int(part) for part in _names(text))
+  if not found:
+    raise ValueError(text)
+  return found
 
 
 def _overrides(rest: Sequence[str]) -> dict[str, Any]:

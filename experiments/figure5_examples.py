@@ -1,27 +1,37 @@
 """Figure 5: the ten nearest videos of some queries, hits and misses marked.
 
-  python -m experiments.figure5_examples [--config=...] [--queries=0,7,19]
+  python -m experiments.figure5_examples [--config=...] [--queries=0,7,19] \
+    [--videos=DIR]
 
 Two methods above each other, 64 bits, the first seed. A query's and its
-results' middle frames where the data set shows pictures (moving_digits),
-their classes and distances everywhere; green is a hit, red a miss. Without
---queries: the first ones of different labels. Writes
-results/DATASET-examples.png.
+results' middle frames where features are pixels (moving_digits) or the videos
+are under DIR (thumbnails.py), their classes and distances everywhere; green is
+a hit, red a miss. Without --queries: the first ones of different labels, those
+with a picture before others. DIR is `ucf101_10_videos` beside ucf101_10 unless
+it is given. Writes results/DATASET-examples.png.
 """
 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from experiments import cells, command_line, grid, paper, settings
+from experiments import (
+  cells,
+  command_line,
+  grid,
+  paper,
+  settings,
+  thumbnails,
+)
 from nph_jax import atomic, errors
 from nph_jax.retrieval import hamming
 
 _TOP = 10
+_SPLITS = ('query', 'database')
 _HIT, _MISS = 'tab:green', 'tab:red'
 
 
@@ -56,9 +66,7 @@ def codes(cell: cells.Cell, folders: cells.Folders) -> list[np.ndarray]:
   from experiments import running  # slow; wrong flags fail before
 
   paths = [running.codes_path(cell, folders, s) for s in ('query', 'database')]
-  if not all(path.is_file() for path in paths):
-    cell.path(folders).unlink(missing_ok=True)
-  grid.run([cell], folders)
+  grid.run_again(cell, folders, paths)
   return [np.load(path) for path in paths]
 
 
@@ -67,6 +75,7 @@ def draw(
   splits: dict[str, Any],
   queries: Sequence[int],
   found: dict[str, tuple[np.ndarray, np.ndarray]],
+  pictures: Mapping[str, thumbnails.Picture],
 ) -> None:
   """Draws a block of rows for each query: one row a method.
 
@@ -75,6 +84,7 @@ def draw(
     splits: 'query' and 'database', with `read`.
     queries: rows of the query split.
     found: by method, the rows and distances of `nearest` for `queries`.
+    pictures: of the videos of either split.
   """
   from matplotlib import figure
 
@@ -86,27 +96,27 @@ def draw(
     label = asked['labels'][number]
     for line, (method, (rows, distances)) in enumerate(found.items()):
       row = panels[number * len(found) + line]
-      _tile(row[0], asked['frames'][number], label, 'black')
+      shown = pictures['query'](queries[number], asked['frames'][number])
+      _tile(row[0], shown, label, 'black')
       row[0].set_ylabel(paper.NAMES.get(method, method), fontsize='small')
-      shown = splits['database'].read(rows[number])
-      for axes, frames, other, distance in zip(
-        row[1:], shown['frames'], shown['labels'], distances[number]
-      ):
-        hit = bool((label & other).any())
-        _tile(axes, frames, other, _HIT if hit else _MISS, int(distance))
+      near = splits['database'].read(rows[number])
+      for place, axes in enumerate(row[1:]):
+        other = near['labels'][place]
+        color = _HIT if (label & other).any() else _MISS
+        shown = pictures['database'](rows[number][place], near['frames'][place])
+        _tile(axes, shown, other, color, int(distances[number][place]))
   with atomic.replacing(path) as temporary:
     plot.savefig(temporary, dpi=100)
 
 
 def _tile(
   axes: Any,
-  frames: np.ndarray,
+  picture: np.ndarray | None,
   label: np.ndarray,
   color: str,
   distance: int | None = None,
 ) -> None:
-  """One video: its middle frame if it is a picture, its classes, a border."""
-  picture = _picture(frames)
+  """One video: its picture if there is one, its classes, a border."""
   if picture is not None:
     axes.imshow(picture, cmap='gray')
   names = ', '.join(map(str, np.flatnonzero(label)))
@@ -118,12 +128,31 @@ def _tile(
     side.set(color=color, linewidth=3)
 
 
-def _picture(frames: np.ndarray) -> np.ndarray | None:
-  """The middle of frames [M, L] as a square picture of at most 64 x 64."""
-  side = round(frames.shape[1] ** 0.5)
-  if side > 64 or side**2 != frames.shape[1]:
-    return None
-  return frames[len(frames) // 2].astype(np.float32).reshape(side, side)
+def _pictures(
+  job: Any, folder: pathlib.Path | None
+) -> tuple[dict[str, thumbnails.Picture], dict[str, list[int]]]:
+  """For query and database: pictures, and the rows that have one."""
+  if job.spec.name == 'moving_digits':
+    return dict.fromkeys(_SPLITS, thumbnails.of_pixels), {}
+  found = {
+    name: thumbnails.paths(job.spec.split(name), name, folder) if folder else []
+    for name in _SPLITS
+  }
+  pictures = {name: thumbnails.of_files(paths) for name, paths in found.items()}
+  rows = {k: [i for i, p in enumerate(v) if p] for k, v in found.items()}
+  return pictures, rows
+
+
+def _videos(given: pathlib.Path | None, job: Any) -> pathlib.Path | None:
+  """The folder of videos: as given, or beside that of the features."""
+  if given and not given.is_dir():
+    raise errors.UserError(f'--videos={given}: no such folder.')
+  features = job.spec.query.features
+  if given or not features:
+    return given
+  folder = pathlib.Path(features[0]).parent
+  beside = folder.with_name(f'{folder.name}_videos')
+  return beside if beside.is_dir() else None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -132,8 +161,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
   flags = command_line.parser('The nearest videos of some queries.')
   flags.add_argument('--queries', type=command_line.numbers, default=())
+  flags.add_argument('--videos', type=pathlib.Path, help='their folder')
   chosen = command_line.options(flags, argv)
   methods = grid.available(chosen.methods or settings.EXAMPLE_METHODS)
+  grid.set_up()
   bits = (chosen.bits or [settings.EXAMPLE_BITS])[0]
   for dataset in chosen.datasets:
     pairs = [(method, bits) for method in methods]
@@ -143,19 +174,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     workdir = str(cell.workdir(chosen.folders))
     job = open_job(cell.config(chosen.folders), workdir)
     splits = job.dataset.splits
-    queries = list(chosen.flags.queries) or _default_queries(splits['query'])
+    pictures, pictured = _pictures(job, _videos(chosen.flags.videos, job))
+    queries = list(chosen.flags.queries) or _default_queries(
+      splits['query'], pictured.get('query', ())
+    )
     found = {
       method: nearest(query[queries], database, _TOP)
       for method, (query, database) in zip(methods, found_codes)
     }
     path = chosen.folders.results / f'{dataset.name}-examples.png'
-    draw(path, splits, queries, found)
+    draw(path, splits, queries, found, pictures)
     print(path)
 
 
-def _default_queries(split: Any) -> list[int]:
-  labels = split.read(range(min(split.num_videos, 1000)))['labels']
-  return different_queries(labels, settings.EXAMPLE_QUERIES)
+def _default_queries(split: Any, first: Sequence[int]) -> list[int]:
+  others = set(range(min(split.num_videos, 1000))) - set(first)
+  rows = [*first, *sorted(others)]
+  labels = split.read(rows)['labels']
+  chosen = different_queries(labels, settings.EXAMPLE_QUERIES)
+  return [rows[place] for place in chosen]
 
 
 if __name__ == '__main__':

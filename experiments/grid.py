@@ -8,6 +8,7 @@ each cell is done by one of them.
 from __future__ import annotations
 
 import gc
+import pathlib
 import sys
 import time
 import traceback
@@ -18,7 +19,11 @@ from nph_jax import errors
 
 
 def available(names: Iterable[str] = ()) -> list[str]:
-  """Those of `names` that can be run, by default every method there is."""
+  """`names` as they are, by default every method there is.
+
+  Raises:
+    UserError: one of them is no method.
+  """
   from nph_jax.models import registry  # slow; wrong flags fail before
 
   known = {*registry.METHODS, *settings.REFERENCES}
@@ -27,8 +32,11 @@ def available(names: Iterable[str] = ()) -> list[str]:
     return named + sorted(set(registry.METHODS) - set(named))
   missing = [name for name in names if name not in known]
   if missing:
-    print(f'not in the registry: {", ".join(missing)}', file=sys.stderr)
-  return [name for name in names if name in known]
+    raise errors.UserError(
+      f'--methods: {", ".join(missing)}: no such method; expected some of '
+      f'{", ".join(sorted(known))}.'
+    )
+  return list(names)
 
 
 def run_all(
@@ -38,33 +46,38 @@ def run_all(
   """Runs what is missing for all data sets and seeds; writes all tables.
 
   Seeds are outermost, so that a grid that was cut is whole for the first ones.
+  What fails, a cell or the data of one, does not stop the rest.
 
   Args:
     chosen: the command line.
     cells_of: the cells of a data set and seed.
 
   Raises:
-    UserError: as `run`.
-  """
-  wanted = [
-    cell
-    for seed in chosen.seeds
-    for dataset in chosen.datasets
-    for cell in cells_of(dataset, seed)
-  ]
-  try:
-    run(wanted, chosen.folders)
-  finally:
-    tables.write_all(chosen.folders.results)
-
-
-def run(wanted: Sequence[cells.Cell], folders: cells.Folders) -> None:
-  """Runs all cells that are not done; one that fails does not stop the rest.
-
-  Raises:
     UserError: some failed; which, and where their tracebacks are.
   """
-  _set_up()
+  set_up()
+  failed = []
+  try:
+    for seed in chosen.seeds:
+      for dataset in chosen.datasets:
+        try:
+          wanted = cells_of(dataset, seed)
+        except errors.UserError as error:
+          print(f'{dataset.name}, seed {seed}: {error}', file=sys.stderr)
+          failed.append(f'{dataset.name} of seed {seed}')
+          continue
+        failed += run(wanted, chosen.folders)
+  finally:
+    tables.write_all(chosen.folders.results)
+  if failed:
+    raise errors.UserError(
+      f'failed: {", ".join(failed)}; the .log files of cells are under '
+      f'{chosen.folders.scratch}, and the same command tries again.'
+    )
+
+
+def run(wanted: Sequence[cells.Cell], folders: cells.Folders) -> list[str]:
+  """Runs the cells that are not done; returns those that failed."""
   failed = []
   for number, cell in enumerate(wanted, 1):
     if cell.is_done(folders):
@@ -74,15 +87,27 @@ def run(wanted: Sequence[cells.Cell], folders: cells.Folders) -> None:
     )
     if not _run_one(cell, folders):
       failed.append(f'{cell.dataset}/{cell.name}')
-  if failed:
-    raise errors.UserError(
-      f'{len(failed)} of {len(wanted)} cells failed: {", ".join(failed)}; '
-      f'their .log files are under {folders.scratch}, and the same command '
-      'tries them again.'
-    )
+  return failed
 
 
-def _set_up() -> None:
+def run_again(
+  cell: cells.Cell, folders: cells.Folders, paths: Sequence[pathlib.Path]
+) -> None:
+  """Runs a cell, done or not, unless its scratch files `paths` are there.
+
+  Waits for another process that runs it. The record stays until the new one
+  takes its place.
+  """
+  from experiments import running  # slow; wrong flags fail before
+
+  with cells.locked(cell.lock(folders)):
+    if not all(path.is_file() for path in paths):
+      print(f'{cell.dataset} {cell.name}', file=sys.stderr)
+      running.run(cell, folders)
+
+
+def set_up() -> None:
+  """What every process that runs cells does first."""
   import jax
   from absl import logging
 

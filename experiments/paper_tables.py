@@ -1,4 +1,4 @@
-"""Tables 1 to 3 beside the paper's; the anchors sweep; alternating refinement.
+"""Tables 1 to 3 beside the paper's; anchors sweep, refinement, re-ranking.
 
 A page is '' while there are no results for it.
 """
@@ -17,8 +17,8 @@ TRANSFERS = {
 }
 # What the paper's columns are of.
 _PAPER = (
-  "The paper's columns are FCVID's; like all published numbers they probably "
-  'divide by K and keep self, ours divide by min(R, K).'
+  'Each first table divides AP by min(R, K); the second by K, as the published '
+  "numbers probably do, beside the paper's of FCVID. Both keep self."
 )
 
 
@@ -44,19 +44,24 @@ def _beside_paper(
   methods: Iterable[str],
   published: Mapping[str, Mapping[int, float]],
 ) -> str:
-  """mAP@K, ours and the paper's `published`: a row for each method."""
+  """mAP@K of `methods`; then divided by K, and `published` beside it."""
   ks = tuple(next(iter(published.values())))
-  header = ['', *(f'@{k}' for k in ks), *(f'paper, FCVID @{k}' for k in ks)]
-  rows = [
+  ours = [results.row(m, bits, ks) for m in methods]
+  both = [
+    results.row(m, bits, ks, records.OVER_K)
+    + [records.spread([published[m][k]]) for k in ks]
+    for m in methods
+    if m in published
+  ]
+  columns = [f'@{k}' for k in ks]
+  return '\n\n'.join(
     [
-      *results.row(m, bits, ks),
-      *(
-        records.spread([published[m][k]] if m in published else []) for k in ks
+      records.markdown(['min(R, K)', *columns], ours),
+      records.markdown(
+        ['K', *columns, *(f'paper, FCVID {c}' for c in columns)], both
       ),
     ]
-    for m in methods
-  ]
-  return records.markdown(header, rows)
+  )
 
 
 def _ordering(results: records.Results, bits: int) -> str:
@@ -75,7 +80,7 @@ def _ordering(results: records.Results, bits: int) -> str:
     map(records.name_of, sorted(ours, key=ours.get, reverse=True))
   )
   line = f'Order at mAP@{settings.SUMMARY_K}: {order}.'
-  if len(ours) < 3:
+  if len(ours) < len(settings.ABLATIONS):
     return line
   tau = stats.kendalltau(list(ours.values()), list(published.values()))
   return f"{line} Kendall's tau with the paper's order: {tau.statistic:.2f}."
@@ -183,3 +188,37 @@ def _round(group: Sequence[records.Record]) -> list[str]:
     records.spread([g['precision'] for g in graphs], 2),
     *map(records.spread, maps),
   ]
+
+
+def reranking_page(sets: Mapping[str, records.Results]) -> str:
+  """mAP@K by how many of the nearest t orders, and what that costs."""
+  parts = ['# Re-ranking by t']
+  for name, results in sets.items():
+    groups = {
+      (method, bits): results.of(method, bits)
+      for method in results.methods
+      for bits in results.bits()
+      if results.of(method, bits)
+    }
+    depths = list(next(iter(groups.values()))[0]['reranking'])
+    header = ['', 'bits', *(f'R = {d}' if d != '0' else '-' for d in depths)]
+    rows = [
+      [records.name_of(method), str(bits), *_by_depth(group, depths, 'map')]
+      for (method, bits), group in groups.items()
+    ]
+    every = [record for group in groups.values() for record in group]
+    rows.append(
+      ['ms a query, median', '', *_by_depth(every, depths, 'milliseconds')]
+    )
+    parts += [f'{name}: {records.origin(results)}']
+    parts += [records.markdown(header, rows)]
+  return '\n\n'.join(parts) + '\n' if len(parts) > 1 else ''
+
+
+def _by_depth(
+  group: Sequence[records.Record], depths: Sequence[str], what: str
+) -> list[str]:
+  found = [[r['reranking'][depth][what] for r in group] for depth in depths]
+  if what == 'map':
+    return [records.spread(values) for values in found]
+  return [f'{np.median(values):.2f}' for values in found]

@@ -11,6 +11,8 @@ import numpy as np
 from experiments import cells, paper, settings
 
 PROTOCOL = 'min_rk,expected'
+OVER_K = 'k,expected'  # as published
+_FILES = ('.features', '.labels')
 
 Record = Mapping[str, Any]
 
@@ -49,11 +51,17 @@ class Results:
     bits = 0 if method == 'cosine' else bits
     return self._records.get((method, bits), [])
 
-  def row(self, method: str, bits: int, ks: Iterable[int]) -> list[str]:
+  def row(
+    self,
+    method: str,
+    bits: int,
+    ks: Iterable[int],
+    protocol: str = PROTOCOL,
+  ) -> list[str]:
     """A row of a table: the method's name and its mAP at each K."""
     found = self.of(method, bits)
-    columns = (spread([map_at(r, k) for r in found]) for k in ks)
-    return [name_of(method), *columns]
+    values = ([map_at(r, k, protocol=protocol) for r in found] for k in ks)
+    return [name_of(method), *map(spread, values)]
 
   def all(self) -> list[Record]:
     """Every record."""
@@ -107,13 +115,33 @@ def means_over_lengths(
 def origin(results: Results) -> str:
   """The protocol, the counts and the commits, as a paragraph."""
   records = results.all()
-  videos = records[0]['videos']
   commits = sorted({r['commit'] for r in records if r['commit']})
   hours = sum(r['seconds'] for r in records) / 3600
-  return (
-    f'{videos["train"]} training videos, {videos["query"]} queries, '
-    f'{videos["database"]} in the database. AP divided by min(R, K), ties as '
-    'their expectation, self kept; mean and standard deviation over seeds. '
-    f'{len(records)} cells, {hours:.1f} hours of work, at commit '
-    f'{", ".join(commits) or "unknown"}.'
+  train, query, database = (
+    _range(r['videos'][split] for r in records)
+    for split in ('train', 'query', 'database')
   )
+  return (
+    f'{train} training videos, {query} queries, {database} in the database. '
+    'AP divided by min(R, K), ties as their expectation, self kept; mean and '
+    'standard deviation over seeds, a lone value is of one seed. '
+    f'{len(records)} cells, {hours:.1f} hours of work, at commit '
+    f'{", ".join(commits) or "unknown"}.{_mixed(records)}'
+  )
+
+
+def _range(numbers: Iterable[int]) -> str:
+  low, high = min(numbers := list(numbers)), max(numbers)
+  return str(low) if low == high else f'{low} to {high}'
+
+
+def _mixed(records: Sequence[Record]) -> str:
+  """A warning where cells of one table have other configuration values."""
+  # A transfer experiment's files are of its seed.
+  values = [
+    {k: v for k, v in r['values'].items() if not k.endswith(_FILES)}
+    for r in records
+  ]
+  if all(one == values[0] for one in values):
+    return ''
+  return ' **Not all cells have the same configuration: see their `values`.**'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import cells, measures, settings
+from experiments import cells, measures, reranked, settings
 from nph_jax import atomic
 from nph_jax.neighborhood import anchor_graph
 from nph_jax.retrieval import evaluation
@@ -38,16 +39,11 @@ def run(cell: cells.Cell, folders: cells.Folders) -> dict[str, Any]:
   if cell.refines:
     _make_bundle(cell.refines, folders)
   job = open_job(cell.config(folders), str(cell.workdir(folders)))
-  start = time.perf_counter()
   if cell.method in settings.REFERENCES:
     measured = _reference(cell, job)
   else:
-    measured = _method(job, folders)
-  record = {
-    **_about(cell, folders, job),
-    'seconds': round(time.perf_counter() - start, 1),
-    **measured,
-  }
+    measured = _method(cell, job, folders)
+  record = {**_about(cell, folders, job), **measured}
   cells.write(cell.path(folders), record)
   if cell.keeps_bundle:
     exporting.run(job)
@@ -98,10 +94,15 @@ def _git(*args: str) -> str:
   return done.stdout.strip()
 
 
-def _method(job: Job, folders: cells.Folders) -> dict[str, Any]:
-  start = time.perf_counter()
-  # Cells of a seed share autoencoder and anchors: one process makes them.
-  with cells.locked(folders.scratch / f'prepare-{job.config.seed}.lock'):
+def _method(
+  cell: cells.Cell, job: Job, folders: cells.Folders
+) -> dict[str, Any]:
+  lock = contextlib.nullcontext()
+  if job.method.needs_neighborhood:
+    # Cells of a seed share autoencoder and anchors: one process makes them.
+    lock = cells.locked(folders.scratch / f'prepare-{job.config.seed}.lock')
+  with lock:
+    start = time.perf_counter()  # what others take is not this cell's
     prepare.run(job)
   prepared = time.perf_counter()
   training.run(job)
@@ -114,13 +115,16 @@ def _method(job: Job, folders: cells.Folders) -> dict[str, Any]:
   database = query if same else encode(hasher, job.dataset.split('database'))
   self_rows = evaluating.self_rows(query, database, same)
   _write_codes(job, query, database)
-  return {
+  measured = {
     'prepare_seconds': round(prepared - start, 1),
     'train_seconds': round(trained - prepared, 1),
     'steps': training.trained_steps(job),
     'graph': graph(job),
     **measures.of_codes(query, database, self_rows, tuple(job.config.eval.ks)),
   }
+  if cell.reranks:
+    measured['reranking'] = reranked.measure(query, database)
+  return {'seconds': round(time.perf_counter() - start, 1), **measured}
 
 
 def encode(hasher: Any, split: Any) -> measures.Encoded:
@@ -174,6 +178,12 @@ def pooled(split: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _reference(cell: cells.Cell, job: Job) -> dict[str, Any]:
+  start = time.perf_counter()
+  found = _reference_map(cell, job)
+  return {'seconds': round(time.perf_counter() - start, 1), **found}
+
+
+def _reference_map(cell: cells.Cell, job: Job) -> dict[str, Any]:
   query, query_labels = pooled(job.dataset.split('query'))
   database, database_labels = pooled(job.dataset.split('database'))
   ks = tuple(job.config.eval.ks)

@@ -99,3 +99,6 @@ EXAMPLE_QUERIES = 4
 # refinement: rounds after the first training
 REFINEMENT_METHODS, REFINEMENT_BITS = ('nph',), (32,)
 REFINEMENT_ROUNDS = 2
+
+# reranking
+RERANKING_METHODS, RERANKING_BITS = ('itq', 'nph', 'nph_tuned'), (32, 64)

@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from experiments import cells, paper_tables, records, settings, summary
+from experiments import cells, paper, paper_tables, records, settings, summary
 from nph_jax import atomic, errors
 
 _READMES = (cells.ROOT / 'experiments' / 'README.md', cells.ROOT / 'README.md')
 _KS = (5, 10, 20, 40, 60, 80, 100)
+_PUBLISHED = 'Divided by K, self kept, beside what is published (paper.py):'
 
 
 def by_length(
@@ -54,6 +55,25 @@ def by_k(results: records.Results, bits: int) -> str:
     if results.of(method, bits)
   ]
   return records.markdown(['', *(f'@{k}' for k in _KS)], rows)
+
+
+def beside(
+  results: records.Results,
+  bits: int,
+  published: Mapping[str, Mapping[int, float]],
+) -> str:
+  """mAP@K divided by K: ours and the published, where it is known."""
+  rows = []
+  for method in results.methods:
+    if method in published and results.of(method, bits):
+      theirs = (
+        records.spread([published[method][k]] if k in published[method] else [])
+        for k in _KS
+      )
+      ours = results.row(method, bits, _KS, records.OVER_K)
+      rows.append([*ours, *theirs])
+  header = [*(f'@{k}' for k in _KS), *(f'published @{k}' for k in _KS)]
+  return records.markdown(['', *header], rows)
 
 
 def about_codes(results: records.Results) -> str:
@@ -109,6 +129,8 @@ def dataset_page(name: str, results: records.Results) -> str:
     ]
   for bits in results.bits():
     parts += [f'## mAP@K, {bits} bits', by_k(results, bits)]
+    if published := paper.PUBLISHED.get((name, bits)):
+      parts += [_PUBLISHED, beside(results, bits, published)]
   parts += ['## The codes', about_codes(results)]
   return '\n\n'.join(parts) + '\n'
 
@@ -116,7 +138,8 @@ def dataset_page(name: str, results: records.Results) -> str:
 def pages(results: pathlib.Path) -> dict[str, str]:
   """Every page of tables by name, from the files under `results`."""
   special = {
-    *paper_tables.TRANSFERS, 'anchors_sweep', 'precision', 'refinement',
+    *paper_tables.TRANSFERS, 'anchors_sweep', 'longer', 'precision',
+    'refinement', 'reranking',
   }  # fmt: skip
   sets = _sets(results, special)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
@@ -130,6 +153,7 @@ def pages(results: pathlib.Path) -> dict[str, str]:
   found['refinement'] = paper_tables.refinement_page(
     _sets(results / 'refinement')
   )
+  found['reranking'] = paper_tables.reranking_page(_sets(results / 'reranking'))
   return {name: text for name, text in found.items() if text}
 
 

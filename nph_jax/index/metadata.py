@@ -84,7 +84,7 @@ class Metadata:
     if not self._manifests:
       yield from ({'labels': self._labels_of(row)} for row in self._labels)
       return
-    for number, row in enumerate(_read_manifests(self._manifests)):
+    for number, row in enumerate(read_manifests(self._manifests)):
       if self._labels is None:
         yield row
       else:
@@ -103,7 +103,8 @@ def manifests_beside(features: Sequence[str]) -> list[str]:
   return paths if all(map(os.path.isfile, paths)) else []
 
 
-def _read_manifests(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
+def read_manifests(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
+  """The objects of all lines, in order; UserError at a line that is none."""
   for path in paths:
     with open(path, encoding='utf-8', errors='replace') as file:
       for number, line in enumerate(file, 1):

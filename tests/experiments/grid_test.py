@@ -83,8 +83,7 @@ def test_a_failing_cell_does_not_stop_the_others(where, done):
     *dataset().cells([('nph', 8)], 13),
     *dataset().cells([('nph', 8)], 1),
   ]
-  with pytest.raises(errors.UserError, match='1 of 2 .*nph-8-13'):
-    grid.run(wanted, where)
+  assert grid.run(wanted, where) == ['digits/nph-8-13']
   assert done == ['nph-8-1']
   (log,) = where.scratch.rglob('*.log')
   assert 'unlucky' in log.read_text()
@@ -118,11 +117,64 @@ def test_the_default_grid(monkeypatch):
   assert ('dh', 8) in grid.default_pairs(some)
 
 
-def test_methods_are_those_of_the_registry(monkeypatch, capsys):
+def test_failures_are_told_at_the_end(where, done, monkeypatch):
+  def cells_of(one, seed):
+    if seed == 2:
+      raise errors.UserError('no labels')
+    return one.cells([('nph', 8)], seed)
+
+  monkeypatch.setattr(command_line, '_datasets', lambda *_: [dataset()])
+  chosen = command_line.options(
+    command_line.parser('x'),
+    [
+      '--seeds=13,2,1',
+      f'--results={where.results}',
+      f'--scratch={where.scratch}',
+    ],
+  )
+  monkeypatch.setattr(grid.tables, 'write_all', lambda results: None)
+  words = 'failed: digits/nph-8-13, digits of seed 2;'
+  with pytest.raises(errors.UserError, match=words):
+    grid.run_all(chosen, cells_of)
+  assert done == ['nph-8-1']
+
+
+def test_a_finished_cell_runs_again_only_for_its_scratch_files(where, done):
+  (cell,) = dataset().cells([('nph', 8)], 0)
+  grid.run([cell], where)
+  before = cell.path(where).read_text()
+  grid.run_again(cell, where, [cell.path(where)])
+  assert done == ['nph-8-0']
+  grid.run_again(cell, where, [where.scratch / 'gone.npy'])
+  assert done == ['nph-8-0'] * 2
+  unlucky = dataset().cells([('nph', 8)], 13)[0]
+  cells.write(unlucky.path(where), {'digest': '', 'map': {}})
+  with pytest.raises(ValueError, match='unlucky'):
+    grid.run_again(unlucky, where, [where.scratch / 'gone.npy'])
+  assert unlucky.path(where).exists() and before
+
+
+@pytest.mark.parametrize(
+  ('argument', 'words'),
+  [
+    ('--bits=12', 'multiples of 8'),
+    ('--bits=', 'bits'),
+    ('--seeds=', 'seeds'),
+    ('--config=configs/fcvid.py:nph,bits=64', '--methods and --bits'),
+  ],
+)
+def test_wrong_flags_are_told(argument, words, capsys):
+  with pytest.raises((errors.UserError, SystemExit)) as caught:
+    command_line.options(command_line.parser('x'), [argument])
+  assert words in f'{caught.value}{capsys.readouterr().err}'
+
+
+def test_methods_are_those_of_the_registry(monkeypatch):
   monkeypatch.setattr(registry, 'METHODS', {'newer': 0, 'itq': 0, 'nph': 0})
   assert grid.available() == ['nph', 'itq', 'newer']
-  assert grid.available(['itq', 'none', 'random']) == ['itq', 'random']
-  assert 'none' in capsys.readouterr().err
+  assert grid.available(['itq', 'random']) == ['itq', 'random']
+  with pytest.raises(errors.UserError, match='--methods: none: no such'):
+    grid.available(['itq', 'none'])
 
 
 def test_the_command_line():

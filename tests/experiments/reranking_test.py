@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import measures, reranking
+from experiments import cells, measures, reranked, reranking
 
 
 def test_average_precision_by_hand():
@@ -13,7 +13,7 @@ def test_average_precision_by_hand():
   found = [[1, 2, 0], [2, 0]]
   first = (1 / 2 + 2 / 3) / 2
   second = 1 / 3
-  assert reranking.average_precision(found, query, labels) == pytest.approx(
+  assert reranked.average_precision(found, query, labels) == pytest.approx(
     (first + second) / 2
   )
 
@@ -32,28 +32,30 @@ def test_t_tells_apart_what_the_codes_cannot():
     np.eye(2, dtype=np.uint8)[classes],
     np.zeros(number),
   )
-  found = reranking.measure(encoded, encoded)
+  found = reranked.measure(encoded, encoded)
   assert list(found) == ['0', '20', '50', '100', '200', 'all']
   values = [result['map'] for result in found.values()]
   assert values[0] < 0.6 and values[2:] == [1.0] * 4
   assert values[0] <= values[1] < 1
 
 
-def test_a_run_leaves_a_page(tmp_path, capsys):
+def test_a_run_leaves_a_page_and_is_not_done_twice(tmp_path, capsys):
   sizes = {'train': 60, 'query': 12, 'database': 250}
-  reranking.main(
-    [
-      '--config=configs/moving_digits.py',
-      '--methods=itq',
-      '--bits=8',
-      f'--results={tmp_path / "results"}',
-      f'--scratch={tmp_path / "scratch"}',
-      *(f'--config.data.{s}.num_videos={n}' for s, n in sizes.items()),
-    ]
-  )
-  (path,) = capsys.readouterr().out.split()
-  assert path == str(tmp_path / 'results' / 'moving_digits-reranking.md')
-  text = (tmp_path / 'results' / 'moving_digits-reranking.md').read_text()
-  assert '| method | bits | - | R = 20 | R = 50 |' in text
-  assert text.count('\n| ITQ | 8 | 0.') == 1
-  assert not list((tmp_path / 'scratch' / 'reranking').glob('*/*'))
+  argv = [
+    '--config=configs/moving_digits.py',
+    '--methods=itq',
+    '--bits=8',
+    f'--results={tmp_path / "results"}',
+    f'--scratch={tmp_path / "scratch"}',
+    *(f'--config.data.{s}.num_videos={n}' for s, n in sizes.items()),
+  ]
+  reranking.main(argv)
+  text = (tmp_path / 'results' / 'reranking.md').read_text()
+  assert '|  | bits | - | R = 20 | R = 50 |' in text
+  assert text.count('\n| ITQ | 8 | .') == 1 and '\n| ms a query' in text
+  (path,) = (tmp_path / 'results' / 'reranking').rglob('*.json')
+  depths = cells.read(path)['reranking']
+  assert depths['0']['map'] > 0 and depths['all']['milliseconds'] > 0
+  assert 'itq-8-0' in capsys.readouterr().err
+  reranking.main(argv)
+  assert 'itq-8-0' not in capsys.readouterr().err

@@ -1,11 +1,14 @@
 """The tables: means, deviations, gaps, the paper's numbers, marked blocks."""
 
+import itertools
 import re
 
+import numpy as np
 import pytest
 
 from experiments import (
   cells,
+  paper,
   paper_tables,
   records,
   settings,
@@ -24,14 +27,19 @@ def record(method, bits, seed, value, **more):
     'commit': 'abc',
     'videos': {'train': 100, 'query': 10, 'database': 20},
     'seconds': 36.0,
-    'map': {'min_rk,expected': {'5': value + 0.1, '20': value, '40': value}},
+    'values': {},
+    'map': {
+      'min_rk,expected': {'5': value + 0.1, '20': value, '40': value},
+      'k,expected': {'5': value / 2, '20': value / 2, '40': value / 2},
+    },
     **more,
   }
 
 
-def rows(text):
-  """Cells by row name of the first table in `text`."""
-  lines = [line for line in text.splitlines() if line.startswith('|')]
+def rows(text, table=0):
+  """Cells by row name of one of the tables in `text`."""
+  found = [p for p in text.split('\n\n') if p.startswith('|')][table]
+  lines = found.splitlines()
   parts = [[c.strip() for c in line.strip('|').split('|')] for line in lines]
   return {part[0]: part[1:] for part in parts}
 
@@ -77,17 +85,50 @@ def test_by_k_leaves_out_what_was_not_measured():
 
 def test_the_ablation_stands_beside_the_paper():
   values = {'plain': 0.1, 'neibcat': 0.3, 'nph': 0.2}
-  found = records.Results(
-    [record(name, 32, 0, value) for name, value in values.items()]
-  )
-  page = paper_tables.ablation_page({'digits': found})
-  table = rows(page)
-  assert table['NPH'][0] == '.200' and table['NPH'][5] == '.246'
-  assert table['FullCNN'][0] == '-' and table['FullCNN'][5] == '.189'
+  found = [record(name, 32, 0, value) for name, value in values.items()]
+  page = paper_tables.ablation_page({'digits': records.Results(found)})
+  ours, both = rows(page), rows(page, 1)
+  assert ours['NPH'][0] == '.200' and ours['FullCNN'][0] == '-'
+  # Divided by K, beside the paper's.
+  assert both['NPH'][0] == '.100' and both['NPH'][5] == '.246'
+  assert both['FullCNN'][0] == '-' and both['FullCNN'][5] == '.189'
   assert 'NeibCat > NPH > Plain' in page
-  # One of three pairs is the other way round: (2 - 1) / 3.
-  assert 'order: 0.33.' in page
+  assert 'order: ' not in page  # of all eight, or not at all
   assert '64 bits' not in page
+
+
+def test_the_order_of_all_ablations_against_the_papers():
+  # As in the paper but for NeibCat, which five methods should be above.
+  places = dict(zip(settings.ABLATIONS, range(8)))
+  places['neibcat'] = -1
+  found = [record(m, 64, 0, 0.5 + p / 100) for m, p in places.items()]
+  page = paper_tables.ablation_page({'digits': records.Results(found)})
+  published = {m: v[20] for m, v in paper.ABLATION[64].items()}
+  pairs = [
+    (places[a] - places[b]) * (published[a] - published[b])
+    for a, b in itertools.combinations(places, 2)
+  ]
+  tau = np.mean(np.sign(pairs))
+  assert f"tau with the paper's order: {tau:.2f}." in page
+
+
+def test_published_numbers_of_a_data_set():
+  found = [record('nph', 64, 0, 0.5), record('itq', 64, 0, 0.4)]
+  page = tables.dataset_page('fcvid', records.Results(found))
+  (part,) = (p for p in page.split('\n\n') if 'published @20' in p)
+  assert rows(part)['NPH'][2] == '.250' and rows(part)['NPH'][9] == '.287'
+  assert 'ITQ' not in rows(part)
+  assert 'published' not in tables.dataset_page('d', records.Results(found))
+
+
+def test_the_origin_tells_ranges_and_mixed_configurations():
+  one, other = record('nph', 32, 0, 0.5), record('nph', 32, 1, 0.5)
+  assert 'configuration' not in records.origin(records.Results([one, other]))
+  other['videos'] = {**other['videos'], 'train': 104}
+  other['values'] = {'train.num_steps': 7, 'data.query.features': 'b.npy'}
+  text = records.origin(records.Results([one, other]))
+  assert text.startswith('100 to 104 training videos, 10 queries')
+  assert 'same configuration' in text
 
 
 def test_transfer_and_sweep_pages(tmp_path):
@@ -108,12 +149,10 @@ def test_transfer_and_sweep_pages(tmp_path):
   pages = tables.pages(tmp_path)
   assert set(pages) == {'table1_unseen', 'anchors_sweep'}
   table = rows(pages['table1_unseen'])
-  assert table['NPH'] == ['.500', '.400', '.400', '-'] + [
-    '.306',
-    '.175',
-    '.109',
-    '.079',
-  ]
+  assert table['NPH'] == ['.500', '.400', '.400', '-']
+  table = rows(pages['table1_unseen'], 1)
+  assert table['NPH'][:4] == ['.200', '.200', '.200', '-']
+  assert table['NPH'][4:] == ['.306', '.175', '.109', '.079']
   lines = [x for x in pages['anchors_sweep'].splitlines() if 'digits' in x]
   assert [re.split(r' *\| *', x)[4] for x in lines] == ['50', '100']
   assert '.0125' in lines[0] and '| - |' in lines[0]
