@@ -7,8 +7,7 @@ Two methods above each other, 64 bits, the first seed. A query's and its
 results' middle frames where features are pixels (moving_digits) or the videos
 are under DIR (thumbnails.py), their classes and distances everywhere; green is
 a hit, red a miss. Without --queries: the first ones of different labels, those
-with a picture before others. DIR is `ucf101_10_videos` beside ucf101_10 unless
-it is given. Writes results/DATASET-examples.png.
+with a picture before others. Writes results/DATASET-examples.png.
 """
 
 from __future__ import annotations
@@ -131,7 +130,13 @@ def _tile(
 def _pictures(
   job: Any, folder: pathlib.Path | None
 ) -> tuple[dict[str, thumbnails.Picture], dict[str, list[int]]]:
-  """For query and database: pictures, and the rows that have one."""
+  """For query and database: pictures, and the rows that have one.
+
+  Raises:
+    UserError: `folder` is none.
+  """
+  if folder and not folder.is_dir():
+    raise errors.UserError(f'--videos={folder}: no such folder.')
   if job.spec.name == 'moving_digits':
     return dict.fromkeys(_SPLITS, thumbnails.of_pixels), {}
   found = {
@@ -141,18 +146,6 @@ def _pictures(
   pictures = {name: thumbnails.of_files(paths) for name, paths in found.items()}
   rows = {k: [i for i, p in enumerate(v) if p] for k, v in found.items()}
   return pictures, rows
-
-
-def _videos(given: pathlib.Path | None, job: Any) -> pathlib.Path | None:
-  """The folder of videos: as given, or beside that of the features."""
-  if given and not given.is_dir():
-    raise errors.UserError(f'--videos={given}: no such folder.')
-  features = job.spec.query.features
-  if given or not features:
-    return given
-  folder = pathlib.Path(features[0]).parent
-  beside = folder.with_name(f'{folder.name}_videos')
-  return beside if beside.is_dir() else None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -174,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     workdir = str(cell.workdir(chosen.folders))
     job = open_job(cell.config(chosen.folders), workdir)
     splits = job.dataset.splits
-    pictures, pictured = _pictures(job, _videos(chosen.flags.videos, job))
+    pictures, pictured = _pictures(job, chosen.flags.videos)
     queries = list(chosen.flags.queries) or _default_queries(
       splits['query'], pictured.get('query', ())
     )
