@@ -159,7 +159,8 @@ class SelfAttentionEncoder(NeighborhoodEncoder):
   The paper's SelfAtt, a relational recurrent network (reference [32]) of one
   memory slot. It says of m_0 no more than that; here it starts as a random
   vector of about unit length, as long as a row of the identity from which the
-  memory of [32] starts.
+  memory of [32] starts. All else is NPH's cell, batch normalisation (eq. 8) and
+  dropout with it, so that it differs from Plain in more than attention.
   """
 
   reads_neighborhood = False
