@@ -46,15 +46,24 @@ class Digits:
       canvas=self.canvas,
     )
 
-  def chance(self):
-    """mAP@20 of random codes."""
+  def chance(self, draws=1):
+    """mAP@20 of random codes, the mean of so many draws of them."""
     rng = np.random.default_rng(0)
-    given = []
-    for name in ('query', 'database'):
-      shape = self.videos[name], NUM_BITS // 8
-      codes = rng.integers(0, 256, shape).astype(np.uint8)
-      given += [codes, self.split(name)[1]]
-    return map_at_20(evaluation.evaluate_codes(*given, ks=(20,)).map)
+    shapes = [(self.videos[s], NUM_BITS // 8) for s in ('query', 'database')]
+    codes = (
+      [rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
+      for _ in range(draws)
+    )
+    return np.mean(self.maps_of(codes))
+
+  def maps_of(self, pairs):
+    """mAP@20 of each pair of codes, the query's and the database's."""
+    labels, of_database = (self.split(s)[1] for s in ('query', 'database'))
+    results = (
+      evaluation.evaluate_codes(query, labels, database, of_database, ks=(20,))
+      for query, database in pairs
+    )
+    return [map_at_20(result.map) for result in results]
 
 
 def map_at_20(rows):

@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import moments_reference as reference
 import numpy as np
 import optax
 import pytest
@@ -85,6 +86,73 @@ def test_itq_of_moments_has_the_same_signs():
   np.testing.assert_allclose(tuned, scale * shallow, rtol=1e-3, atol=1e-4)
   method = build(name='itq_moments')
   assert method.is_closed_form and not method.needs_neighborhood
+
+
+@pytest.fixture(scope='module')
+def from_scratch():
+  """Function from videos to their vectors less the mean, and W R, in NumPy."""
+  # Times in turn, from the start of each block that is read.
+  frames = [
+    block[row, row % M]
+    for block in (FRAMES[:25], FRAMES[25:])
+    for row in range(len(block))
+  ]
+  mean, axes = reference.directions(np.stack(frames))
+  vectors = reference.vectors(FRAMES, mean, axes)
+  first = itq.random_rotation(jax.random.key(1), K)  # what start() gives it
+  projection = reference.itq(vectors, K, first)
+  return (
+    lambda videos: reference.vectors(videos, mean, axes) - vectors.mean(axis=0),
+    projection,
+  )
+
+
+def unseen(count=9):
+  videos = np.random.default_rng(7).normal(size=(count, M, L))
+  return (videos * np.linspace(3, 0.1, L) + 1.5).astype(np.float32)
+
+
+def test_t_of_itq_moments_is_that_of_numpy_from_scratch(from_scratch):
+  centred, projection = from_scratch
+  method = build(name='itq_moments')
+  _, params, collections = start(method)
+  variables = method.inference_variables(params, collections)
+  for videos in (FRAMES, unseen()):
+    found = method.relaxed_code(variables, videos, None)
+    expected = centred(videos) @ projection
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_t_of_nph_tuned_is_that_of_numpy_from_scratch(from_scratch):
+  """The fixed map, the learned one and the hash layer; v~ from the module."""
+  centred, projection = from_scratch
+  method = build()
+  _, params, collections = start(method)
+  draw = np.random.default_rng(4)
+  trained = jax.tree.map(
+    lambda x: (draw.normal(size=x.shape) / 5).astype(np.float32),
+    {name: params[name] for name in ('linear_code', 'hash_layer')},
+  )
+  variables = method.inference_variables({**params, **trained}, collections)
+  videos, rows = unseen(), TABLES['anchor_indices'][:9]
+  nearest = TABLES['anchors'][rows]
+  found = method.relaxed_code(variables, videos, nearest)
+
+  def encoded(module):
+    neighborhood = module.neighborhood(nearest.reshape(len(nearest), -1))
+    return module.encoder(videos, neighborhood, False).video
+
+  video = method.module.apply(variables, method=encoded)
+  start_t = centred(FRAMES) @ projection
+  scale = 1 / np.sqrt(np.mean(np.square(start_t)))
+  learned, hash_layer = trained['linear_code']['learned'], trained['hash_layer']
+  parts = (
+    scale * centred(videos) @ projection,
+    centred(videos) @ learned['kernel'] + learned['bias'],
+    np.float64(video) @ hash_layer['kernel'] + hash_layer['bias'],
+  )
+  assert all(np.abs(part).max() > 0.1 for part in parts)  # none is silent
+  np.testing.assert_allclose(found, sum(parts), rtol=1e-4, atol=1e-4)
 
 
 def test_the_start_is_a_prior_worth_so_many_videos():

@@ -1,0 +1,145 @@
+"""Every method from data to an index: its codes beat chance all the way.
+
+Each runs the whole job on small moving digits, as does NPH once more with the
+first run's code for y.
+"""
+
+import json
+from typing import NamedTuple
+
+import digits_runs
+import numpy as np
+import pytest
+
+from nph_jax import job
+from nph_jax.export import load_hasher
+from nph_jax.models import registry
+from nph_jax.retrieval.video_index import VideoIndex
+
+# The trainer's, run in this process.
+pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
+
+DIGITS = digits_runs.Digits(
+  {'train': 300, 'query': 60, 'database': 200}, seed=5, num_frames=5, canvas=9
+)
+WIDTH = 32
+SECOND_ROUND = 'second_round'
+
+
+class Case(NamedTuple):
+  """A short training, and how many times chance its mAP@20 has to be.
+
+  About half of what was found, 4 to 7 times; one code for all has 1.0.
+  """
+
+  num_steps: int = 400
+  learning_rate: float = 3e-3
+  margin: float = 2.0
+  slow: bool = True
+
+
+CASES = {name: Case() for name in (*registry.METHODS, SECOND_ROUND)} | {
+  'itq': Case(margin=4.0, slow=False),
+  'itq_moments': Case(margin=5.0, slow=False),
+  'mfh': Case(margin=2.5, slow=False),
+  'dh': Case(slow=False),
+  'nph': Case(slow=False),
+  'nph_minus': Case(slow=False),
+  'nph_hierarchical': Case(600, slow=False),  # at 100, 31 codes
+  'selfatt': Case(slow=False),
+  # At its own learning rate: it begins as good as itq_moments.
+  'nph_tuned': Case(50, 1e-4, margin=5.0, slow=False),
+  'plain': Case(2000),  # at 400, three codes
+  'fullcnn': Case(4000, 3e-4),  # at 1e-3, one code
+}
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+  """Function from a method's name to the workdir of its finished run."""
+  root, finished = tmp_path_factory.mktemp('runs'), {}
+
+  def run(name):
+    if name in finished:
+      return finished[name]
+    config = DIGITS.config(
+      'nph' if name == SECOND_ROUND else name,
+      root / 'data',
+      num_steps=CASES[name].num_steps,
+      learning_rate=CASES[name].learning_rate,
+      batch_size=64,
+    )
+    config.model.hidden_width = config.model.memory_width = WIDTH
+    section = config.neighborhood
+    section.dir, section.width = str(root / 'neighborhood'), WIDTH
+    section.num_epochs, section.num_steps = 0, 100
+    section.run = str(run('nph')) if name == SECOND_ROUND else ''
+    job.run(config, str(root / name), tuple(job.STAGES))
+    finished[name] = root / name
+    return finished[name]
+
+  return run
+
+
+@pytest.fixture(
+  scope='module',
+  params=[
+    pytest.param(name, marks=pytest.mark.slow if case.slow else ())
+    for name, case in CASES.items()
+  ],
+)
+def name(request):
+  return request.param
+
+
+@pytest.fixture(scope='module')
+def workdir(name, runs):
+  return runs(name)
+
+
+@pytest.fixture(scope='module')
+def hashed(workdir):
+  """The exported hasher, and its codes and t of the database."""
+  hasher = load_hasher(workdir / 'export')
+  return hasher, *hasher.encode_relaxed(DIGITS.split('database')[0])
+
+
+@pytest.fixture(scope='module')
+def chance():
+  return DIGITS.chance(draws=100)
+
+
+def test_one_code_for_all_is_no_better_than_chance(chance):
+  """Else a method whose codes collapsed could pass below."""
+  same = [
+    np.zeros((DIGITS.videos[s], 2), np.uint8) for s in ('query', 'database')
+  ]
+  np.testing.assert_allclose(DIGITS.maps_of([same]), chance, rtol=0.05)
+
+
+def test_retrieves_better_than_random_codes(name, workdir, chance):
+  metrics = json.loads((workdir / 'metrics.json').read_text())
+  found = digits_runs.map_at_20(metrics['map'])
+  assert found > CASES[name].margin * chance
+
+
+def test_the_bundle_gives_the_evaluated_codes(workdir, hashed):
+  _, codes, _ = hashed
+  stored = np.load(workdir / 'codes' / 'database.npy')
+  np.testing.assert_array_equal(codes, stored)
+
+
+def test_an_index_of_its_codes_finds_each_video(hashed, tmp_path):
+  hasher, codes, relaxed = hashed
+  names = [{'path': f'{row}.mp4'} for row in range(len(codes))]
+  with VideoIndex.create(
+    tmp_path / 'ix', hasher.num_bits, bundle_digest=hasher.digest
+  ) as index:
+    index.add(codes, names, relaxed)
+  rows = np.arange(0, len(codes), 40)
+  with VideoIndex.open(tmp_path / 'ix', read_only=True) as index:
+    results = index.search(codes[rows], None, radius=0)
+  for row, hits in zip(rows, results):
+    same = np.flatnonzero((codes == codes[row]).all(axis=1))
+    assert [(hit.id, hit.distance) for hit in hits] == [(i, 0) for i in same]
+    assert [hit.metadata for hit in hits] == [names[i] for i in same]
