@@ -130,13 +130,7 @@ def _tile(
 def _pictures(
   job: Any, folder: pathlib.Path | None
 ) -> tuple[dict[str, thumbnails.Picture], dict[str, list[int]]]:
-  """For query and database: pictures, and the rows that have one.
-
-  Raises:
-    UserError: `folder` is none.
-  """
-  if folder and not folder.is_dir():
-    raise errors.UserError(f'--videos={folder}: no such folder.')
+  """For query and database: pictures, and the rows that have one."""
   if job.spec.name == 'moving_digits':
     return dict.fromkeys(_SPLITS, thumbnails.of_pixels), {}
   found = {
@@ -157,6 +151,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags.add_argument('--videos', type=pathlib.Path, help='their folder')
   chosen = command_line.options(flags, argv)
   methods = grid.available(chosen.methods or settings.EXAMPLE_METHODS)
+  folder = chosen.flags.videos
+  if folder and not folder.is_dir():
+    raise errors.UserError(f'--videos={folder}: no such folder.')
   grid.set_up()
   bits = (chosen.bits or [settings.EXAMPLE_BITS])[0]
   for dataset in chosen.datasets:
@@ -167,10 +164,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     workdir = str(cell.workdir(chosen.folders))
     job = open_job(cell.config(chosen.folders), workdir)
     splits = job.dataset.splits
-    pictures, pictured = _pictures(job, chosen.flags.videos)
+    pictures, pictured = _pictures(job, folder)
     queries = list(chosen.flags.queries) or _default_queries(
       splits['query'], pictured.get('query', ())
     )
+    beyond = [row for row in queries if row >= splits['query'].num_videos]
+    if beyond:
+      raise errors.UserError(
+        f'--queries={beyond[0]}: {dataset.name} has '
+        f'{splits["query"].num_videos} queries, counted from 0.'
+      )
     found = {
       method: nearest(query[queries], database, _TOP)
       for method, (query, database) in zip(methods, found_codes)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nph_jax import errors
 from nph_jax.data.spec import SplitFiles
 from nph_jax.index import metadata
 
@@ -64,5 +65,11 @@ def _names(files: SplitFiles, split: str) -> list[str]:
   beside = pathlib.Path(files.features[0]).with_name('names.json')
   if not beside.is_file():
     return []
-  splits = json.loads(beside.read_text())['splits']
-  return splits[_NAMES[split]]['names']
+  try:
+    splits = json.loads(beside.read_text())['splits']
+    return [str(name) for name in splits[_NAMES[split]]['names']]
+  except (ValueError, KeyError, TypeError) as error:
+    raise errors.UserError(
+      f'{beside}: has no names of the {split} videos; expected '
+      '{"splits": {"query": {"names": [...]}, "test": ...}}.'
+    ) from error

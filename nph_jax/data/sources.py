@@ -92,13 +92,19 @@ def _check_features(
 def _check_frames(
   spec: DataSpec, found: dict[str, int]
 ) -> tuple[int, dict[str, int]]:
-  """Returns M, and R of the splits that hold R > 1 frames for each of them."""
-  fewest = min(found, key=found.get)
-  frames = spec.num_frames or found[fewest]
-  other = f'{spec.split(fewest).features[0]} has'
+  """Returns M, and R of the splits that hold R > 1 frames for each of them.
+
+  Unless the configuration says M, it is that of query and database: a file of
+  other frames among them is more likely a wrong one.
+  """
+  frames = spec.num_frames or found['query']
+  reason = 'config.data.num_frames is'
+  if not spec.num_frames:
+    reason = f'{spec.query.features[0]} has'
+    path = spec.database.features[0]
+    _same(path, 'frames', found['database'], frames, reason)
   for name in SPLITS:
     if found[name] % frames:
-      reason = 'config.data.num_frames is' if spec.num_frames else other
       raise errors.UserError(
         f'{spec.split(name).features[0]}: frames {found[name]}, but {reason} '
         f'{frames}; expected that many, or a multiple of it.'

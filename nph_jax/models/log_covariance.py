@@ -34,6 +34,7 @@ from nph_jax.models import linear_code
 MAX_WIDTH = 64  # P
 EPSILON = 0.01  # of the mean variance along the directions, which is 1
 MEAN_SCALE = 3.0
+CONSTANTS = MAX_WIDTH, EPSILON, MEAN_SCALE  # other ones, other vectors
 TABLES = ('frame_mean', 'frame_directions')
 _TINY = 1e-6
 _NO_VARIANCE = 1e-10

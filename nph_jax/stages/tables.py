@@ -19,6 +19,7 @@ import numpy as np
 
 from nph_jax import atomic, distributed, errors, rng
 from nph_jax.data import pooled
+from nph_jax.models import log_covariance
 from nph_jax.neighborhood import side_files
 from nph_jax.stages.job import Job
 
@@ -45,6 +46,8 @@ def _hash(job: Job, section: dict[str, Any]) -> str:
     'autoencoder': repr(job.y_module),
     'run': run,
   }
+  if section['features'] == 'second_moments':
+    made_from['pooling'] = log_covariance.CONSTANTS
   text = json.dumps(made_from, sort_keys=True)
   return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

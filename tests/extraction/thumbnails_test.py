@@ -4,7 +4,10 @@ import json
 
 import numpy as np
 
+import pytest
+
 from experiments import thumbnails
+from nph_jax import errors
 from nph_jax.data.spec import SplitFiles
 
 
@@ -30,3 +33,11 @@ def test_pictures_are_pixels_or_the_videos_of_the_rows(clip, tmp_path):
   picture = thumbnails.of_files(paths)
   assert picture(0, frames) is None and picture(5, frames) is None
   np.testing.assert_allclose(picture(1, frames).mean((0, 1)), red[0, 0], atol=9)
+
+
+@pytest.mark.parametrize('text', ['', '{"splits": {}}', '[1]'])
+def test_a_file_of_names_without_names_is_told(tmp_path, text):
+  (tmp_path / 'names.json').write_text(text)
+  files = SplitFiles((str(tmp_path / 'f.h5'),), (), 0)
+  with pytest.raises(errors.UserError, match='names.json: has no names of the'):
+    thumbnails.paths(files, 'query', tmp_path)
