@@ -20,17 +20,14 @@ def nph(size: sizes.Size, **fields):
     size: of frames and codes.
     **fields: of config.model, in place of the defaults.
   """
-  from nph_jax import configuration
   from nph_jax.models import registry
 
-  config = configuration.base()
   return registry.build(
-    'nph',
+    'nph_paper',
     num_bits=size.num_bits,
     num_frames=size.num_frames,
     frame_dim=size.frame_dim,
-    model={**config.model.to_dict(), **fields},
-    loss=config.loss.to_dict(),
+    model=fields,
   )
 
 
@@ -67,7 +64,7 @@ def ours(size: sizes.Size, **fields) -> Step:
 
   def run():
     nonlocal state
-    state, metrics = step(state, tables, train.split_batches([batch]))
+    state, metrics = step(state, tables, None, train.split_batches([batch]))
     return float(metrics['loss'][0])
 
   return run

@@ -141,5 +141,5 @@ class _Trainer:
       chunk = train.split_batches([batch])
       if pending is not None:
         float(pending['loss'][0])
-      self._state, pending = self._step(self._state, self._tables, chunk)
+      self._state, pending = self._step(self._state, self._tables, None, chunk)
     float(pending['loss'][0])

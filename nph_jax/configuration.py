@@ -6,18 +6,20 @@ follows from the data. What does not apply to a method is ignored by it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
 
-from nph_jax import errors
+from nph_jax import errors, trees
+from nph_jax.models.config import RecurrentConfig
 
 ConfigDict = ml_collections.ConfigDict
 
 
 def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
-  """The paper's setting, without a data set.
+  """The paper's setting, without a data set; the method's where it has one.
 
   Args:
     arg: what follows the colon of `--config=FILE:METHOD,bits=64`.
@@ -25,18 +27,21 @@ def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
     num_bits: when `arg` gives none.
 
   Raises:
-    UserError: `arg` cannot be read.
+    UserError: `arg` cannot be read, or there is no such method.
   """
+  from nph_jax.models import registry  # jax, which --help does without
+
+  chosen = {'method': method, 'num_bits': num_bits, **parse_arg(arg)}
+  entry = registry.entry(chosen['method'])
   config = ConfigDict(
     {
-      'method': method,
-      'num_bits': num_bits,
-      **parse_arg(arg),  # these where given
+      **chosen,
       'seed': 0,
       'data': _data(),
       'neighborhood': _neighborhood(),
-      'model': _model(),
-      'loss': _loss(),
+      'model': dataclasses.asdict(RecurrentConfig()),
+      # the method's own: registry.default_options
+      'method_options': registry.default_options(chosen['method']),
       'train': _train(),
       'eval': {
         'ks': (5, 10, 20, 40, 60, 80, 100),
@@ -47,8 +52,7 @@ def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
       'logging': {'every_steps': 50},
     }
   )
-  if config.method == 'nph_tuned':
-    config.update_from_flattened_dict(TUNED)
+  config.update_from_flattened_dict(dict(entry.settings))
   return config.lock()  # a misspelt value in a file of configs/ is an error
 
 
@@ -104,7 +108,7 @@ def _data() -> dict[str, Any]:
 def _neighborhood() -> dict[str, Any]:
   return {
     'dir': '',  # where runs share it; WORKDIR/neighborhood if empty
-    # or untrained: pooled, y of the mean frame, or second_moments
+    # or untrained, of a video's mean_frame or second_moments
     'features': 'autoencoder',
     # in place of them: y is t of the hasher in this finished run's workdir
     # (alternating refinement: the same command again, with this value more)
@@ -124,41 +128,6 @@ def _neighborhood() -> dict[str, Any]:
   }
 
 
-def _model() -> dict[str, Any]:
-  return {
-    'memory_width': 256,  # b, section 4.1
-    'hidden_width': 256,
-    'attention': {
-      'scale': 256.0,  # d^k, section 4.1
-      'num_heads': 1,
-      'residual': False,
-    },
-    'mlp_layers': 2,
-    'dropout_rate': 0.1,
-    'forget_bias': 1.0,
-    'recurrent_init': 'xavier',  # or orthogonal, as SSVH
-    'norm': {'momentum': 0.99, 'per_step': True, 'epsilon': 1e-5},
-    'sign_window': 1.0,
-    'ssth_layers': 1,  # or 2, the stacked form of which NPH's text speaks
-    'literal': False,  # scan the equations as they stand: slower, the same
-    'precision': 'float32',  # or bfloat16 operands with float32 sums
-  }
-
-
-def _loss() -> dict[str, Any]:
-  return {
-    'weights': {  # alpha 1 to 3, section 4.1
-      'similarity': 0.1,
-      'visual': 0.8,
-      'neighborhood': 0.1,
-    },
-    'pairs': 'batch',  # or memory_bank, sampled_pairs
-    'quantization_stop_gradient': True,
-    'neighborhood_stop_gradient': False,
-    'start_videos': 0.0,  # nph_tuned: videos that its start is worth
-  }
-
-
 def _train() -> dict[str, Any]:
   return {
     'num_epochs': 100,
@@ -171,14 +140,6 @@ def _train() -> dict[str, Any]:
     'decay_floor': 0.0,
   }
 
-
-# What nph_tuned sets otherwise; experiments/README.md says how it was chosen.
-TUNED = {
-  'neighborhood.features': 'second_moments',
-  'loss.weights.similarity': 1.0,
-  'loss.start_videos': 4000.0,
-  'train.learning_rate': 1e-4,
-}
 
 LENGTHS = (('train.num_epochs', 'train.num_steps'),
            ('neighborhood.num_epochs', 'neighborhood.num_steps'))  # fmt: skip
@@ -221,12 +182,19 @@ def get(config: ConfigDict, name: str) -> Any:
   return config
 
 
-def check(config: ConfigDict, methods: tuple[str, ...]) -> None:
-  """Raises a UserError for a value that no data set could make valid."""
-  if config.method not in methods:
+def check(config: ConfigDict) -> None:
+  """Raises a UserError for a value that no data set could make valid.
+
+  The method's own options are checked when it is built.
+  """
+  from nph_jax.models import registry  # see base
+
+  known = set(registry.default_options(config.method))
+  if set(config.method_options) != known:
     raise errors.UserError(
-      f'config.method is {config.method!r}; choose one of '
-      f'{", ".join(sorted(methods))}.'
+      f'config.method is {config.method!r}, but config.method_options are '
+      'those of another method; name the method after the colon of '
+      f'--config=FILE:{config.method}, not by --config.method.'
     )
   if config.num_bits < 8 or config.num_bits % 8:
     raise errors.UserError(
@@ -239,17 +207,7 @@ def check(config: ConfigDict, methods: tuple[str, ...]) -> None:
     _require(config, name, lambda v: v > 0, 'more than zero')
   for name, choices in _CHOICES.items():
     _require(config, name, lambda v, c=choices: v in c, f'one of {choices}')
-  _require(config, 'model.dropout_rate', lambda v: 0 <= v < 1, 'in [0, 1)')
-  for name in config.loss.weights:
-    _require(config, f'loss.weights.{name}', lambda v: v >= 0, 'zero or more')
   _require(config, 'eval.ks', _are_ranks, 'whole numbers above zero')
-  heads = config.model.attention.num_heads
-  _require(
-    config,
-    'model.memory_width',
-    lambda v: v % heads == 0,
-    f'a multiple of model.attention.num_heads, {heads}',
-  )
   for pair in LENGTHS:
     if not any(get(config, name) for name in pair):
       raise errors.UserError(
@@ -262,22 +220,18 @@ _NOT_NEGATIVE = (
   'neighborhood.num_epochs', 'neighborhood.num_steps',
   'neighborhood.batch_size', 'neighborhood.num_anchors',
   'neighborhood.num_nearest', 'data.num_frames', 'data.feature_dim',
-  'loss.start_videos',
 )  # fmt: skip
 _POSITIVE = (
   'train.learning_rate', 'neighborhood.learning_rate', 'neighborhood.width',
   'neighborhood.kmeans_iterations', 'neighborhood.target_density',
-  'model.memory_width', 'model.hidden_width', 'model.mlp_layers',
-  'model.attention.scale', 'model.attention.num_heads', 'export.block_size',
+  'model.hidden_width', 'export.block_size',
   'checkpoint.every_steps', 'checkpoint.keep', 'logging.every_steps',
 )  # fmt: skip
 _CHOICES = {
   'data.residency': ('auto', 'device', 'host', 'stream'),
-  'neighborhood.features': ('autoencoder', 'pooled', 'second_moments'),
-  'loss.pairs': ('batch', 'memory_bank', 'sampled_pairs'),
+  'neighborhood.features': ('autoencoder', 'mean_frame', 'second_moments'),
   'model.recurrent_init': ('xavier', 'orthogonal'),
   'model.precision': ('float32', 'bfloat16'),
-  'model.ssth_layers': (1, 2),
 }
 
 
@@ -304,7 +258,14 @@ MAY_DIFFER = (
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
   """Dotted names, sorted, whose values forbid continuing `old` with `new`."""
-  old, new = _flat(old), _flat(new)
+  # JSON knows no tuples.
+  old, new = (
+    {
+      name: list(value) if isinstance(value, tuple) else value
+      for name, value in trees.flatten(tree, '.').items()
+    }
+    for tree in (old, new)
+  )
   names = sorted(set(old) | set(new))
   missing = object()
   return [
@@ -313,16 +274,6 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     if not name.startswith(MAY_DIFFER)
     and old.get(name, missing) != new.get(name, missing)
   ]
-
-
-def _flat(tree: dict[str, Any], prefix: str = '') -> dict[str, Any]:
-  flat: dict[str, Any] = {}
-  for key, value in tree.items():
-    if isinstance(value, dict):
-      flat.update(_flat(value, f'{prefix}{key}.'))
-    else:
-      flat[prefix + key] = list(value) if isinstance(value, tuple) else value
-  return flat
 
 
 def num_steps(section: Any, steps_per_epoch: int) -> int:

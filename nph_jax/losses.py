@@ -9,8 +9,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from nph_jax.models.linear_frames import LinearFrames
-
 
 def neighborhood_similarity(
   relaxed_rows: jax.Array, relaxed_columns: jax.Array, similarity: jax.Array
@@ -32,11 +30,9 @@ def quantization(binary: jax.Array, relaxed: jax.Array) -> jax.Array:
 
 
 def visual_reconstruction(
-  frames: jax.Array, reconstruction: jax.Array | LinearFrames
+  frames: jax.Array, reconstruction: jax.Array
 ) -> jax.Array:
   """L_vr, eq. 16: mean squared error of the frames, both [B, M, L]."""
-  if isinstance(reconstruction, LinearFrames):
-    return reconstruction.mean_squared_error(frames)
   return jnp.mean(jnp.square(frames - reconstruction))
 
 

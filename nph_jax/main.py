@@ -69,16 +69,30 @@ def _explained(error: Exception) -> str:
 
 def _unknown_field(argv: list[str]) -> str:
   """A sentence on the first --config.x that is no value, '' without one."""
-  known = configuration.base()
+  given = [a for a in argv if a.startswith('--config=')]
+  try:
+    known = configuration.base(given[-1].partition(':')[2] if given else '')
+  except errors.UserError:
+    return ''  # the argument is what is wrong
   for name in (a.partition('=')[0] for a in argv if a.startswith('--config.')):
     try:
       configuration.get(known, name.removeprefix('--config.'))
     except (AttributeError, KeyError, TypeError):
-      return (
-        f'{name} is not a value of the configuration; '
-        'nph_jax/configuration.py lists them all.'
-      )
+      return _no_such_value(name, known)
   return ''
+
+
+def _no_such_value(name: str, known: configuration.ConfigDict) -> str:
+  options = '--config.method_options.'
+  if name.startswith((options, '--config.loss.', '--config.model.')):
+    return (
+      f'{name} is not a value of the configuration; the options of '
+      f'{known.method} are {options}{{{",".join(known.method_options)}}}.'
+    )
+  return (
+    f'{name} is not a value of the configuration; '
+    'nph_jax/configuration.py lists them all.'
+  )
 
 
 def _fail(sentence: str) -> None:
@@ -101,10 +115,8 @@ def _checked_config() -> configuration.ConfigDict:
     config.to_dict()  # a file that is missing fails here
     overridden = set(config_flags.get_override_values(flags.FLAGS['config']))
     configuration.settle_lengths(config, overridden)
-  from nph_jax.models import registry  # slow; wrong flags fail before
-
   with _explaining():
-    configuration.check(config, tuple(registry.METHODS))
+    configuration.check(config)
     _check_sources(config)
   return config
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from nph_jax import atomic, errors
+from nph_jax import atomic, errors, trees
 
 FILE_NAME = 'metrics.jsonl'
 
@@ -40,16 +40,12 @@ def _drop_after(path: pathlib.Path, step: int) -> None:
     atomic.write_text(path, kept)
 
 
-def _flatten(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-  """Returns {'a.b': v} for {'a': {'b': v}}, v a number, a bool or a string."""
-  flat = {}
-  for name, value in values.items():
-    if isinstance(value, Mapping):
-      flat |= _flatten(value, f'{prefix}{name}.')
-    else:
-      simple = isinstance(value, bool | int | float | str)
-      flat[prefix + name] = value if simple else str(value)
-  return flat
+def _simple(values: Mapping[str, Any]) -> dict[str, Any]:
+  """{'a.b': v} for {'a': {'b': v}}, v a number, a bool or a string."""
+  return {
+    name: value if isinstance(value, bool | int | float | str) else str(value)
+    for name, value in trees.flatten(values, '.').items()
+  }
 
 
 class MetricWriter:
@@ -125,7 +121,7 @@ class MetricWriter:
       return
     from tensorboardX import summary
 
-    for part in summary.hparams(_flatten(hparams), {}):
+    for part in summary.hparams(_simple(hparams), {}):
       self._write_event(0, summary=part)
 
   def close(self) -> None:

@@ -17,21 +17,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nph_jax import losses
+from nph_jax import code_bank, collectives, losses
 from nph_jax.neighborhood import anchor_graph
 
-BANK = 'memory_bank'
 CHOICES = ('batch', 'memory_bank', 'sampled_pairs')
 
 
 def init_bank(
   choice: str, num_videos: int, num_bits: int
-) -> dict[str, dict[str, jax.Array]]:
+) -> dict[str, code_bank.Bank]:
   """The collection that `choice` carries from step to step, {} if none."""
   if choice == 'batch':
     return {}
-  codes = jnp.zeros((num_videos, num_bits))
-  return {BANK: {'codes': codes, 'seen': jnp.zeros(num_videos, bool)}}
+  return {code_bank.NAME: code_bank.init(num_videos, num_bits)}
 
 
 def similarity_loss(
@@ -54,22 +52,15 @@ def similarity_loss(
     key: the step's key for sampling.
     axis_name: devices' axis under pmap.
   """
-  all_relaxed = _gather(relaxed, axis_name)
-  all_index = _gather(index, axis_name)
   mine = anchor_indices[index]
   if choice == 'batch':
-    similarity = anchor_graph.pairwise_similarity(
-      mine, anchor_indices[all_index]
-    )
+    others = collectives.gather(index, axis_name)
+    similarity = anchor_graph.pairwise_similarity(mine, anchor_indices[others])
+    all_relaxed = collectives.gather(relaxed, axis_name)
     loss = losses.neighborhood_similarity(relaxed, all_relaxed, similarity)
     return loss, {}
-  bank = collections[BANK]
-  bank = {
-    'codes': bank['codes']
-    .at[all_index]
-    .set(jax.lax.stop_gradient(all_relaxed)),
-    'seen': bank['seen'].at[all_index].set(True),
-  }
+  bank = collections[code_bank.NAME]
+  bank = code_bank.update(bank, index, relaxed, axis_name)
   similarity = anchor_graph.pairwise_similarity(mine, anchor_indices)
   weights = jnp.broadcast_to(bank['seen'], similarity.shape).astype(float)
   if choice == 'sampled_pairs':
@@ -77,8 +68,8 @@ def similarity_loss(
   estimate = relaxed @ bank['codes'].T / relaxed.shape[-1]
   errors = weights * jnp.square(similarity - estimate)
   # Of the global sum of weights, so that the mean over devices is the loss.
-  total = _mean(weights.sum(), axis_name)
-  return errors.sum() / total, {BANK: bank}
+  total = collectives.mean(weights.sum(), axis_name)
+  return errors.sum() / total, {code_bank.NAME: bank}
 
 
 def _one_of_each(
@@ -101,13 +92,3 @@ def _one_of_each(
     one_hot = jax.nn.one_hot(best, similarity.shape[1])
     chosen = chosen + one_hot * allowed.any(axis=1, keepdims=True)
   return chosen
-
-
-def _gather(x: jax.Array, axis_name: str | None) -> jax.Array:
-  if axis_name is None:
-    return x
-  return jax.lax.all_gather(x, axis_name, tiled=True)
-
-
-def _mean(x: jax.Array, axis_name: str | None) -> jax.Array:
-  return x if axis_name is None else jax.lax.pmean(x, axis_name)

@@ -64,6 +64,7 @@ def train_step(
   method: Any,
   optimizer: optax.GradientTransformation,
   key: jax.Array,
+  resident: jax.Array | None = None,
   axis_name: str | None = None,
   frames_per_segment: int = 1,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -71,12 +72,13 @@ def train_step(
 
   Args:
     state: before the step.
-    tables: constants of the whole run, such as the anchors; frames
-      [N, M R, L] among them when the whole split is on the device.
-    batch: this device's index [B], and frames [B, M R, L] unless in the tables.
+    tables: constants of the whole run, such as the anchors.
+    batch: this device's index [B], and frames [B, M R, L] unless resident.
     method: see models.method.Method.
     optimizer: of the parameters.
-    key: of the step's randomness, with the step's number.
+    key: of the step's randomness, with the step's number; equal on all devices.
+    resident: frames [N, M R, L] of the whole split, where they are on the
+      device.
     axis_name: devices' axis under pmap.
     frames_per_segment: R, of which one is read; see temporal_jitter.
 
@@ -84,7 +86,7 @@ def train_step(
     The state after it, and the loss, its terms and the gradient's norm.
   """
   key = jax.random.fold_in(key, state.step)
-  frames = _frames(tables, batch, frames_per_segment, key)
+  frames = _frames(resident, batch, frames_per_segment, key)
   batch = {**batch, 'frames': frames.astype(float)}
   gradient = jax.value_and_grad(method.loss, has_aux=True)
   (loss, (terms, collections)), grads = gradient(
@@ -100,17 +102,18 @@ def train_step(
 
 
 def _frames(
-  tables: Mapping[str, jax.Array],
+  resident: jax.Array | None,
   batch: Batch,
   frames_per_segment: int,
   key: jax.Array,
 ) -> jax.Array:
-  """The batch's frames [B, M, L], from the device's own or the batch's."""
-  stored, rows = batch.get('frames'), np.arange(len(batch['index']))
-  if 'frames' in tables:
-    stored, rows = tables['frames'], batch['index']
+  """The batch's frames [B, M, L], from the resident ones or its own."""
+  if resident is None:
+    stored, rows = batch['frames'], np.arange(len(batch['index']))
+  else:
+    stored, rows = resident, batch['index']
   if frames_per_segment == 1:
-    return stored[rows] if 'frames' in tables else stored
+    return stored if resident is None else stored[rows]
   key = rng.substream(key, 'temporal jitter')
   return temporal_jitter.read(
     stored, rows, batch['index'], frames_per_segment, key
@@ -125,8 +128,9 @@ def parallel_steps(
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """`train_step` over all devices of all hosts, as often as a call has batches.
 
-  The function returned takes state, tables and batches as `split_batches`
-  yields them; its metrics have the steps as their first axis.
+  The function returned takes state, tables, resident frames or None, and
+  batches as `split_batches` yields them; its metrics have the steps as their
+  first axis.
   """
   step = functools.partial(
     train_step,
@@ -136,15 +140,17 @@ def parallel_steps(
     frames_per_segment=frames_per_segment,
   )
 
-  def steps(key, state, tables, batches):
+  def steps(key, state, tables, resident, batches):
     return jax.lax.scan(
-      lambda s, b: step(s, tables, b, key=key), state, batches
+      lambda s, b: step(s, tables, b, key=key, resident=resident),
+      state,
+      batches,
     )
 
   compiled = jax.pmap(
     steps,
     axis_name=AXIS,
-    in_axes=(None, None, None, 0),
+    in_axes=(None, None, None, None, 0),
     out_axes=(None, None),
     donate_argnums=1,
   )
@@ -210,6 +216,7 @@ def fit(
   batches: Callable[[int], Iterator[Batch]],
   checkpointer: Checkpointer,
   writer: MetricWriter,
+  resident: jax.Array | None = None,
 ) -> TrainState:
   """Trains to `run.num_steps`, from the newest checkpoint if there is one.
 
@@ -222,6 +229,7 @@ def fit(
     batches: this host's batches from a step on.
     checkpointer: where the run's checkpoints are.
     writer: of loss terms and speed.
+    resident: see train_step.
 
   Returns:
     The state after the last step, on the host.
@@ -245,7 +253,7 @@ def fit(
     chunk = split_batches(list(itertools.islice(stream, count)))
     if pending is not None and not ahead:
       jax.block_until_ready(pending[1])
-    state, metrics = steps_fn(state, tables, chunk)
+    state, metrics = steps_fn(state, tables, resident, chunk)
     # The metrics of a call are looked at while the next one runs.
     if pending is not None:
       meter.record(*pending)

@@ -19,7 +19,7 @@ WIDTH = 8
 SMALL = (
   '--config=configs/activitynet.py:bits=16',
   f'--config.data.feature_dim={WIDTH}',
-  '--config.model.memory_width=8',
+  '--config.method_options.memory_width=8',
   '--config.model.hidden_width=8',
   '--config.neighborhood.width=8',
   '--config.neighborhood.num_steps=2',

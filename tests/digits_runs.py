@@ -6,7 +6,6 @@ import numpy as np
 
 from nph_jax import configuration
 from nph_jax.data import moving_digits
-from nph_jax.models import registry
 from nph_jax.retrieval import evaluation
 
 NUM_BITS = 16
@@ -32,7 +31,7 @@ class Digits:
       config.data[split].num_videos = count
     config.train.num_epochs = 0
     config.train.update(values)
-    configuration.check(config, tuple(registry.METHODS))
+    configuration.check(config)
     return config
 
   def split(self, name):

@@ -69,7 +69,9 @@ def runs(tmp_path_factory):
       learning_rate=CASES[name].learning_rate,
       batch_size=64,
     )
-    config.model.hidden_width = config.model.memory_width = WIDTH
+    config.model.hidden_width = WIDTH
+    if 'memory_width' in config.method_options:
+      config.method_options.memory_width = WIDTH
     section = config.neighborhood
     section.dir, section.width = str(root / 'neighborhood'), WIDTH
     section.num_epochs, section.num_steps = 0, 100

@@ -28,7 +28,7 @@ SIZES = (
   *(f'--config.data.{k}.num_videos={v}' for k, v in VIDEOS.items()),
   '--config.neighborhood.width=16',
   f'--config.neighborhood.num_steps={STEPS}',
-  '--config.model.memory_width=16',
+  '--config.method_options.memory_width=16',
   '--config.model.hidden_width=16',
   f'--config.train.num_steps={STEPS}',
   '--config.export.block_size=16',
@@ -380,7 +380,7 @@ def load(path, **overrides):
     {key.replace('__', '.'): value for key, value in overrides.items()}
   )
   assert isinstance(config, ml_collections.ConfigDict)
-  configuration.check(config, ('nph',))
+  configuration.check(config)
   return config
 
 

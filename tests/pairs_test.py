@@ -65,7 +65,7 @@ def test_memory_bank_holds_the_last_seen_codes():
     ]
   )
   np.testing.assert_allclose(loss, expected, rtol=1e-5)
-  seen = np.asarray(bank['memory_bank']['seen'])
+  seen = np.asarray(bank['code_bank']['seen'])
   assert set(np.flatnonzero(seen)) == set(codes)
 
 

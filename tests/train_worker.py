@@ -34,7 +34,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nph_jax import configuration, distributed, errors, train, train_state
+from nph_jax import distributed, errors, train, train_state
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.metric_writer import MetricWriter
 from nph_jax.models import registry
@@ -43,13 +43,13 @@ N, B, M, L, K, C = 48, 16, 5, 12, 16, 9
 
 
 def make_method():
-  config = configuration.base()
-  model = config.model.to_dict()
-  model.update(memory_width=16, hidden_width=16)
-  loss = config.loss.to_dict()
-  loss['pairs'] = options.pairs
   return registry.build(
-    'nph', num_bits=K, num_frames=M, frame_dim=L, model=model, loss=loss
+    'nph_paper',
+    num_bits=K,
+    num_frames=M,
+    frame_dim=L,
+    model={'hidden_width': 16},
+    options={'memory_width': 16, 'pairs': options.pairs},
   )
 
 
@@ -81,8 +81,9 @@ def main():
   }
   method, optimizer = make_method(), train_state.adam(1e-3, 0.9)
   state = train_state.create(method, optimizer, jax.random.key(0), tables)
+  resident = None
   if options.steps_per_call > 1:
-    tables['frames'] = jnp.asarray(all_frames())
+    resident = jnp.asarray(all_frames())
   run = train.Run(
     'small', 0, options.steps, B, N // B, 4, 1, options.steps_per_call
   )
@@ -101,9 +102,8 @@ def main():
       losses.append(values['loss']),
       write(step, values),
     )
-    state = train.fit(
-      run, method, optimizer, state, tables, batches, checkpointer, writer
-    )
+    what = (run, method, optimizer, state, tables, batches)
+    state = train.fit(*what, checkpointer, writer, resident)
   assert jax.device_count() == options.devices * options.processes
   if distributed.is_primary():
     trained = {'params': state.params, 'collections': state.collections}

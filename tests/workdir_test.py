@@ -54,8 +54,8 @@ def test_the_same_configuration_and_longer_ones_continue(root):
     ({'seed': 7}, 'config.seed was 0 and is 7 now'),
     ({'train': {'batch_size': 9}}, 'config.train.batch_size was 0 and is 9'),
     (
-      {'model': {'attention': {'scale': 64.0}}},
-      'config.model.attention.scale was 256.0 and is 64.0',
+      {'method_options': {'attention': {'scale': 64.0}}},
+      'config.method_options.attention.scale was 256.0 and is 64.0',
     ),
     ({'eval': {'ks': (5,)}}, 'config.eval.ks was [5, 10, 20, 40, 60, 80, 100]'),
   ],
@@ -66,7 +66,7 @@ def test_another_configuration_names_the_field(root, values, expected):
 
 def test_a_field_of_another_version_is_named(root):
   stored = json.loads((root / 'config.json').read_text())
-  stored['loss']['old_field'] = 3
+  stored['loss'] = {'old_field': 3}
   (root / 'config.json').write_text(json.dumps(stored))
   text = complaint(root, configuration.base())
   assert 'config.loss.old_field was 3 and is None now' in text

@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-import flax.traverse_util
 import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from nph_jax import atomic, errors
+from nph_jax import atomic, errors, trees
 from nph_jax.export import hasher
 from nph_jax.models import hashing
 from nph_jax.models.method import Method
@@ -91,7 +90,7 @@ def build(
   parameters = {'method': variables}
   if neighborhood is not None:
     parameters.update(neighborhood.parameters())
-  flat = flax.traverse_util.flatten_dict(parameters, sep='/')
+  flat = trees.flatten(parameters, '/')
   return Bundle(
     _program(method, neighborhood, parameters),
     {name: np.asarray(value) for name, value in flat.items()},
@@ -114,24 +113,58 @@ def _program(
     finite = jnp.isfinite(frames).all(axis=(1, 2))
     frames = frames.astype(jnp.float32)
     nearest = neighborhood and neighborhood.nearest(parameters, frames)
-    relaxed = method.relaxed_code(parameters['method'], frames, nearest)
-    return {
-      'finite': finite,
-      'packed_code': hashing.pack_bits(relaxed),
-      'relaxed_code': relaxed,
-    }
+    return {'finite': finite, **_code(method, parameters, frames, nearest)}
 
-  shape = jax.export.symbolic_shape(
-    f'batch, {method.num_frames}, {method.frame_dim}'
-  )
   # The default product of a GPU keeps 10 bits of a factor: a database hashed
   # there would not fit queries hashed on a CPU.
   with jax.default_matmul_precision('highest'):
     exported = jax.export.export(jax.jit(hash_frames), platforms=PLATFORMS)(
-      jax.tree.map(jax.typeof, parameters),
-      jax.ShapeDtypeStruct(shape, jnp.float16),
+      jax.tree.map(jax.typeof, parameters), _frames(method, jnp.float16)
     )
   return bytes(exported.serialize())
+
+
+def _code(
+  method: Method,
+  parameters: Mapping[str, Any],
+  frames: jax.Array,
+  nearest: jax.Array | None,
+) -> dict[str, jax.Array]:
+  relaxed = method.relaxed_code(parameters['method'], frames, nearest)
+  return {'packed_code': hashing.pack_bits(relaxed), 'relaxed_code': relaxed}
+
+
+def _frames(method: Method, dtype: Any) -> jax.ShapeDtypeStruct:
+  """Of a batch whose size is left open."""
+  shape = f'batch, {method.num_frames}, {method.frame_dim}'
+  return jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape), dtype)
+
+
+def trace(
+  method: Method, variables: Mapping[str, Any], nearest: tuple[int, int]
+) -> None:
+  """Traces what `build` exports, the anchors given; raises what that raises.
+
+  Args:
+    method: whose hasher it would be.
+    variables: shapes and types of its inference variables.
+    nearest: A and D, of a method that reads them.
+  """
+  frames = _frames(method, jnp.float32)
+  shape = (frames.shape[0], *nearest)
+  found = jax.eval_shape(
+    lambda *args: _code(method, *args),
+    {'method': variables},
+    frames,
+    jax.ShapeDtypeStruct(shape, jnp.float32)
+    if method.encodes_neighborhood
+    else None,
+  )
+  expected = (frames.shape[0], method.num_bits)
+  if found['relaxed_code'].shape != expected:
+    raise ValueError(
+      f'its code is {found["relaxed_code"].shape}, not {expected}'
+    )
 
 
 def _manifest(

@@ -15,7 +15,7 @@ import jax
 import jax.export
 import numpy as np
 
-from nph_jax import errors
+from nph_jax import errors, trees
 
 FORMAT = 2
 _IN_FLIGHT = 2  # blocks handed over before the first one's codes are read
@@ -53,7 +53,7 @@ class Hasher:
     self.num_frames: int = manifest['num_frames']
     self.feature_dim: int = manifest['feature_dim']
     self.block_size: int = manifest['block_size']
-    self.parameters = jax.device_put(_nested(parameters))
+    self.parameters = jax.device_put(trees.nest(parameters, '/'))
     self._call = jax.jit(jax.export.deserialize(bytearray(program)).call)
 
   @property
@@ -206,15 +206,3 @@ def _damaged(path: pathlib.Path) -> errors.UserError:
     f'{path}: is damaged or not of this bundle; copy the bundle again, or '
     'remove it and export it again with --stages=export.'
   )
-
-
-def _nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
-  """A tree of dicts from names such as 'encoder/cell/bias'."""
-  tree: dict[str, Any] = {}
-  for name, value in flat.items():
-    *folders, leaf = name.split('/')
-    node = tree
-    for folder in folders:
-      node = node.setdefault(folder, {})
-    node[leaf] = value
-  return tree

@@ -1,85 +1,147 @@
-"""NPH and the ablations of section 4.2, as differences from NPH.
+"""The ablations of section 4.2, as differences from NPH.
 
-All share hash layer, decoder and training. The hierarchical form is beyond the
-paper; it differs from NPH in the same kind of parts.
+All share hash layer, decoder, training and the paper's weights. The
+hierarchical form is beyond the paper; it differs from NPH in the same kind of
+parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import functools
+from collections.abc import Mapping
+from typing import Any
 
-from nph_jax import errors
+import jax
+import jax.numpy as jnp
+
+from nph_jax.models.config import NPHConfig, RecurrentConfig, make
 from nph_jax.models.convolutional_encoder import ConvolutionalEncoder
 from nph_jax.models.encoder import (
   Encoder,
   NeighborhoodEncoder,
   SelfAttentionEncoder,
 )
-from nph_jax.models.hashing_method import HashingMethod
+from nph_jax.models.hashing_method import LOSSES, OPTIONS, HashingMethod
 from nph_jax.models.hierarchical_encoder import HierarchicalEncoder
 from nph_jax.models.lstm_encoder import LSTMEncoder
-from nph_jax.models.method import fields_of
-from nph_jax.models.nph import NPH
+from nph_jax.models.method import Entry
+from nph_jax.models.nph import NPH, Code, dense
 
 
-class Ablation(NamedTuple):
-  """What a method shares with NPH, which is all of it by default.
+class AblatedNPH(NPH):
+  """NPH with parts exchanged or left out.
 
-  encoder; the names of its losses among HashingMethod's weights, whose values
-  stay those of the configuration; whether the hash layer reads the nearest
-  anchors beside the encoded video.
+  Attributes:
+    encoder_type: of the frames.
+    reconstructs_neighborhood: whether there is an n~ for L_nr; for encoders
+      that read n.
+    concatenates_nearest: whether the hash layer reads the nearest anchors
+      beside the encoded video.
   """
 
-  encoder: type[Encoder] = NeighborhoodEncoder
-  losses: tuple[str, ...] = ('similarity', 'visual', 'neighborhood')
+  encoder_type: type[Encoder] = NeighborhoodEncoder
+  reconstructs_neighborhood: bool = True
   concatenates_nearest: bool = False
+
+  @property
+  def reads_nearest(self) -> bool:
+    """Whether codes depend on the nearest anchors."""
+    return self.encoder_type.reads_neighborhood or self.concatenates_nearest
+
+  def setup(self):
+    width = self.config.memory_width
+    if self.encoder_type.reads_neighborhood:
+      self.neighborhood = dense(width)
+    self.encoder = self.encoder_type(
+      self.num_frames, self.config, self.axis_name
+    )
+    if self.reconstructs_neighborhood:
+      self.reconstruct_neighborhood = dense(width)
+    self.setup_code()
+
+  def encode(
+    self, frames: jax.Array, nearest: jax.Array | None, train: bool = False
+  ) -> Code:
+    """As NPH; nearest [B, A, D] is None unless `reads_nearest`."""
+    neighborhood = None
+    if self.reads_nearest:
+      nearest = nearest.reshape(nearest.shape[0], -1)
+    if self.encoder_type.reads_neighborhood:
+      neighborhood = self.neighborhood(nearest)
+    encoded = self.encoder(frames, neighborhood, train)
+    video = encoded.video
+    if self.concatenates_nearest:
+      video = jnp.concatenate([video, nearest], axis=-1)
+    return Code(self.hash_layer(video), encoded.memory, neighborhood)
+
+  def rebuild_neighborhood(self, memory: jax.Array | None) -> jax.Array | None:
+    """n~ [B, Nb] where it is reconstructed, else None."""
+    if not self.reconstructs_neighborhood:
+      return None
+    return self.reconstruct_neighborhood(memory)
+
+
+def build(
+  *,
+  encoder: type[Encoder] = NeighborhoodEncoder,
+  losses: tuple[str, ...] = LOSSES,
+  concatenates_nearest: bool = False,
+  num_bits: int,
+  num_frames: int,
+  frame_dim: int,
+  model: RecurrentConfig,
+  options: Mapping[str, Any],
+) -> HashingMethod:
+  """An ablation for the registry.
+
+  Args:
+    encoder: of the frames.
+    losses: those of LOSSES that it has; a weight of another one is zero.
+    concatenates_nearest: see AblatedNPH.
+    num_bits: this and what follows: see method.Entry.
+    num_frames: see there.
+    frame_dim: see there.
+    model: see there.
+    options: see there.
+  """
+  weights = {
+    name: weight if name in losses else 0.0
+    for name, weight in options['weights'].items()
+  }
+  module = AblatedNPH(
+    num_bits,
+    num_frames,
+    frame_dim,
+    make(NPHConfig, {**vars(model), **options}),
+    encoder_type=encoder,
+    reconstructs_neighborhood=weights['neighborhood'] > 0,
+    concatenates_nearest=concatenates_nearest,
+  )
+  fields = {**options, 'module': module, 'weights': weights}
+  return make(HashingMethod, fields)
+
+
+def _entry(title: str, **differences) -> Entry:
+  return Entry(title, functools.partial(build, **differences), OPTIONS)
 
 
 _VISUAL = ('visual',)
 _NO_NEIGHBORHOOD = ('similarity', 'visual')
 
-ABLATIONS = {
-  'fullcnn': Ablation(ConvolutionalEncoder, _VISUAL),
-  'plain': Ablation(LSTMEncoder, _VISUAL),
-  'selfatt': Ablation(SelfAttentionEncoder, _VISUAL),
-  'neibatt': Ablation(losses=_VISUAL),
-  'selfatt_ls': Ablation(SelfAttentionEncoder, _NO_NEIGHBORHOOD),
-  'neibcat': Ablation(SelfAttentionEncoder, _NO_NEIGHBORHOOD, True),
-  'nph_minus': Ablation(losses=_NO_NEIGHBORHOOD),
-  'nph': Ablation(),
-  'nph_hierarchical': Ablation(HierarchicalEncoder),
+ENTRIES = {
+  'fullcnn': _entry('FullCNN', encoder=ConvolutionalEncoder, losses=_VISUAL),
+  'plain': _entry('Plain', encoder=LSTMEncoder, losses=_VISUAL),
+  'selfatt': _entry('SelfAtt', encoder=SelfAttentionEncoder, losses=_VISUAL),
+  'neibatt': _entry('NeibAtt', losses=_VISUAL),
+  'selfatt_ls': _entry(
+    'SelfAtt+Ls', encoder=SelfAttentionEncoder, losses=_NO_NEIGHBORHOOD
+  ),
+  'neibcat': _entry(
+    'NeibCat',
+    encoder=SelfAttentionEncoder,
+    losses=_NO_NEIGHBORHOOD,
+    concatenates_nearest=True,
+  ),
+  'nph_minus': _entry('NPH-', losses=_NO_NEIGHBORHOOD),
+  'nph_hierarchical': _entry('NPH, hierarchical', encoder=HierarchicalEncoder),
 }
-
-
-def of(ablation: Ablation) -> Callable[..., HashingMethod]:
-  """The registry's builder of an ablation.
-
-  It raises a UserError if no loss is left.
-  """
-
-  def build(
-    *, num_bits: int, num_frames: int, frame_dim: int, model: dict, loss: dict
-  ) -> HashingMethod:
-    weights = {
-      name: weight if name in ablation.losses else 0.0
-      for name, weight in loss['weights'].items()
-    }
-    if not any(weights.values()):
-      raise errors.UserError(
-        'config.loss.weights: no loss is left; give one of '
-        f'{", ".join(ablation.losses)} a weight above zero.'
-      )
-    module = NPH(
-      num_bits,
-      num_frames,
-      frame_dim,
-      encoder_type=ablation.encoder,
-      reconstructs_neighborhood=weights['neighborhood'] > 0,
-      concatenates_nearest=ablation.concatenates_nearest,
-      **fields_of(NPH, model),
-    )
-    fields = fields_of(HashingMethod, loss)
-    return HashingMethod(module, **{**fields, 'weights': weights})
-
-  return build

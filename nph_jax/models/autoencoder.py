@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from nph_jax import losses
-from nph_jax.models import fused, lstm
+from nph_jax.models import lstm
 from nph_jax.models.decoder import FrameDecoder
-from nph_jax.models.linear_frames import LinearFrames
+from nph_jax.models.linear_frames import LinearFrames, mean_squared_error
+from nph_jax.models.lstm_encoder import LastState
 
 
 class Autoencoder(nn.Module):
@@ -42,13 +42,13 @@ class Autoencoder(nn.Module):
   precision: str = 'float32'
 
   def setup(self):
-    scan = nn.scan(
-      lstm.LSTMCell,
-      variable_broadcast='params',
-      split_rngs={'params': False},
-      in_axes=1,
+    self.encoder = LastState(
+      self.width,
+      self.forget_bias,
+      self.recurrent_init,
+      self.literal,
+      self.precision,
     )
-    self.encoder = scan(self.width, self.forget_bias, self.recurrent_init)
     self.decoder = FrameDecoder(
       self.num_frames,
       self.frame_dim,
@@ -61,11 +61,7 @@ class Autoencoder(nn.Module):
 
   def encode(self, frames: jax.Array) -> lstm.LSTMState:
     """State after the last frame of [B, M, L]; its hidden part is y [B, D]."""
-    start = lstm.zero_state(frames.shape[0], self.width, frames.dtype)
-    if self.literal or self.is_initializing():
-      return self.encoder(start, frames)[0]
-    gates = self.variables['params']['encoder']['gates']
-    return fused.lstm_states(gates, frames, start, self.precision)
+    return self.encoder(frames)
 
   def features(self, frames: jax.Array) -> jax.Array:
     """The spatial-temporal feature y [B, D] of frames [B, M, L]."""
@@ -102,5 +98,5 @@ class AutoencoderMethod:
     """Mean squared reconstruction error of the batch's frames."""
     del tables, key, axis_name
     reconstruction = self.module.apply({'params': params}, batch['frames'])
-    loss = losses.visual_reconstruction(batch['frames'], reconstruction)
+    loss = mean_squared_error(batch['frames'], reconstruction)
     return loss, ({}, collections)

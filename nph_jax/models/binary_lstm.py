@@ -15,14 +15,13 @@ momentum and epsilon of the normalisation are the configuration's (0.99 and
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import hashing, initializers, normalization
+from nph_jax.models.config import Norm
 from nph_jax.models.lstm import LSTMState
 from nph_jax.models.precision import matmul
 from nph_jax.models.recurrence import frames_first, recurrent_scan
@@ -37,7 +36,7 @@ class BinaryLSTM(nn.Module):
     binary: whether sgn(t) is the recurrent state, or t itself.
     sign_window: of the straight-through gradient.
     forget_bias, recurrent_init: see lstm.Gates.
-    norm: momentum, per_step, epsilon of the batch normalisation.
+    norm: of the cell state.
     axis_name: devices' axis under pmap.
     precision: of the products.
   """
@@ -48,7 +47,7 @@ class BinaryLSTM(nn.Module):
   sign_window: float
   forget_bias: float
   recurrent_init: str
-  norm: Mapping[str, Any]
+  norm: Norm
   axis_name: str | None = None
   precision: str = 'float32'
 
@@ -67,16 +66,12 @@ class BinaryLSTM(nn.Module):
     """
     linear, recurrent = self._linear(inputs)
     running = normalization.RunningMoments(
-      self.num_steps,
-      self.width,
-      self.norm['momentum'],
-      self.norm['per_step'],
-      name='norm',
+      self.num_steps, self.width, self.norm, name='norm'
     )
     step = functools.partial(
       _step,
       window=self.sign_window if self.binary else None,
-      epsilon=self.norm['epsilon'],
+      epsilon=self.norm.epsilon,
       train=train,
       axis_name=self.axis_name,
     )
@@ -123,13 +118,9 @@ def _step(carry, inputs, linear, *, window, epsilon, train, axis_name):
   i, f, g, o = jnp.split(linear, 4, axis=-1)
   i = nn.sigmoid(i + peepholes[0] * cell)
   f = nn.sigmoid(f + peepholes[1] * cell)
-  cell = f * cell + i * jnp.tanh(g)
-  mean, variance = moments['mean'], moments['variance']
-  if train:
-    mean, variance = normalization.batch_moments(cell, axis_name)
-  cell = normalization.normalize(
-    cell, mean, variance, moments['gamma'], moments['beta'], epsilon
+  cell, used = normalization.normalize_step(
+    f * cell + i * jnp.tanh(g), moments, epsilon, train, axis_name
   )
   relaxed = nn.sigmoid(o + peepholes[2] * cell) * cell
   hidden = relaxed if window is None else hashing.sign_ste(relaxed, window)
-  return (cell, relaxed, hidden), (hidden, (mean, variance))
+  return (cell, relaxed, hidden), (hidden, used)

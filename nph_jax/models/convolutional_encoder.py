@@ -62,7 +62,9 @@ class ConvolutionalEncoder(Encoder):
     del neighborhood, train
     for layer in range(NUM_LAYERS):
       convolution = TemporalConvolution(
-        self.hidden_width, self.precision, name=f'convolution_{layer}'
+        self.config.hidden_width,
+        self.config.precision,
+        name=f'convolution_{layer}',
       )
       frames = nn.relu(convolution(frames))
     return Encoded(frames.mean(axis=1))

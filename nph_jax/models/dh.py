@@ -34,6 +34,8 @@ import numpy as np
 
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import hashing, linear_code
+from nph_jax.models.config import RecurrentConfig
+from nph_jax.models.method import Entry
 
 VARIANCE, ORTHOGONALITY, DECAY = 100.0, 0.001, 0.001  # lambda 1 to 3
 _PUBLISHED = {16: (60, 30), 32: (80, 50), 64: (100, 80)}
@@ -82,6 +84,18 @@ class DeepHashing:
       'num_videos': np.float32(features.num_videos),
     }
 
+  def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """See fit_tables."""
+    del num_videos
+    return {
+      'mean': jax.ShapeDtypeStruct((self.frame_dim,), np.float32),
+      'scale': jax.ShapeDtypeStruct((), np.float32),
+      'directions': jax.ShapeDtypeStruct(
+        (self.frame_dim, self.widths[0]), np.float32
+      ),
+      'num_videos': jax.ShapeDtypeStruct((), np.float32),
+    }
+
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Weights [in, out] and biases of the layers, mean and scale; no chance."""
     del key
@@ -125,12 +139,20 @@ class DeepHashing:
 
 
 def build(
-  *, num_bits: int, num_frames: int, frame_dim: int, model: dict, loss: dict
+  *,
+  num_bits: int,
+  num_frames: int,
+  frame_dim: int,
+  model: RecurrentConfig,
+  options: Mapping[str, Any],
 ) -> DeepHashing:
   """The registry's builder; UserError if K is above L."""
-  del model, loss
+  del model, options
   linear_code.check_width(num_bits, frame_dim)
   return DeepHashing(num_bits, num_frames, frame_dim)
+
+
+ENTRY = Entry('DH', build, can_start=False)
 
 
 def _outputs(params, statistics, frames: jax.Array) -> jax.Array:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import dropout, fused, lstm, normalization
+from nph_jax.models.config import NPHConfig
 
 
 class Encoded(NamedTuple):
@@ -25,38 +25,21 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-  """The fields that all encoders share; each ignores what is not for it.
+  """What all encoders share; each ignores what is not for it.
 
   Attributes:
     reads_neighborhood: whether `__call__` wants n_i.
     num_frames: M.
-    hidden_width: H.
-    memory_width: Nb.
-    attention: fields of MemoryAttention besides its width.
-    mlp_layers: layers of the MLP of eq. 8.
-    dropout_rate: on the frame as projected for the attention.
-    forget_bias, recurrent_init: see lstm.Gates.
-    norm: momentum, per_step, epsilon of the cell's batch normalisation.
+    config: widths and parts; `literal` scans the equations as they stand, the
+      reference that the default, `fused`, is tested against.
     axis_name: devices' axis under pmap.
-    literal: scan the equations as they stand, the reference that the default,
-      `fused`, is tested against.
-    precision: of the products; a literal scan is always float32.
   """
 
   reads_neighborhood: ClassVar[bool] = False
 
   num_frames: int
-  hidden_width: int
-  memory_width: int
-  attention: Mapping[str, Any]
-  mlp_layers: int
-  dropout_rate: float
-  forget_bias: float
-  recurrent_init: str
-  norm: Mapping[str, Any]
+  config: NPHConfig = NPHConfig()
   axis_name: str | None = None
-  literal: bool = False
-  precision: str = 'float32'
 
   def __call__(
     self, frames: jax.Array, neighborhood: jax.Array | None, train: bool
@@ -82,14 +65,10 @@ class NeighborhoodEncoder(Encoder):
   ) -> Encoded:
     """Last hidden state and memory, with `literal` all states; see Encoder."""
     running = normalization.RunningMoments(
-      self.num_frames,
-      self.hidden_width,
-      self.norm['momentum'],
-      self.norm['per_step'],
-      name='norm',
+      self.num_frames, self.config.hidden_width, self.config.norm, name='norm'
     )
     masks = self._masks(frames, train)
-    literal = self.literal or self.is_initializing()
+    literal = self.config.literal or self.is_initializing()
     run = self._run_literal if literal else self._run_fused
     memory = self._first_memory(frames, neighborhood)
     encoded, moments = run(frames, memory, masks, running.parameters(), train)
@@ -103,7 +82,8 @@ class NeighborhoodEncoder(Encoder):
     return neighborhood
 
   def _run_literal(self, frames, memory, masks, moments, train):
-    zeros = lstm.zero_state(frames.shape[0], self.hidden_width, memory.dtype)
+    width = self.config.hidden_width
+    zeros = lstm.zero_state(frames.shape[0], width, memory.dtype)
     state = lstm.NeighborhoodState(memory, *zeros)
     inputs = lstm.CellInputs(jnp.swapaxes(frames, 0, 1), masks, moments)
     state, (hidden, moments) = self._scan(train)(state, inputs)
@@ -111,26 +91,20 @@ class NeighborhoodEncoder(Encoder):
     return Encoded(state.hidden, state.memory, states), moments
 
   def _run_fused(self, frames, memory, masks, moments, train):
-    fields = {
-      'attention': self.attention,
-      'mlp_layers': self.mlp_layers,
-      'epsilon': self.norm['epsilon'],
-      'train': train,
-      'axis_name': self.axis_name,
-      'precision': self.precision,
-    }
     cell = self.variables['params']['cell']
-    state, moments = fused.encode(cell, frames, memory, masks, moments, fields)
+    state, moments = fused.encode(
+      cell, frames, memory, masks, moments, self.config, train, self.axis_name
+    )
     return Encoded(state.hidden, state.memory), moments
 
   def _masks(self, frames: jax.Array, train: bool) -> jax.Array | None:
     """Dropout factors [M, B, Nb], frame-major as the scan reads them."""
-    if not train or not self.dropout_rate:
+    rate = self.config.dropout_rate
+    if not train or not rate:
       return None
-    shape = (*frames.shape[:2], self.memory_width)
-    masks = dropout.mask(
-      self.make_rng('dropout'), shape, self.dropout_rate, self.axis_name
-    )
+    shape = (*frames.shape[:2], self.config.memory_width)
+    key = self.make_rng('dropout')
+    masks = dropout.mask(key, shape, rate, self.axis_name)
     return jnp.swapaxes(masks, 0, 1)
 
   def _scan(self, train: bool) -> nn.Module:
@@ -139,18 +113,7 @@ class NeighborhoodEncoder(Encoder):
       variable_broadcast='params',
       split_rngs={'params': False},
     )
-    return cell(
-      self.hidden_width,
-      self.memory_width,
-      dict(self.attention),
-      self.mlp_layers,
-      self.forget_bias,
-      self.recurrent_init,
-      self.norm['epsilon'],
-      train,
-      self.axis_name,
-      name='cell',
-    )
+    return cell(self.config, train, self.axis_name, name='cell')
 
 
 class SelfAttentionEncoder(NeighborhoodEncoder):
@@ -167,7 +130,7 @@ class SelfAttentionEncoder(NeighborhoodEncoder):
 
   def _first_memory(self, frames, neighborhood):
     del neighborhood
-    width = self.memory_width
+    width = self.config.memory_width
     initializer = nn.initializers.normal(width**-0.5)
     memory = self.param('first_memory', initializer, (width,))
     return jnp.broadcast_to(memory, (frames.shape[0], width))

@@ -102,11 +102,6 @@ class _States(nn.Module):
     shape = (num_steps, state.hidden.shape[0], columns)
     offsets = jnp.broadcast_to(linear, shape)
     _, hidden = recurrent_scan(
-      _lstm_step, self.precision, recurrent, tuple(state), offsets, ()
+      lstm.lstm_step, self.precision, recurrent, tuple(state), offsets, ()
     )
     return frames_first(hidden)
-
-
-def _lstm_step(carry, _, linear):
-  state = lstm.lstm_update(linear, lstm.LSTMState(*carry))
-  return tuple(state), state.hidden

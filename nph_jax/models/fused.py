@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import lstm
+from nph_jax.models.config import NPHConfig
 from nph_jax.models.linear_frames import LinearFrames
 from nph_jax.models.precision import matmul
 from nph_jax.models.recurrence import frames_first, recurrent_scan
@@ -46,14 +47,9 @@ def lstm_states(
   linear = matmul(frames, gates['input_kernel'], precision) + gates['bias']
   weight = gates['recurrent_kernel']
   carry, _ = recurrent_scan(
-    _lstm_step, precision, weight, tuple(state), linear, ()
+    lstm.lstm_step, precision, weight, tuple(state), linear, ()
   )
   return lstm.LSTMState(*carry)
-
-
-def _lstm_step(carry, _, linear):
-  state = lstm.lstm_update(linear, lstm.LSTMState(*carry))
-  return tuple(state), state.hidden
 
 
 def decode(
@@ -77,7 +73,7 @@ def decode(
     bias + gates['bias'], (num_frames - 1, *linear.shape)
   )
   _, hidden = recurrent_scan(
-    _lstm_step, precision, folded + recurrent, tuple(first), offsets, ()
+    lstm.lstm_step, precision, folded + recurrent, tuple(first), offsets, ()
   )
   hidden = jnp.concatenate([first.hidden[None], hidden])
   return LinearFrames(hidden, output['kernel'], output['bias'], precision)
@@ -89,7 +85,9 @@ def encode(
   memory: jax.Array,
   mask: jax.Array | None,
   moments: Mapping[str, jax.Array],
-  fields: Mapping[str, Any],
+  config: NPHConfig,
+  train: bool,
+  axis_name: str | None,
 ) -> tuple[lstm.NeighborhoodState, tuple[jax.Array, jax.Array]]:
   """What the scan of lstm.NeighborhoodLSTMCell returns.
 
@@ -99,10 +97,11 @@ def encode(
     memory: n_i [B, Nb].
     mask: dropout factors [M, B, Nb] of the projected frames, or None.
     moments: gamma, beta, mean and variance, [M, H] each.
-    fields: the encoder's attention, mlp_layers, epsilon, train, axis_name and
-      precision.
+    config: the encoder's.
+    train: normalise with the batch's statistics, not the running ones.
+    axis_name: devices' axis under pmap.
   """
-  precision = fields['precision']
+  precision = config.precision
   embed, gates = cell['embed'], cell['gates']
   frames = frames_first(frames)
   projected = matmul(frames, embed['kernel'], precision) + embed['bias']
@@ -110,13 +109,13 @@ def encode(
   gate_offsets = gate_offsets + gates['bias']
   if mask is not None:
     projected = projected * mask
-  memories = _memories(cell['attention'], projected, memory, fields)
-  candidates = _mlp(cell, memories, fields['mlp_layers'], precision)
+  memories = _memories(cell['attention'], projected, memory, config)
+  candidates = _mlp(cell, memories, config.mlp_layers, precision)
   step = functools.partial(
     _cell_step,
-    epsilon=fields['epsilon'],
-    train=fields['train'],
-    axis_name=fields['axis_name'],
+    epsilon=config.norm.epsilon,
+    train=train,
+    axis_name=axis_name,
   )
   zeros = lstm.zero_state(*candidates.shape[1:], memory.dtype)
   (cell_state, hidden), used = recurrent_scan(
@@ -134,10 +133,10 @@ def _memories(
   attention: Params,
   projected: jax.Array,
   memory: jax.Array,
-  fields: Mapping[str, Any],
+  config: NPHConfig,
 ) -> jax.Array:
   """Eq. 3-4 over all frames: m_1 .. m_M [M, B, Nb]."""
-  precision = fields['precision']
+  precision = config.precision
   query, key, value = (
     attention[k]['kernel'] for k in ('query', 'key', 'value')
   )
@@ -146,12 +145,7 @@ def _memories(
     matmul(projected, frame_kernel, precision), 2, axis=-1
   )
   weight = jnp.concatenate([query, key, value], axis=1)
-  step = functools.partial(
-    _memory_step,
-    num_heads=fields['attention']['num_heads'],
-    scale=fields['attention']['scale'],
-    residual=fields['attention']['residual'],
-  )
+  step = functools.partial(_memory_step, **vars(config.attention))
   offsets = jnp.zeros((*projected.shape[:2], weight.shape[1]), memory.dtype)
   _, memories = recurrent_scan(
     step, precision, weight, (memory,), offsets, (keys, values)

@@ -1,4 +1,4 @@
-"""From the relaxed code to the binary one: eq. 2 and eq. 10."""
+"""From a video's encoding to the relaxed code and the binary one: eq. 10, 2."""
 
 from __future__ import annotations
 
@@ -6,6 +6,40 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
+
+from nph_jax.models import initializers
+
+START = 'start'  # the collection by which `start` reaches a method's t
+
+
+class HashLayer(nn.Dense):
+  """t = FC(h, k), eq. 10; begun elsewhere where a start says so (`begun`)."""
+
+  kernel_init: nn.initializers.Initializer = initializers.xavier
+
+  def __call__(self, inputs: jax.Array) -> jax.Array:
+    """t [..., K] of inputs [..., H]."""
+    return begun(self, super().__call__(inputs))
+
+
+class CodeState(nn.Module):
+  """t as it is, of methods whose recurrent state it is; see `begun`."""
+
+  def __call__(self, relaxed_code: jax.Array) -> jax.Array:
+    """t [B, K]."""
+    return begun(self, relaxed_code)
+
+
+def begun(module: nn.Module, relaxed_code: jax.Array) -> jax.Array:
+  """t [B, K], or offset + gain t where `module` finds those (see `start`)."""
+  if not module.has_variable(START, 'offset'):
+    return relaxed_code
+  offset, gain = (module.get_variable(START, x) for x in ('offset', 'gain'))
+  relaxed_code = offset + gain * relaxed_code
+  if module.is_mutable_collection(START):
+    module.put_variable(START, 'relaxed_code', relaxed_code)
+  return relaxed_code
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))

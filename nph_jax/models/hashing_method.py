@@ -8,8 +8,25 @@ from typing import Any
 
 import jax
 
-from nph_jax import losses, pairs
+from nph_jax import code_bank, errors, losses, pairs
+from nph_jax.models.config import Attention, NPHConfig, require
+from nph_jax.models.linear_frames import mean_squared_error
 from nph_jax.models.method import ModuleMethod, without
+
+LOSSES = ('similarity', 'visual', 'neighborhood')
+
+# What NPH and its ablations may be told, with the paper's values.
+OPTIONS = {
+  'memory_width': NPHConfig.memory_width,
+  'attention': dataclasses.asdict(Attention()),
+  'mlp_layers': NPHConfig.mlp_layers,
+  'dropout_rate': NPHConfig.dropout_rate,
+  # alpha 1 to 3, section 4.1
+  'weights': {'similarity': 0.1, 'visual': 0.8, 'neighborhood': 0.1},
+  'pairs': 'batch',
+  'quantization_stop_gradient': True,
+  'neighborhood_stop_gradient': False,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +50,18 @@ class HashingMethod(ModuleMethod):
   pairs: str = 'batch'
   quantization_stop_gradient: bool = True
   neighborhood_stop_gradient: bool = False
+
+  def __post_init__(self):
+    require(
+      'pairs', self.pairs, pairs.CHOICES.__contains__, f'one of {pairs.CHOICES}'
+    )
+    for name, weight in self.weights.items():
+      require(f'weights.{name}', weight, lambda w: w >= 0, 'zero or more')
+    if not any(self.weights.values()):
+      raise errors.UserError(
+        'config.method_options.weights: no loss is left; give one that the '
+        'method has a weight above zero.'
+      )
 
   @property
   def needs_neighborhood(self) -> bool:
@@ -78,7 +107,7 @@ class HashingMethod(ModuleMethod):
       The loss, and (each term by name, the updated collections).
     """
     dropout_key, pair_key = jax.random.split(key)
-    stats = without(collections, pairs.BANK)
+    stats = without(collections, code_bank.NAME)
     outputs, stats = self.module.clone(axis_name=axis_name).apply(
       {'params': params, **stats},
       batch['frames'],
@@ -101,15 +130,8 @@ class HashingMethod(ModuleMethod):
       )
       terms['quantization'] = self._quantization(outputs)
       terms['similarity'] = pair_loss + terms['quantization']  # eq. 15
-    more, its_weights = self.prior(outputs, tables)
-    terms, weights = {**terms, **more}, {**self.weights, **its_weights}
-    loss = sum(w * terms[name] for name, w in weights.items() if w)
+    loss = sum(w * terms[name] for name, w in self.weights.items() if w)
     return loss, (terms, {**stats, **bank})
-
-  def prior(self, outputs, tables) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Terms beside the paper's, and their weights; none here."""
-    del outputs, tables
-    return {}, {}
 
   def _quantization(self, outputs) -> jax.Array:
     binary = outputs.binary_code
@@ -121,9 +143,7 @@ class HashingMethod(ModuleMethod):
     """L_vr and L_nr, those of them that have a weight."""
     terms = {}
     if self.weights['visual']:
-      terms['visual'] = losses.visual_reconstruction(
-        frames, outputs.reconstruction
-      )
+      terms['visual'] = mean_squared_error(frames, outputs.reconstruction)
     if self.weights['neighborhood']:
       neighborhood = outputs.neighborhood
       if self.neighborhood_stop_gradient:
@@ -135,7 +155,7 @@ class HashingMethod(ModuleMethod):
 
   def inference_variables(self, params, collections) -> dict[str, Any]:
     """What `relaxed_code` needs of a trained state."""
-    return {'params': params, **without(collections, pairs.BANK)}
+    return {'params': params, **without(collections, code_bank.NAME)}
 
   def relaxed_code(self, variables, frames, nearest) -> jax.Array:
     """t [B, K] of frames [B, M, L]; nearest anchors [B, A, D] or None."""

@@ -28,13 +28,9 @@ class HierarchicalEncoder(Encoder):
   reads_neighborhood = True
 
   def setup(self):
-    fields = {
-      field.name: getattr(self, field.name)
-      for field in dataclasses.fields(Encoder)
-      if field.name not in ('parent', 'name')
-    }
-    self.lower = NeighborhoodEncoder(**{**fields, 'literal': True})
-    self.upper = LSTMEncoder(**fields)
+    literal = dataclasses.replace(self.config, literal=True)
+    self.lower = NeighborhoodEncoder(self.num_frames, literal, self.axis_name)
+    self.upper = LSTMEncoder(self.num_frames, self.config)
 
   def __call__(
     self, frames: jax.Array, neighborhood: jax.Array | None, train: bool

@@ -16,6 +16,7 @@ import numpy as np
 
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import linear_code
+from nph_jax.models.method import Entry
 
 NUM_ITERATIONS = 50
 
@@ -33,6 +34,9 @@ class ITQ(linear_code.LinearCode):
     return linear_code.linear_tables(
       features.mean, directions @ rotation, np.zeros(self.num_bits)
     )
+
+
+ENTRY = Entry('ITQ', ITQ.build, can_start=False)
 
 
 def random_rotation(key: jax.Array, size: int) -> np.ndarray:

@@ -13,42 +13,38 @@ import numpy as np
 
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import itq, linear_code, log_covariance
+from nph_jax.models.method import Entry
 
 
 class ITQOfMoments(linear_code.LinearCode):
   """ITQ with log_covariance's vector for the mean frame."""
 
-  @classmethod
-  def build(cls, *, num_bits, num_frames, frame_dim, model, loss):
-    """The registry's builder; UserError if K is above the pooled width."""
-    del model, loss
-    linear_code.check_width(num_bits, log_covariance.dim(frame_dim))
-    return cls(num_bits, num_frames, frame_dim)
+  NAMES = (*log_covariance.TABLES, *linear_code.LinearCode.NAMES)
+
+  @property
+  def pooled_width(self) -> int:
+    """The length of that vector."""
+    return log_covariance.dim(self.frame_dim)
 
   def fit_tables(
     self, features: PooledFeatures, key: jax.Array
   ) -> dict[str, np.ndarray]:
     """log_covariance's tables, and ITQ's of the vectors that they give."""
-    return fit(self.num_bits, features, key)[0]
+    frames = log_covariance.fit(features)
+    pooled = log_covariance.pooled_features(features, frames)
+    plain = itq.ITQ(self.num_bits, self.num_frames, pooled.dim)
+    return {**frames, **plain.fit_tables(pooled, key)}
 
-  def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
-    """The tables are the parameters."""
-    del key
-    names = (*log_covariance.TABLES, *linear_code.TABLES)
-    return {name: tables[name] for name in names}, {}
+  def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """See fit_tables."""
+    frames = jax.eval_shape(lambda: log_covariance.empty_tables(self.frame_dim))
+    return {**frames, **super().table_shapes(num_videos)}
 
-  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
-    """t [B, K] of frames [B, M, L]."""
-    del nearest
-    centred = log_covariance.pool(frames, variables) - variables['mean']
-    return centred @ variables['projection'] - variables['threshold']
+  def features(
+    self, variables: Mapping[str, jax.Array], frames: jax.Array
+  ) -> jax.Array:
+    """The vectors less their mean [B, P], of frames [B, M, L]."""
+    return log_covariance.pool(frames, variables) - variables['mean']
 
 
-def fit(
-  num_bits: int, features: PooledFeatures, key: jax.Array
-) -> tuple[dict[str, np.ndarray], PooledFeatures]:
-  """What ITQOfMoments.fit_tables returns, and the vectors it is of."""
-  frames = log_covariance.fit(features)
-  pooled = log_covariance.pooled_features(features, frames)
-  plain = itq.ITQ(num_bits, 0, pooled.dim)
-  return {**frames, **plain.fit_tables(pooled, key)}, pooled
+ENTRY = Entry('ITQ of second moments', ITQOfMoments.build, can_start=False)

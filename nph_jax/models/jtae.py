@@ -18,13 +18,18 @@ appearance error, all mean squares.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from nph_jax.models import fused, hashing, initializers, lstm
+from nph_jax.models import hashing, initializers, lstm
+from nph_jax.models.config import RecurrentConfig, fields_of
 from nph_jax.models.free_decoder import FreeDecoder
-from nph_jax.models.method import fields_of
+from nph_jax.models.lstm_encoder import LastState
+from nph_jax.models.method import Entry
 from nph_jax.models.reconstruction import Outputs, ReconstructionMethod
 
 _WEIGHTS = {'reverse': 1 / 4, 'forward': 1 / 4, 'mean': 1 / 2}
@@ -55,13 +60,14 @@ class JTAE(nn.Module):
   precision: str = 'float32'
 
   def setup(self):
-    self.temporal = _LastState(
-      self.hidden_width, self.forget_bias, self.recurrent_init, self.precision
+    self.temporal = LastState(
+      self.hidden_width,
+      self.forget_bias,
+      self.recurrent_init,
+      precision=self.precision,
     )
     self.appearance = _MLP(self.hidden_width, self.hidden_width)
-    self.hash_layer = nn.Dense(
-      self.num_bits, kernel_init=initializers.xavier
-    )  # fmt: skip
+    self.hash_layer = hashing.HashLayer(self.num_bits)
     self.decode_reverse = self._decoder()
     self.decode_forward = self._decoder()
     self.decode_mean = _MLP(self.hidden_width, self.frame_dim)
@@ -79,7 +85,7 @@ class JTAE(nn.Module):
   def encode(self, frames: jax.Array, train: bool = False) -> tuple[jax.Array]:
     """Relaxed code t [B, K] of frames [B, M, L]; alike in training."""
     del train
-    temporal = self.temporal(frames)
+    temporal = self.temporal(frames).hidden
     appearance = self.appearance(frames.mean(axis=1))
     both = jnp.concatenate([temporal, appearance], axis=-1)
     return (self.hash_layer(both),)
@@ -97,26 +103,6 @@ class JTAE(nn.Module):
     )
 
 
-class _LastState(nn.Module):
-  """The last hidden state [B, H] of a standard LSTM over [B, M, L]."""
-
-  width: int
-  forget_bias: float
-  recurrent_init: str
-  precision: str
-
-  @nn.compact
-  def __call__(self, frames: jax.Array) -> jax.Array:
-    cell = lstm.LSTMCell(
-      self.width, self.forget_bias, self.recurrent_init, name='cell'
-    )
-    state = lstm.zero_state(frames.shape[0], self.width, frames.dtype)
-    if self.is_initializing():
-      return cell(state, frames[:, 0])[1]
-    gates = self.variables['params']['cell']['gates']
-    return fused.lstm_states(gates, frames, state, self.precision).hidden
-
-
 class _MLP(nn.Module):
   """Two layers, ReLU between them."""
 
@@ -130,9 +116,18 @@ class _MLP(nn.Module):
 
 
 def build(
-  *, num_bits: int, num_frames: int, frame_dim: int, model: dict, loss: dict
+  *,
+  num_bits: int,
+  num_frames: int,
+  frame_dim: int,
+  model: RecurrentConfig,
+  options: Mapping[str, Any],
 ) -> ReconstructionMethod:
   """JTAE for the registry."""
-  del loss
-  module = JTAE(num_bits, num_frames, frame_dim, **fields_of(JTAE, model))
+  del options
+  fields = fields_of(JTAE, vars(model))
+  module = JTAE(num_bits, num_frames, frame_dim, **fields)
   return ReconstructionMethod(module, _WEIGHTS)
+
+
+ENTRY = Entry('JTAE', build)

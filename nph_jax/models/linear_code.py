@@ -17,6 +17,7 @@ import scipy.linalg
 
 from nph_jax import errors
 from nph_jax.data.pooled import PooledFeatures
+from nph_jax.models.config import RecurrentConfig
 
 # Directions with less of the largest variance are rounding, or no data's.
 _NO_VARIANCE = 1e-10
@@ -24,10 +25,11 @@ _NO_VARIANCE = 1e-10
 
 @dataclasses.dataclass(frozen=True)
 class LinearCode:
-  """A closed form: t = (mean frame - mean) projection - threshold.
+  """A closed form: t = (pooled video - mean) projection - threshold.
 
-  What remains to be given is `fit_tables`, which returns mean [L], projection
-  [L, K] and threshold [K], float32.
+  What remains to be given is `fit_tables`, which returns mean [P], projection
+  [P, K] and threshold [K], float32; and `features`, `pooled_width` and `NAMES`
+  where a video is pooled otherwise than by the mean of its frames.
   """
 
   num_bits: int
@@ -37,6 +39,7 @@ class LinearCode:
   needs_neighborhood = False
   encodes_neighborhood = False
   is_closed_form = True
+  NAMES = ('mean', 'projection', 'threshold')  # of its tables
 
   @classmethod
   def build(
@@ -45,32 +48,54 @@ class LinearCode:
     num_bits: int,
     num_frames: int,
     frame_dim: int,
-    model: dict,
-    loss: dict,
+    model: RecurrentConfig,
+    options: Mapping[str, Any],
   ) -> LinearCode:
-    """The registry's builder; UserError if K is above L."""
-    del model, loss
-    check_width(num_bits, frame_dim)
-    return cls(num_bits, num_frames, frame_dim)
+    """The registry's builder; UserError if K is above P."""
+    del model, options
+    made = cls(num_bits, num_frames, frame_dim)
+    check_width(num_bits, made.pooled_width)
+    return made
+
+  @property
+  def pooled_width(self) -> int:
+    """P."""
+    return self.frame_dim
+
+  def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """See fit_tables."""
+    del num_videos
+    shapes = {
+      'mean': (self.pooled_width,),
+      'projection': (self.pooled_width, self.num_bits),
+      'threshold': (self.num_bits,),
+    }
+    return {
+      name: jax.ShapeDtypeStruct(shape, np.float32)
+      for name, shape in shapes.items()
+    }
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """The tables are the parameters."""
     del key
-    return {name: tables[name] for name in TABLES}, {}
+    return {name: tables[name] for name in self.NAMES}, {}
 
   def inference_variables(self, params, collections) -> dict[str, Any]:
     """The parameters."""
     del collections
     return params
 
+  def features(
+    self, variables: Mapping[str, jax.Array], frames: jax.Array
+  ) -> jax.Array:
+    """The pooled videos less their mean [B, P], of frames [B, M, L]."""
+    return jnp.mean(frames, axis=1) - variables['mean']
+
   def relaxed_code(self, variables, frames, nearest) -> jax.Array:
     """t [B, K] of frames [B, M, L]."""
     del nearest
-    centred = jnp.mean(frames, axis=1) - variables['mean']
-    return centred @ variables['projection'] - variables['threshold']
-
-
-TABLES = ('mean', 'projection', 'threshold')
+    projected = self.features(variables, frames) @ variables['projection']
+    return projected - variables['threshold']
 
 
 def linear_tables(
@@ -78,7 +103,9 @@ def linear_tables(
 ) -> dict[str, np.ndarray]:
   """What LinearCode.fit_tables returns, as float32."""
   values = (mean, projection, threshold)
-  return {k: np.asarray(v, np.float32) for k, v in zip(TABLES, values)}
+  return {
+    k: np.asarray(v, np.float32) for k, v in zip(LinearCode.NAMES, values)
+  }
 
 
 def check_width(num_bits: int, frame_dim: int) -> None:

@@ -19,6 +19,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from nph_jax import losses
 from nph_jax.models.precision import matmul, rounded
 from nph_jax.models.recurrence import frames_first
 
@@ -70,3 +71,12 @@ class LinearFrames:
       + jnp.sum((hidden.T @ hidden) * (kernel @ kernel.T))
     )
     return total / frames.size
+
+
+def mean_squared_error(
+  frames: jax.Array, reconstruction: jax.Array | LinearFrames
+) -> jax.Array:
+  """L_vr, eq. 16, of frames [B, M, L], rebuilt as an array or a product."""
+  if isinstance(reconstruction, LinearFrames):
+    return reconstruction.mean_squared_error(frames)
+  return losses.visual_reconstruction(frames, reconstruction)

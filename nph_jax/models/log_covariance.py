@@ -26,7 +26,6 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import linear_code
@@ -126,38 +125,3 @@ def empty_tables(frame_dim: int) -> dict[str, jax.Array]:
     'frame_mean': jnp.zeros(frame_dim),
     'frame_directions': jnp.zeros((frame_dim, width)),
   }
-
-
-class LogCovarianceCode(nn.Module):
-  """A linear map of that vector to K values, and what is learned to add to it.
-
-  The vector's tables and the first map are fixed; the second begins at zero.
-
-  Attributes:
-    num_bits: K.
-  """
-
-  num_bits: int
-
-  @nn.compact
-  def __call__(self, frames: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The fixed and the learned values of frames [B, M, L], [B, K] each."""
-    tables = self.variable(
-      COLLECTION, 'tables', lambda: self._empty_tables(frames.shape[-1])
-    ).value
-    centred = pool(frames, tables) - tables['mean']
-    learned = nn.Dense(
-      self.num_bits, kernel_init=nn.initializers.zeros, name='learned'
-    )
-    return centred @ tables['projection'], learned(centred)
-
-  def _empty_tables(self, frame_dim: int) -> dict[str, jax.Array]:
-    width = dim(frame_dim)
-    return {
-      **empty_tables(frame_dim),
-      'mean': jnp.zeros(width),
-      'projection': jnp.zeros((width, self.num_bits)),
-    }
-
-
-COLLECTION = 'log_covariance'

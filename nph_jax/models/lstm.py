@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import initializers, normalization
+from nph_jax.models.config import NPHConfig
 from nph_jax.models.memory_attention import MemoryAttention
 
 
@@ -38,6 +39,15 @@ def lstm_update(gates: jax.Array, state: LSTMState) -> LSTMState:
   i, f, g, o = jnp.split(gates, 4, axis=-1)
   cell = nn.sigmoid(f) * state.cell + nn.sigmoid(i) * jnp.tanh(g)
   return LSTMState(cell, nn.sigmoid(o) * jnp.tanh(cell))
+
+
+def lstm_step(
+  carry: tuple[jax.Array, jax.Array], inputs: None, gates: jax.Array
+) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+  """`lstm_update` as `recurrence.recurrent_scan` calls it; yields h [B, H]."""
+  del inputs
+  state = lstm_update(gates, LSTMState(*carry))
+  return tuple(state), state.hidden
 
 
 class Gates(nn.Module):
@@ -132,14 +142,10 @@ def normalized_update(
   Returns:
     (c_t, h_t), and the mean and variance [H] that normalised.
   """
-  cell = f * cell + i * candidate
-  mean, variance = moments['mean'], moments['variance']
-  if train:
-    mean, variance = normalization.batch_moments(cell, axis_name)
-  cell = normalization.normalize(
-    cell, mean, variance, moments['gamma'], moments['beta'], epsilon
+  cell, used = normalization.normalize_step(
+    f * cell + i * candidate, moments, epsilon, train, axis_name
   )
-  return (cell, o * jnp.tanh(cell)), (mean, variance)
+  return (cell, o * jnp.tanh(cell)), used
 
 
 class CellInputs(NamedTuple):
@@ -165,23 +171,12 @@ class NeighborhoodLSTMCell(nn.Module):
   The equations show no bias; a standard LSTM has one, and so has this.
 
   Attributes:
-    hidden_width: H.
-    memory_width: Nb.
-    attention: fields of MemoryAttention besides its width.
-    mlp_layers: layers of the MLP, ReLU between them.
-    forget_bias, recurrent_init: see Gates.
-    epsilon: of the batch normalisation.
+    config: widths and parts.
     train: normalise with the batch's statistics, not the running ones.
     axis_name: devices' axis under pmap.
   """
 
-  hidden_width: int
-  memory_width: int
-  attention: dict[str, Any]
-  mlp_layers: int
-  forget_bias: float
-  recurrent_init: str
-  epsilon: float
+  config: NPHConfig
   train: bool
   axis_name: str | None
 
@@ -201,9 +196,9 @@ class NeighborhoodLSTMCell(nn.Module):
     """
     gates = Gates(
       3,
-      self.hidden_width,
-      forget_bias=self.forget_bias,
-      recurrent_init=self.recurrent_init,
+      self.config.hidden_width,
+      forget_bias=self.config.forget_bias,
+      recurrent_init=self.config.recurrent_init,
       name='gates',
     )(inputs.frame, state.hidden)
     i, f, o = jnp.split(nn.sigmoid(gates), 3, axis=-1)
@@ -215,27 +210,28 @@ class NeighborhoodLSTMCell(nn.Module):
       state.cell,
       self._mlp(memory),
       inputs.moments,
-      self.epsilon,
+      self.config.norm.epsilon,
       self.train,
       self.axis_name,
     )
     return NeighborhoodState(memory, cell, hidden), (hidden, moments)
 
   def _attend(self, memory: jax.Array, inputs: CellInputs) -> jax.Array:
-    frame = nn.Dense(
-      self.memory_width, kernel_init=initializers.xavier, name='embed'
-    )(inputs.frame)
+    width = self.config.memory_width
+    frame = _dense(width, 'embed')(inputs.frame)
     if inputs.mask is not None:
       frame = frame * inputs.mask
-    attend = MemoryAttention(
-      self.memory_width, **self.attention, name='attention'
+    attention = MemoryAttention(
+      width, **vars(self.config.attention), name='attention'
     )
-    return attend(memory, frame)
+    return attention(memory, frame)
 
   def _mlp(self, memory: jax.Array) -> jax.Array:
-    for layer in range(self.mlp_layers):
+    for layer in range(self.config.mlp_layers):
       memory = nn.relu(memory) if layer else memory
-      memory = nn.Dense(
-        self.hidden_width, kernel_init=initializers.xavier, name=f'mlp_{layer}'
-      )(memory)
+      memory = _dense(self.config.hidden_width, f'mlp_{layer}')(memory)
     return memory
+
+
+def _dense(width: int, name: str) -> nn.Dense:
+  return nn.Dense(width, kernel_init=initializers.xavier, name=name)

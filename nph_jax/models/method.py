@@ -1,9 +1,9 @@
-"""What a hashing method gives trainer and exporter; the base of most."""
+"""What a hashing method gives registry, trainer and exporter."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jax
@@ -12,6 +12,29 @@ import numpy as np
 from flax import linen as nn
 
 from nph_jax.data import pooled
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+  """What a method's file gives the registry.
+
+  Attributes:
+    title: its name in tables.
+    build: takes num_bits K, num_frames M, frame_dim L, model (the
+      RecurrentConfig that is config.model) and options (config.method_options),
+      all by keyword; returns the Method, or raises a UserError that says which
+      option is wrong.
+    options: its own options with their defaults.
+    settings: what it sets otherwise in the rest of the configuration, by dotted
+      name.
+    can_start: whether it can begin at another method's code (`start`).
+  """
+
+  title: str
+  build: Callable[..., Method]
+  options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  can_start: bool = True
 
 
 class Method(Protocol):
@@ -50,7 +73,14 @@ class Method(Protocol):
     """Tables computed once from the training videos, before `init`.
 
     Equal for equal features and key; {} for most methods. Their names are
-    other than anchors, anchor_indices and frames.
+    other than anchors and anchor_indices.
+    """
+
+  def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes and types of `fit_tables` for N training videos.
+
+    They let a job trace loss and export before anything is fitted. A length
+    that only the data tell may be any.
     """
 
   def init(
@@ -80,8 +110,11 @@ class Method(Protocol):
       collections: as `init`.
       batch: frames [B, M, L], index [B], the videos' rows in the split.
       tables: see `init`.
-      key: the step's key.
-      axis_name: devices' axis under pmap.
+      key: the step's key, equal on all devices. A draw for each video has to
+        fold in the video's row, or draw for the whole batch and take its part
+        (`dropout.mask`), or every device draws the same.
+      axis_name: devices' axis under pmap. A term that crosses videos reads
+        those of the other devices by `collectives.gather`.
 
     Returns:
       The loss, and (each term by name, the updated collections).
@@ -145,6 +178,10 @@ class ModuleMethod:
     """None."""
     return {}
 
+  def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """None."""
+    return {}
+
   def init_module(self, key: jax.Array, *nearest: jax.Array | None):
     """The module's parameters, and its other variables by collection.
 
@@ -155,12 +192,6 @@ class ModuleMethod:
     frames = jnp.zeros((1, self.num_frames, self.frame_dim))
     variables = self.module.init(key, frames, *nearest)
     return variables['params'], without(variables, 'params')
-
-
-def fields_of(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-  """The entries of `values` that are fields of the dataclass `cls`."""
-  names = {field.name for field in dataclasses.fields(cls)}
-  return {name: values[name] for name in values if name in names}
 
 
 def without(collections: Mapping[str, Any], name: str) -> dict[str, Any]:

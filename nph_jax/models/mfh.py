@@ -37,6 +37,7 @@ import scipy.sparse.linalg
 from nph_jax import errors
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import linear_code
+from nph_jax.models.method import Entry
 
 NUM_NEIGHBORS = 10
 ALPHA, BETA = 1.0, 0.1
@@ -74,6 +75,9 @@ class MFH(linear_code.LinearCode):
     return linear_code.linear_tables(
       features.mean, directions @ weights, threshold
     )
+
+
+ENTRY = Entry('MFH', MFH.build, can_start=False)
 
 
 def laplacian(

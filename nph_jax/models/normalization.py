@@ -8,9 +8,14 @@ the running ones are kept here, outside the scan.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+
+from nph_jax import collectives
+from nph_jax.models.config import Norm
 
 
 def batch_moments(
@@ -21,8 +26,9 @@ def batch_moments(
   Two passes, the second around the global mean: the one-pass form loses the
   variance of features with a large mean in float32.
   """
-  mean = _global_mean(x, axis_name)
-  return mean, _global_mean(jnp.square(x - mean), axis_name)
+  mean = collectives.mean(x.mean(axis=0), axis_name)
+  squares = jnp.square(x - mean).mean(axis=0)
+  return mean, collectives.mean(squares, axis_name)
 
 
 def normalize(
@@ -37,6 +43,29 @@ def normalize(
   return (x - mean) * (gamma * jax.lax.rsqrt(variance + epsilon)) + beta
 
 
+def normalize_step(
+  x: jax.Array,
+  moments: Mapping[str, jax.Array],
+  epsilon: float,
+  train: bool,
+  axis_name: str | None,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+  """BN of one time step's x [B, H], and the mean and variance [H] it took.
+
+  Args:
+    x: the cell state.
+    moments: gamma, beta and the running mean and variance, [H] each.
+    epsilon: added to the variance.
+    train: take the batch's statistics, not the running ones.
+    axis_name: devices' axis under pmap.
+  """
+  mean, variance = moments['mean'], moments['variance']
+  if train:
+    mean, variance = batch_moments(x, axis_name)
+  gamma, beta = moments['gamma'], moments['beta']
+  return normalize(x, mean, variance, gamma, beta, epsilon), (mean, variance)
+
+
 class RunningMoments(nn.Module):
   """gamma, beta and running statistics of the cell state, [M, H].
 
@@ -47,17 +76,15 @@ class RunningMoments(nn.Module):
   Attributes:
     num_frames: M.
     width: H.
-    momentum: share of the old average kept at each step.
-    per_step: one set of statistics per frame, or one for all.
+    config: momentum and per_step.
   """
 
   num_frames: int
   width: int
-  momentum: float = 0.99
-  per_step: bool = True
+  config: Norm = Norm()
 
   def setup(self):
-    shape = (self.num_frames if self.per_step else 1, self.width)
+    shape = (self.num_frames if self.config.per_step else 1, self.width)
     self.gamma = self.param('gamma', nn.initializers.ones, shape)
     self.beta = self.param('beta', nn.initializers.zeros, shape)
     zeros = lambda shape: jnp.zeros(shape, self.gamma.dtype)  # noqa: E731
@@ -80,17 +107,12 @@ class RunningMoments(nn.Module):
 
   def update(self, mean: jax.Array, variance: jax.Array) -> None:
     """Takes the batch's statistics [M, H] into the running ones."""
-    if not self.per_step:
+    if not self.config.per_step:
       mean, variance = (
         mean.mean(0, keepdims=True),
         variance.mean(0, keepdims=True),
       )
-    keep = self.momentum
+    keep = self.config.momentum
     self.mean.value = keep * self.mean.value + (1 - keep) * mean
     self.variance.value = keep * self.variance.value + (1 - keep) * variance
     self.weight.value = keep * self.weight.value + (1 - keep)
-
-
-def _global_mean(x: jax.Array, axis_name: str | None) -> jax.Array:
-  mean = x.mean(axis=0)
-  return mean if axis_name is None else jax.lax.pmean(mean, axis_name)

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import hashing, initializers, lstm
+from nph_jax.models.config import NPHConfig, RecurrentConfig, make
 from nph_jax.models.decoder import FrameDecoder
-from nph_jax.models.encoder import Encoder, NeighborhoodEncoder
+from nph_jax.models.encoder import NeighborhoodEncoder
+from nph_jax.models.hashing_method import OPTIONS, HashingMethod
 from nph_jax.models.linear_frames import LinearFrames
-from nph_jax.models.log_covariance import LogCovarianceCode
+from nph_jax.models.method import Entry
 
 
 class Code(NamedTuple):
   """What `encode` returns.
 
   relaxed_code t [B, K]; the last memory and neighborhood n [B, Nb], None where
-  the module has none; change, the learned part of t [B, K] where another part
-  is fixed, else None.
+  an ablation has none.
   """
 
   relaxed_code: jax.Array
   memory: jax.Array | None
   neighborhood: jax.Array | None
-  change: jax.Array | None
 
 
 class Outputs(NamedTuple):
   """What the losses read.
 
   relaxed_code t and binary_code b [B, K]; reconstruction v~ [B, M, L];
-  neighborhood n and neighborhood_reconstruction n~ [B, Nb], None where the
-  module has none; change: see Code.
+  neighborhood n and neighborhood_reconstruction n~ [B, Nb], None where an
+  ablation has none.
   """
 
   relaxed_code: jax.Array
@@ -43,142 +42,110 @@ class Outputs(NamedTuple):
   reconstruction: jax.Array | LinearFrames
   neighborhood: jax.Array | None
   neighborhood_reconstruction: jax.Array | None
-  change: jax.Array | None = None
 
 
 class NPH(nn.Module):
   """Encoder, sign, decoder and the reconstruction of the neighbourhood.
 
-  The last fields are what the ablations (`ablations.py`) and `tuned` differ in.
-
   Attributes:
     num_bits: K.
     num_frames: M.
     frame_dim: L.
-    memory_width: Nb, the paper's b.
-    hidden_width: H of encoder and decoder.
-    attention: scale d^k, num_heads, residual.
-    mlp_layers: of eq. 8.
-    dropout_rate: on the projected frames.
-    forget_bias, recurrent_init: of both LSTMs.
-    norm: batch normalisation of eq. 8.
-    sign_window: of the straight-through gradient.
+    config: widths and parts.
     axis_name: devices' axis under pmap.
-    literal, precision: see encoder.Encoder.
-    encoder_type: of the frames.
-    reconstructs_neighborhood: whether there is an n~ for L_nr; for encoders
-      that read n.
-    concatenates_nearest: whether the hash layer reads the nearest anchors
-      beside the encoded video.
-    adds_linear_code: whether what is learned is added to log_covariance's
-      linear code.
   """
 
   num_bits: int
-  num_frames: int
-  frame_dim: int
-  memory_width: int
-  hidden_width: int
-  attention: Mapping[str, Any]
-  mlp_layers: int
-  dropout_rate: float
-  forget_bias: float
-  recurrent_init: str
-  norm: Mapping[str, Any]
-  sign_window: float = 1.0
+  num_frames: int = 25
+  frame_dim: int = 4096
+  config: NPHConfig = NPHConfig()
   axis_name: str | None = None
-  literal: bool = False
-  precision: str = 'float32'
-  encoder_type: type[Encoder] = NeighborhoodEncoder
-  reconstructs_neighborhood: bool = True
-  concatenates_nearest: bool = False
-  adds_linear_code: bool = False
 
-  @property
-  def reads_nearest(self) -> bool:
-    """Whether codes depend on the nearest anchors."""
-    return self.encoder_type.reads_neighborhood or self.concatenates_nearest
+  reads_nearest: ClassVar[bool] = True  # whether codes depend on the anchors
 
   def setup(self):
-    if self.encoder_type.reads_neighborhood:
-      self.neighborhood = _dense(self.memory_width)
-    self.encoder = self.encoder_type(
-      self.num_frames,
-      self.hidden_width,
-      self.memory_width,
-      self.attention,
-      self.mlp_layers,
-      self.dropout_rate,
-      self.forget_bias,
-      self.recurrent_init,
-      self.norm,
-      self.axis_name,
-      self.literal,
-      self.precision,
+    self.neighborhood = dense(self.config.memory_width)
+    self.encoder = NeighborhoodEncoder(
+      self.num_frames, self.config, self.axis_name
     )
-    self.hash_layer = _dense(self.num_bits)
-    if self.adds_linear_code:
-      self.linear_code = LogCovarianceCode(self.num_bits)
-    self.first_frame = _dense(self.frame_dim)
+    self.reconstruct_neighborhood = dense(self.config.memory_width)
+    self.setup_code()
+
+  def setup_code(self):
+    """Hash layer and decoder, which the ablations share."""
+    self.hash_layer = hashing.HashLayer(self.num_bits)
+    self.first_frame = dense(self.frame_dim)
     self.decoder = FrameDecoder(
       self.num_frames,
       self.frame_dim,
-      self.hidden_width,
-      self.forget_bias,
-      self.recurrent_init,
-      self.literal,
-      self.precision,
+      self.config.hidden_width,
+      self.config.forget_bias,
+      self.config.recurrent_init,
+      self.config.literal,
+      self.config.precision,
     )
-    if self.reconstructs_neighborhood:
-      self.reconstruct_neighborhood = _dense(self.memory_width)
 
   def encode(
-    self, frames: jax.Array, nearest: jax.Array | None, train: bool = False
+    self, frames: jax.Array, nearest: jax.Array, train: bool = False
   ) -> Code:
-    """The code of videos, and what it was made from.
+    """The code of videos, and what it was made from (eq. 1).
 
     Args:
       frames: v, [B, M, L].
-      nearest: the a nearest anchors, nearest first, [B, A, D]; None unless
-        `reads_nearest`.
+      nearest: the a nearest anchors u*, nearest first, [B, A, D].
       train: see encoder.Encoder.
     """
-    if self.reads_nearest:
-      nearest = nearest.reshape(nearest.shape[0], -1)
-    neighborhood = None
-    if self.encoder_type.reads_neighborhood:
-      neighborhood = self.neighborhood(nearest)  # eq. 11
-    encoded = self.encoder(frames, neighborhood, train)
-    video = encoded.video
-    if self.concatenates_nearest:
-      video = jnp.concatenate([video, nearest], axis=-1)
-    relaxed, change = self.hash_layer(video), None  # eq. 10
-    if self.adds_linear_code:
-      start, learned = self.linear_code(frames)
-      change = relaxed + learned
-      relaxed = start + change
-    return Code(relaxed, encoded.memory, neighborhood, change)
+    rows = nearest.reshape(nearest.shape[0], -1)
+    neighborhood = self.neighborhood(rows)  # eq. 11
+    encoded = self.encoder(frames, neighborhood, train)  # eq. 3-9
+    relaxed = self.hash_layer(encoded.video)  # eq. 10
+    return Code(relaxed, encoded.memory, neighborhood)
 
   def __call__(
-    self, frames: jax.Array, nearest: jax.Array | None, train: bool = False
+    self, frames: jax.Array, nearest: jax.Array, train: bool = False
   ) -> Outputs:
     """Everything that the losses need; arguments as `encode`."""
     code = self.encode(frames, nearest, train)
-    relaxed = code.relaxed_code
-    binary = hashing.sign_ste(relaxed, self.sign_window)  # eq. 2
-    state = lstm.zero_state(frames.shape[0], self.hidden_width, relaxed.dtype)
-    rebuilt = None
-    if self.reconstructs_neighborhood:
-      rebuilt = self.reconstruct_neighborhood(code.memory)
+    binary = hashing.sign_ste(
+      code.relaxed_code, self.config.sign_window
+    )  # eq. 2
     return Outputs(
-      relaxed,
+      code.relaxed_code,
       binary,
-      self.decoder(self.first_frame(binary), state),
+      self.reconstruct(binary),
       code.neighborhood,
-      rebuilt,
-      code.change,
+      self.rebuild_neighborhood(code.memory),
     )
 
+  def reconstruct(self, binary: jax.Array) -> jax.Array | LinearFrames:
+    """v~1 .. v~M [B, M, L] from b [B, K], by way of v~0 (section 3.2)."""
+    width = self.config.hidden_width
+    state = lstm.zero_state(binary.shape[0], width, binary.dtype)
+    return self.decoder(self.first_frame(binary), state)
 
-def _dense(width: int) -> nn.Dense:
+  def rebuild_neighborhood(self, memory: jax.Array | None) -> jax.Array | None:
+    """n~ = FC(m_M, b) [B, Nb], which eq. 17 compares with n."""
+    return self.reconstruct_neighborhood(memory)
+
+
+def dense(width: int) -> nn.Dense:
+  """A layer FC(., width) of the paper, Xavier-initialised (section 4.1)."""
   return nn.Dense(width, kernel_init=initializers.xavier)
+
+
+def build(
+  *,
+  num_bits: int,
+  num_frames: int,
+  frame_dim: int,
+  model: RecurrentConfig,
+  options: Mapping[str, Any],
+) -> HashingMethod:
+  """NPH for the registry."""
+  config = make(NPHConfig, {**vars(model), **options})
+  module = NPH(num_bits, num_frames, frame_dim, config)
+  return make(HashingMethod, {**options, 'module': module})
+
+
+PAPER = Entry('NPH, as in the paper', build, OPTIONS)
+ENTRY = Entry('NPH', build, OPTIONS)

@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from nph_jax import errors
 from nph_jax.models import (
   ablations,
   dh,
   itq,
   itq_moments,
   jtae,
-  method,
+  linear_code,
   mfh,
+  nph,
   ssth,
   ssvh,
+  start,
   tuned,
 )
+from nph_jax.models.config import RecurrentConfig, make
+from nph_jax.models.method import Entry, Method
 
-# Each builds a method.Method from the arguments of `build` but its name.
-METHODS = {
-  **{name: ablations.of(part) for name, part in ablations.ABLATIONS.items()},
-  'itq': itq.ITQ.build,
-  'itq_moments': itq_moments.ITQOfMoments.build,
-  'mfh': mfh.MFH.build,
-  'dh': dh.build,
-  'ssth': ssth.build,
-  'jtae': jtae.build,
-  'ssvh': ssvh.build,
-  'nph_tuned': tuned.build,
+METHODS: dict[str, Entry] = {
+  'nph': nph.ENTRY,
+  'nph_paper': nph.PAPER,
+  **ablations.ENTRIES,
+  'nph_tuned': tuned.ENTRY,
+  'itq': itq.ENTRY,
+  'itq_moments': itq_moments.ENTRY,
+  'mfh': mfh.ENTRY,
+  'dh': dh.ENTRY,
+  'ssth': ssth.ENTRY,
+  'jtae': jtae.ENTRY,
+  'ssvh': ssvh.ENTRY,
 }
+
+
+def entry(name: str) -> Entry:
+  """The method's entry; UserError if there is no such method."""
+  if name not in METHODS:
+    raise errors.UserError(
+      f'config.method is {name!r}; choose one of {", ".join(sorted(METHODS))}.'
+    )
+  return METHODS[name]
+
+
+def default_options(name: str) -> dict[str, Any]:
+  """What may be set in config.method_options, with its defaults."""
+  found = entry(name)
+  return {**(start.OPTIONS if found.can_start else {}), **found.options}
 
 
 def build(
@@ -35,9 +59,9 @@ def build(
   num_bits: int,
   num_frames: int,
   frame_dim: int,
-  model: dict,
-  loss: dict,
-) -> method.Method:
+  model: Mapping[str, Any] | None = None,
+  options: Mapping[str, Any] | None = None,
+) -> Method:
   """The method `name` for codes of `num_bits` and frames [M, L].
 
   Args:
@@ -45,14 +69,36 @@ def build(
     num_bits: K.
     num_frames: M.
     frame_dim: L.
-    model: the configuration's section of that name; each method takes what
-      applies to it.
-    loss: likewise.
+    model: values of config.RecurrentConfig, its defaults where left out.
+    options: the method's own, likewise.
+
+  Raises:
+    UserError: a value that the method cannot have.
   """
-  return METHODS[name](
-    num_bits=num_bits,
-    num_frames=num_frames,
-    frame_dim=frame_dim,
-    model=model,
-    loss=loss,
+  found = entry(name)
+  chosen = {**default_options(name), **(options or {})}
+  sizes = {
+    'num_bits': num_bits,
+    'num_frames': num_frames,
+    'frame_dim': frame_dim,
+  }
+  shared = make(RecurrentConfig, model or {})
+  method = found.build(**sizes, model=shared, options=chosen)
+  if not chosen.get('start'):
+    return method
+  first = _start(chosen['start'], sizes, shared)
+  return start.BegunMethod(method, first, chosen['start_videos'])
+
+
+def _start(
+  name: str, sizes: Mapping[str, int], shared: RecurrentConfig
+) -> linear_code.LinearCode:
+  """The closed form of that name; UserError if it is none."""
+  if name in METHODS and not METHODS[name].can_start:
+    first = METHODS[name].build(**sizes, model=shared, options={})
+    if isinstance(first, linear_code.LinearCode):
+      return first
+  raise errors.UserError(
+    f'config.method_options.start is {name!r}; it has to be empty or name a '
+    'closed form, such as itq_moments.'
   )

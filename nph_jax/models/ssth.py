@@ -13,8 +13,8 @@ third. What remains of the original's weight decay (1e-4 beside the sum) is some
 1e-11 and is left out.
 
 Layers: NPH's text speaks of a stacked binary LSTM encoder-decoder, the authors'
-demo has one layer of each and is the default (config.model.ssth_layers = 1).
-Two layers are an interpretation: a real-valued LSTM of the same kind and width
+demo has one layer of each and is the default (method_options.layers = 1). Two
+layers are an interpretation: a real-valued LSTM of the same kind and width
 below the binary one, and below each decoder's LSTM another one that starts from
 zeros; SSVH without its stride.
 
@@ -32,9 +32,10 @@ from flax import linen as nn
 
 from nph_jax.models import hashing
 from nph_jax.models.binary_lstm import BinaryLSTM
+from nph_jax.models.config import Norm, RecurrentConfig, fields_of, require
 from nph_jax.models.free_decoder import FreeDecoder
 from nph_jax.models.lstm import LSTMState
-from nph_jax.models.method import fields_of
+from nph_jax.models.method import Entry
 from nph_jax.models.reconstruction import Outputs, ReconstructionMethod
 
 _MEAN_WEIGHT = 200.0
@@ -48,7 +49,7 @@ class BinaryAutoencoder(nn.Module):
     num_frames: M.
     frame_dim: L.
     forget_bias, recurrent_init: see lstm.Gates.
-    norm: momentum, per_step, epsilon of the encoder's batch normalisation.
+    norm: of the encoder's cell state.
     sign_window: of the straight-through gradient.
     stride: 0 for one level. Else the binary LSTM reads every stride-th state of
       a lower one; what frames that leaves over at the end are not read.
@@ -61,7 +62,7 @@ class BinaryAutoencoder(nn.Module):
   frame_dim: int
   forget_bias: float
   recurrent_init: str
-  norm: Mapping[str, Any]
+  norm: Norm = Norm()
   sign_window: float = 1.0
   stride: int = 0
   axis_name: str | None = None
@@ -73,6 +74,7 @@ class BinaryAutoencoder(nn.Module):
     if self.stride:
       self.lower = self._lstm(self.used_frames, binary=False)
     self.encoder = self._lstm(self.used_frames // stride, binary=True)
+    self.hash_layer = hashing.CodeState()
     self.decode_reverse = self._decoder()
     self.decode_forward = self._decoder()
     self.decode_mean = self._decoder()
@@ -109,7 +111,7 @@ class BinaryAutoencoder(nn.Module):
     if self.stride:
       inputs = self.lower(inputs, train)[1][:, self.stride - 1 :: self.stride]
     state, _ = self.encoder(inputs, train)
-    return state.hidden, state.cell
+    return self.hash_layer(state.hidden), state.cell
 
   def __call__(self, frames: jax.Array, train: bool = False) -> Outputs:
     """Everything that the losses need, of frames [B, M, L]."""
@@ -124,16 +126,21 @@ class BinaryAutoencoder(nn.Module):
 
 
 def build(
-  *, num_bits: int, num_frames: int, frame_dim: int, model: dict, loss: dict
+  *,
+  num_bits: int,
+  num_frames: int,
+  frame_dim: int,
+  model: RecurrentConfig,
+  options: Mapping[str, Any],
 ) -> ReconstructionMethod:
-  """SSTH for the registry."""
-  del loss
+  """SSTH for the registry; UserError unless it has one layer or two."""
+  require('layers', options['layers'], lambda v: v in (1, 2), '1 or 2')
   module = BinaryAutoencoder(
     num_bits,
     num_frames,
     frame_dim,
-    stride=model['ssth_layers'] - 1,
-    **fields_of(BinaryAutoencoder, model),
+    stride=options['layers'] - 1,
+    **fields_of(BinaryAutoencoder, vars(model)),
   )
   weights = {
     'reverse': 1 / 3,
@@ -141,3 +148,6 @@ def build(
     'mean': _MEAN_WEIGHT / (3 * num_frames),
   }
   return ReconstructionMethod(module, weights)
+
+
+ENTRY = Entry('SSTH', build, {'layers': 1})

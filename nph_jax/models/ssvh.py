@@ -30,21 +30,23 @@ ssth). Adam as for all; the original's optimiser is SGD.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nph_jax import errors, losses
+from nph_jax import code_bank, errors, losses
 from nph_jax.data import pooled
 from nph_jax.models import hashing, reconstruction
-from nph_jax.models.method import fields_of, without
+from nph_jax.models.config import RecurrentConfig, fields_of
+from nph_jax.models.method import Entry, without
 from nph_jax.models.reconstruction import ReconstructionMethod
 from nph_jax.models.ssth import BinaryAutoencoder
 from nph_jax.neighborhood import knn_graph
 
-BANK = 'last_seen'
 _STRIDE = 2
 _PAIR_WEIGHT, _RECONSTRUCTION_WEIGHT = 0.999, 0.001
 _QUANTIZATION_WEIGHT = 0.2
@@ -74,27 +76,36 @@ class SSVH(ReconstructionMethod):
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters; statistics of the normalisation, and the t last seen."""
     params, stats = super().init(key, tables)
-    shape = (len(tables['neighbor_starts']) - 1, self.num_bits)
-    return params, {**stats, BANK: {'relaxed_code': jnp.zeros(shape)}}
+    num_videos = len(tables['neighbor_starts']) - 1
+    bank = code_bank.init(num_videos, self.num_bits)
+    return params, {**stats, code_bank.NAME: bank}
+
+  def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """See fit_tables; of E, which only the data tell, any number."""
+    shape = functools.partial(jax.ShapeDtypeStruct, dtype=np.int32)
+    return {
+      'neighbor_starts': shape((num_videos + 1,)),
+      'neighbors': shape((num_videos,)),
+    }
 
   def loss(self, params, collections, batch, tables, key, axis_name):
     """See the module's docstring; arguments as method.Method."""
     del key
-    stats = without(collections, BANK)
+    stats = without(collections, code_bank.NAME)
     outputs, stats = self.run(params, stats, batch['frames'], axis_name)
     relaxed = outputs.relaxed_code
-    bank = _remember(
-      collections[BANK]['relaxed_code'], batch['index'], relaxed, axis_name
-    )
+    bank = collections[code_bank.NAME]
+    bank = code_bank.update(bank, batch['index'], relaxed, axis_name)
+    codes = bank['codes']
     binary = jax.lax.stop_gradient(hashing.sign_ste(relaxed))
     terms = {
       **reconstruction.errors(outputs, batch['frames']),
-      'pairs': pair_loss(relaxed, batch['index'], bank, tables),
+      'pairs': pair_loss(relaxed, batch['index'], codes, tables),
       'quantization': losses.quantization(binary, relaxed),
     }
     loss = sum(self.weights[name] * terms[name] for name in self.weights)
-    loss += self._similarity(terms, outputs.forward.shape[1], len(bank))
-    return loss, (terms, {**stats, BANK: {'relaxed_code': bank}})
+    loss += self._similarity(terms, outputs.forward.shape[1], len(codes))
+    return loss, (terms, {**stats, code_bank.NAME: bank})
 
   def _similarity(
     self, terms: Mapping[str, jax.Array], num_frames: int, num_videos: int
@@ -107,7 +118,9 @@ class SSVH(ReconstructionMethod):
 
   def inference_variables(self, params, collections):
     """Everything but the decoders and the t last seen."""
-    return super().inference_variables(params, without(collections, BANK))
+    return super().inference_variables(
+      params, without(collections, code_bank.NAME)
+    )
 
 
 def pair_loss(
@@ -158,26 +171,20 @@ def _sum_of_neighbors(
   return jax.lax.while_loop(lambda s: s[0] < longest, add, (0, total))[1]
 
 
-def _remember(
-  bank: jax.Array, index: jax.Array, relaxed: jax.Array, axis_name: str | None
-) -> jax.Array:
-  """The bank with the t of this step's videos, of all devices."""
-  relaxed = jax.lax.stop_gradient(relaxed)
-  if axis_name is not None:
-    index = jax.lax.all_gather(index, axis_name, tiled=True)
-    relaxed = jax.lax.all_gather(relaxed, axis_name, tiled=True)
-  return bank.at[index].set(relaxed)
-
-
 def build(
-  *, num_bits: int, num_frames: int, frame_dim: int, model: dict, loss: dict
+  *,
+  num_bits: int,
+  num_frames: int,
+  frame_dim: int,
+  model: RecurrentConfig,
+  options: Mapping[str, Any],
 ) -> SSVH:
   """SSVH for the registry.
 
   Raises:
     UserError: videos of one frame.
   """
-  del loss
+  del options
   if num_frames < _STRIDE:
     raise errors.UserError(
       f'config.data.num_frames is {num_frames}; the method ssvh reads pairs of '
@@ -188,6 +195,9 @@ def build(
     num_frames,
     frame_dim,
     stride=_STRIDE,
-    **fields_of(BinaryAutoencoder, model),
+    **fields_of(BinaryAutoencoder, vars(model)),
   )
   return SSVH(module, {'reverse': 1 / 3, 'forward': 1 / 3, 'mean': 1 / 3})
+
+
+ENTRY = Entry('SSVH', build)

@@ -65,10 +65,10 @@ def fit(
     residency=where,
   )
   state = initial_state(job, run, method, optimizer, tables)
+  resident = None
   if where == 'device':
     # Placed here, so that the copy in the host's memory is given up.
-    frames = train.replicate(input_pipeline.all_frames(split))
-    tables = {**tables, 'frames': frames}
+    resident = train.replicate(input_pipeline.all_frames(split))
     run = dataclasses.replace(run, steps_per_call=_STEPS_PER_CALL)
   with Checkpointer(folder, job.config.checkpoint.keep) as checkpointer:
     first = checkpointer.latest_step or 0
@@ -85,4 +85,5 @@ def fit(
         lambda start: batches(start_step=start),
         checkpointer,
         writer,
+        resident,
       )

@@ -12,11 +12,11 @@ from nph_jax import configuration, errors, train, train_state
 from nph_jax.data import sources
 from nph_jax.models import method, registry
 from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
-from nph_jax.models.pooled_features import (
+from nph_jax.models.principal_components import (
   PrincipalComponents,
   PrincipalComponentsMethod,
 )
-from nph_jax.stages import refinement
+from nph_jax.stages import refinement, tracing
 from nph_jax.workdir import Workdir
 
 
@@ -68,8 +68,8 @@ class Job:
     )
 
   @property
-  def autoencoder_batch_size(self) -> int:
-    """The autoencoder's global batch; by default that of training."""
+  def feature_batch_size(self) -> int:
+    """The global batch of what yields y; by default that of training."""
     return self.config.neighborhood.batch_size or self.batch_size
 
   @property
@@ -81,11 +81,10 @@ class Job:
     return run
 
   @property
-  def autoencoder_run(self) -> train.Run:
-    """The training of the autoencoder."""
-    return self._run(
-      'autoencoder', self.config.neighborhood, self.autoencoder_batch_size
-    )
+  def feature_run(self) -> train.Run:
+    """The training of what yields y, named by config.neighborhood.features."""
+    section = self.config.neighborhood
+    return self._run(section.features, section, self.feature_batch_size)
 
   def _run(self, name: str, section: Any, batch_size: int) -> train.Run:
     per_epoch = self.num_train // batch_size
@@ -112,10 +111,10 @@ class Job:
   @property
   def y_module(self) -> nn.Module:
     """What yields y, by its method `features`."""
-    return self.refined or self.autoencoder.module
+    return self.refined or self.feature_method.module
 
   @property
-  def autoencoder(self) -> AutoencoderMethod | PrincipalComponentsMethod:
+  def feature_method(self) -> AutoencoderMethod | PrincipalComponentsMethod:
     """What is trained or fitted to yield y, where no earlier run does."""
     section = self.config.neighborhood
     if section.features != 'autoencoder':
@@ -150,7 +149,7 @@ class Job:
       num_frames=self.shape.num_frames,
       frame_dim=self.shape.feature_dim,
       model=self.config.model.to_dict(),
-      loss=self.config.loss.to_dict(),
+      options=self.config.method_options.to_dict(),
     )
 
   @property
@@ -166,8 +165,8 @@ class Job:
     )
 
   @property
-  def autoencoder_optimizer(self):
-    """Of the autoencoder."""
+  def feature_optimizer(self):
+    """Of what yields y."""
     return train_state.adam(
       self.config.neighborhood.learning_rate, self.config.train.beta1
     )
@@ -189,12 +188,14 @@ def open_job(config: configuration.ConfigDict, workdir: str) -> Job:
     )
   if job.method.needs_neighborhood:
     train.check_batch_size(
-      job.autoencoder_batch_size,
+      job.feature_batch_size,
       job.num_train,
       'config.neighborhood.batch_size',
     )
     _check_anchors(config.neighborhood, job.num_train)
     _ = job.refined  # read now: it may be missing, or of other frames
+  if not folder.checkpoints.exists():
+    tracing.check(job.method, job.batch_size, job.num_train)
   return job
 
 

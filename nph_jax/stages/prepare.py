@@ -39,17 +39,17 @@ def run(job: Job) -> None:
   if tables.neighborhood_stamp(job) is not None:
     return
   refined = job.refined
-  params = refined.params if refined else _trained_autoencoder(job).params
+  params = refined.params if refined else _trained_features(job).params
   if distributed.is_primary():
     _write_neighborhood(job, params)
   distributed.barrier('neighbourhood written')
 
 
-def _trained_autoencoder(job: Job) -> TrainState:
+def _trained_features(job: Job) -> TrainState:
   """What yields y where no earlier run does: trained, or fitted."""
-  folder = tables.autoencoder_folder(job)
-  method, run = job.autoencoder, job.autoencoder_run
-  what = (job, run, method, job.autoencoder_optimizer)
+  folder = tables.feature_folder(job)
+  method, run = job.feature_method, job.feature_run
+  what = (job, run, method, job.feature_optimizer)
   if not method.is_closed_form:
     return fit(*what, {}, folder)
   features = pooled.of_split(job.dataset.split('train'))

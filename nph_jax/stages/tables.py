@@ -1,7 +1,7 @@
 """What is computed from the training videos before a method is trained.
 
-The neighbourhood depends on data, seed and configuration of the autoencoder,
-not on the method: with config.neighborhood.dir many runs share it. What a
+The neighbourhood depends on data, seed and configuration of what yields y, not
+on the method: with config.neighborhood.dir many runs share it. What a
 method fits for itself stays in its workdir.
 """
 
@@ -23,7 +23,7 @@ from nph_jax.models import log_covariance
 from nph_jax.neighborhood import side_files
 from nph_jax.stages.job import Job
 
-# What is made from y, and so of no matter to the autoencoder.
+# What is made from y, and so of no matter to what yields it.
 _FROM_Y = (
   'num_anchors', 'num_nearest', 'paper_setting_from', 'target_density',
   'kmeans_iterations',
@@ -36,14 +36,14 @@ def neighborhood_key(job: Job) -> str:
 
 
 def _hash(job: Job, section: dict[str, Any]) -> str:
-  run = dataclasses.asdict(job.autoencoder_run)
+  run = dataclasses.asdict(job.feature_run)
   del section['dir'], section['run']
   del run['checkpoint_every'], run['log_every']
   del run['frames_per_segment']  # the data's key tells it
   made_from = {
     'data': job.dataset.key,
     'neighborhood': section,
-    'autoencoder': repr(job.y_module),
+    'features': repr(job.y_module),
     'run': run,
   }
   if section['features'] == 'second_moments':
@@ -63,17 +63,17 @@ def neighborhood_folder(job: Job) -> pathlib.Path:
   return pathlib.Path(shared) / neighborhood_key(job)
 
 
-def autoencoder_folder(job: Job) -> pathlib.Path:
-  """Where the autoencoder's checkpoints are, or will be.
+def feature_folder(job: Job) -> pathlib.Path:
+  """Where the checkpoints of what yields y are, or will be.
 
   In a shared folder likewise by key, one that other anchors leave as it is.
   """
   shared = job.config.neighborhood.dir
   if not shared:
-    return job.workdir.neighborhood / 'autoencoder'
+    return job.workdir.neighborhood / 'features'
   section = job.config.neighborhood.to_dict()
   kept = {k: v for k, v in section.items() if k not in _FROM_Y}
-  return pathlib.Path(shared) / f'autoencoder-{_hash(job, kept)}'
+  return pathlib.Path(shared) / f'features-{_hash(job, kept)}'
 
 
 def neighborhood_stamp(job: Job) -> dict[str, Any] | None:

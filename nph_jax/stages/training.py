@@ -79,12 +79,12 @@ def y_params(job: Job) -> dict:
   like = functools.partial(
     initial_state,
     job,
-    job.autoencoder_run,
-    job.autoencoder,
-    job.autoencoder_optimizer,
+    job.feature_run,
+    job.feature_method,
+    job.feature_optimizer,
     {},
   )
-  folder = tables.autoencoder_folder(job)
+  folder = tables.feature_folder(job)
   return _restore(folder, like, 'prepare').params
 
 

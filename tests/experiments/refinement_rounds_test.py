@@ -15,7 +15,7 @@ VALUES = {
   'data.canvas': 9,
   'data.num_frames': 3,
   'model.hidden_width': 8,
-  'model.memory_width': 8,
+  'method_options.memory_width': 8,
   'neighborhood.width': 8,
   'neighborhood.num_steps': 3,
   'neighborhood.num_anchors': 7,

@@ -41,7 +41,7 @@ def test_holds_program_parameters_configuration_and_readme(toy, written):
   assert sorted(os.listdir(written)) == FILES
   manifest = json.loads((written / 'manifest.json').read_text())
   assert manifest['config']['num_bits'] == manifest['num_bits'] == 16
-  assert manifest['config']['model']['attention']['scale'] == 256
+  assert manifest['config']['method_options']['attention']['scale'] == 256
   assert (manifest['method'], manifest['step']) == ('nph', 5)
   with np.load(written / 'parameters.npz') as file:
     np.testing.assert_array_equal(file['anchors'], toy.anchors)

@@ -34,15 +34,14 @@ class Toy:
     return values.astype(np.float16)
 
 
-def _method(config):
-  model = config.model.to_dict() | {'memory_width': WIDTH, 'hidden_width': 10}
+def _method():
   return registry.build(
-    'nph',
+    'nph_paper',
     num_bits=NUM_BITS,
     num_frames=NUM_FRAMES,
     frame_dim=FRAME_DIM,
-    model=model,
-    loss=config.loss.to_dict(),
+    model={'hidden_width': 10},
+    options={'memory_width': WIDTH},
   )
 
 
@@ -69,7 +68,7 @@ def toy():
   empty = jnp.zeros((1, NUM_FRAMES, FRAME_DIM))
   key = jax.random.key(0)
   autoencoder_params = _random(autoencoder.init, key, empty, seed=1)['params']
-  method = _method(config)
+  method = _method()
   tables = {
     'anchors': jnp.asarray(anchors),
     'anchor_indices': jnp.zeros((1, NUM_NEAREST), int),

@@ -2,37 +2,31 @@
 
 import jax
 import jax.numpy as jnp
+import methods
 import numpy as np
 
-from nph_jax import configuration
-from nph_jax.models import registry
-from nph_jax.models.encoder import Encoder
-from nph_jax.models.method import fields_of
+from nph_jax.models.config import Attention, NPHConfig
 
 B, M, L, K, A, D, WIDTH = 6, 5, 7, 8, 3, 4, 6
 ANCHORS, N, SCALE = 10, 12, 3.0
 
 
-def model_fields():
-  model = configuration.base().model.to_dict()
-  model['attention']['scale'] = SCALE
-  sizes = {'memory_width': WIDTH, 'hidden_width': WIDTH, 'dropout_rate': 0.0}
-  return model | sizes
+CONFIG = NPHConfig(
+  memory_width=WIDTH,
+  hidden_width=WIDTH,
+  dropout_rate=0.0,
+  attention=Attention(scale=SCALE),
+)
 
 
-def encoder_fields():
-  return fields_of(Encoder, model_fields())
-
-
-def make(name, loss=None, **fields):
-  return registry.build(
-    name,
-    num_bits=K,
-    num_frames=M,
-    frame_dim=L,
-    model=model_fields() | fields,
-    loss=configuration.base().loss.to_dict() | (loss or {}),
-  )
+def make(name, **fields):
+  parts = {
+    'memory_width': WIDTH,
+    'hidden_width': WIDTH,
+    'dropout_rate': 0.0,
+    'attention__scale': SCALE,
+  }
+  return methods.make(name, K, M, L, **parts, **fields)
 
 
 def neighborhood_tables(dtype=float):
@@ -53,9 +47,9 @@ def random_state(init, *args):
   return params, jax.tree.map(zeros, collections)
 
 
-def problem(name, loss=None, **fields):
+def problem(name, **fields):
   """A method, a random state, a batch and the tables."""
-  method = make(name, loss, **fields)
+  method = make(name, **fields)
   tables = neighborhood_tables() if method.needs_neighborhood else {}
   params, collections = random_state(method.init, jax.random.key(0), tables)
   draw = np.random.default_rng(1)

@@ -23,7 +23,7 @@ def step(p, x, h, c):
 def reference(p, v, reverse, copy_cell):
   h = c = np.zeros((B, D))
   for t in range(M):
-    h, c = step(p['encoder']['gates'], v[:, t], h, c)
+    h, c = step(p['encoder']['cell']['gates'], v[:, t], h, c)
   y, c = h, c if copy_cell else np.zeros((B, D))
   x, frames = np.zeros((B, L)), []
   cell = p['decoder']['cell']
@@ -55,7 +55,7 @@ def test_gates_start_by_xavier_each():
   params = module.init(jax.random.key(0), np.zeros((1, M, 100), np.float32))[
     'params'
   ]
-  gates = params['encoder']['gates']
+  gates = params['encoder']['cell']['gates']
   bound = np.sqrt(6 / (100 + 64))
   assert 0.9 * bound < np.abs(gates['input_kernel']).max() <= bound
   bias = np.asarray(gates['bias']).reshape(4, 64)

@@ -6,9 +6,10 @@ import pytest
 import rival_reference as reference
 
 from nph_jax.models.binary_lstm import BinaryLSTM
+from nph_jax.models.config import Norm
 
 B, T, L, H = 7, 4, 5, 6
-NORM = {'momentum': 0.9, 'per_step': True, 'epsilon': 1e-5}
+NORM = Norm(momentum=0.9)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_inference_normalises_with_the_running_statistics():
 
 
 def test_statistics_of_all_steps_together():
-  module, frames, params, stats = make(True, {**NORM, 'per_step': False})
+  module, frames, params, stats = make(True, Norm(0.9, per_step=False))
   # gamma and beta are one row then, the same for every step.
   wide = params | {
     'norm': {k: np.repeat(v, T, axis=0) for k, v in params['norm'].items()}

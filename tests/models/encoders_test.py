@@ -1,5 +1,7 @@
 """The ablations' encoders by themselves."""
 
+import dataclasses
+
 import ablation_cases as cases
 import jax
 import nph_reference as reference
@@ -29,7 +31,7 @@ def test_fused_equals_literal(name):
 
 def test_of_an_even_number_of_frames_the_upper_level_reads_every_second_state():
   with jax.enable_x64(True):
-    module = HierarchicalEncoder(num_frames=4, **cases.encoder_fields())
+    module = HierarchicalEncoder(4, cases.CONFIG)
     draw = np.random.default_rng(0)
     frames, first = (
       draw.normal(size=(cases.B, 4, cases.L)),
@@ -54,14 +56,14 @@ def test_of_an_even_number_of_frames_the_upper_level_reads_every_second_state():
     states, memory = reference.neighborhood_lstm(
       params['lower'], frames, first, cases.SCALE
     )
-    expected = reference.lstm(params['upper'], states[:, [1, 3]])
+    expected = reference.lstm(params['upper']['lstm'], states[:, [1, 3]])
     np.testing.assert_allclose(found.video, expected, rtol=1e-9)
     np.testing.assert_allclose(found.memory, memory, rtol=1e-9)
 
 
 def test_m_0_is_one_vector_of_about_unit_length():
-  fields = cases.encoder_fields() | {'memory_width': 400, 'hidden_width': 2}
-  module = SelfAttentionEncoder(num_frames=1, **fields)
+  config = dataclasses.replace(cases.CONFIG, memory_width=400, hidden_width=2)
+  module = SelfAttentionEncoder(1, config)
   frames = np.zeros((2, 1, cases.L), np.float32)
   init = jax.jit(lambda key: module.init(key, frames, None, False))
   first = init(jax.random.key(0))['params']['first_memory']

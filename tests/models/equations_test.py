@@ -17,7 +17,7 @@ def float64():
 @pytest.fixture
 def problem():
   """A small NPH with random parameters, and one batch."""
-  return cases.problem('nph', literal=True)
+  return cases.problem('nph_paper', literal=True)
 
 
 def reference_loss(params, batch, tables):

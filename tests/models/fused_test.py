@@ -4,11 +4,11 @@ import contextlib
 
 import jax
 import jax.numpy as jnp
+import methods
 import numpy as np
 import pytest
 
-from nph_jax import configuration
-from nph_jax.models import precision, registry
+from nph_jax.models import precision
 from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
 from nph_jax.models.recurrence import recurrent_scan
 
@@ -20,21 +20,9 @@ TABLES = {
 
 
 def nph(literal, **fields):
-  config = configuration.base()
-  model = config.model.to_dict()
-  attention = {
-    key: fields.pop(key) for key in ('num_heads', 'residual') if key in fields
-  }
-  model['attention'].update(attention, scale=3.0)
-  model.update(memory_width=WIDTH, hidden_width=WIDTH, **fields)
-  model['literal'] = literal
-  return registry.build(
-    'nph',
-    num_bits=K,
-    num_frames=M,
-    frame_dim=L,
-    model=model,
-    loss=config.loss.to_dict(),
+  sizes = {'memory_width': WIDTH, 'hidden_width': WIDTH, 'literal': literal}
+  return methods.make(
+    'nph_paper', K, M, L, attention__scale=3.0, **sizes, **fields
   )
 
 
@@ -81,7 +69,11 @@ def assert_equal(build, fields, wide):
   'fields',
   [
     {},
-    {'num_heads': 2, 'residual': True, 'mlp_layers': 3},
+    {
+      'attention__num_heads': 2,
+      'attention__residual': True,
+      'mlp_layers': 3,
+    },
     {'norm': {'momentum': 0.9, 'per_step': False, 'epsilon': 1e-3}},
   ],
   ids=str,

@@ -1,12 +1,10 @@
 """JTAE's loss and code against float64 NumPy."""
 
 import jax
+import methods
 import numpy as np
 import pytest
 import rival_reference as reference
-
-from nph_jax import configuration
-from nph_jax.models import jtae
 
 B, M, L, K, WIDTH = 6, 5, 7, 8, 9
 
@@ -14,14 +12,7 @@ B, M, L, K, WIDTH = 6, 5, 7, 8, 9
 @pytest.fixture
 def problem():
   with jax.enable_x64(True):
-    config = configuration.base()
-    method = jtae.build(
-      num_bits=K,
-      num_frames=M,
-      frame_dim=L,
-      model=config.model.to_dict() | {'hidden_width': WIDTH},
-      loss=config.loss.to_dict(),
-    )
+    method = methods.make('jtae', K, M, L, hidden_width=WIDTH)
     params, stats = reference.state(method.init, jax.random.key(0), {})
     assert stats == {}
     frames = np.random.default_rng(0).normal(size=(B, M, L))

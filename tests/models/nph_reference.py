@@ -81,7 +81,7 @@ def encode(name, p, frames, nearest, scale):
   if name == 'fullcnn':
     return convolution(p['encoder'], frames), None, None
   if name == 'plain':
-    return lstm(p['encoder'], frames), None, None
+    return lstm(p['encoder']['lstm'], frames), None, None
   if 'first_memory' in p['encoder']:
     n = None
     first = np.stack([p['encoder']['first_memory']] * len(frames))
@@ -93,7 +93,7 @@ def encode(name, p, frames, nearest, scale):
   if name == 'nph_hierarchical':
     last = frames.shape[1] - 1
     kept = [t for t in range(last + 1) if (last - t) % 2 == 0]
-    video = lstm(p['encoder']['upper'], states[:, kept])
+    video = lstm(p['encoder']['upper']['lstm'], states[:, kept])
   if name == 'neibcat':
     video = np.concatenate([video, flat], axis=1)
   return video, n, memory

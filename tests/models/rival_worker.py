@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nph_jax import configuration, train, train_state
+from nph_jax import train, train_state
 from nph_jax.data import pooled
 from nph_jax.models import registry
 
@@ -30,14 +30,8 @@ OPTIMIZER = train_state.adam(1e-3, 0.9)
 
 def made_up(name):
   """The method, its tables, its first state and some batches."""
-  config = configuration.base()
   method = registry.build(
-    name,
-    num_bits=K,
-    num_frames=M,
-    frame_dim=L,
-    model=config.model.to_dict() | {'hidden_width': 16},
-    loss=config.loss.to_dict(),
+    name, num_bits=K, num_frames=M, frame_dim=L, model={'hidden_width': 16}
   )
   rng = np.random.default_rng(0)
   frames = rng.normal(size=(N, M, L)).astype(np.float32)
@@ -71,6 +65,7 @@ def on_four(method, tables, state, batches):
   state, metrics = steps(
     train.replicate(state),
     train.replicate(tables),
+    None,
     train.split_batches(batches),
   )
   return state, metrics['loss']

@@ -10,14 +10,14 @@ import sys
 import digits_runs
 import jax
 import jax.numpy as jnp
+import methods
 import numpy as np
 import pytest
 import rival_reference as reference
 
-from nph_jax import configuration, job, train, train_state
+from nph_jax import job, train, train_state
 from nph_jax.data import pooled
 from nph_jax.export import bundle, load_hasher
-from nph_jax.models import registry
 
 # The trainer's, run in this process.
 pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
@@ -29,16 +29,8 @@ BOTH_LAYERS = (('ssth', 1), ('ssth', 2), ('jtae', 1), ('ssvh', 1))
 
 
 def make(name, layers):
-  config = configuration.base()
-  changes = {'hidden_width': 16, 'ssth_layers': layers}
-  return registry.build(
-    name,
-    num_bits=K,
-    num_frames=M,
-    frame_dim=L,
-    model=config.model.to_dict() | changes,
-    loss=config.loss.to_dict(),
-  )
+  options = {'layers': layers} if name == 'ssth' else {}
+  return methods.make(name, K, M, L, hidden_width=16, **options)
 
 
 def videos(count=N, seed=0):
@@ -67,9 +59,12 @@ def trained(request):
   tables = tables_of(method, frames)
   optimizer = train_state.adam(1e-3, 0.9)
   state = train_state.create(method, optimizer, jax.random.key(0), tables)
-  tables['frames'] = jnp.asarray(frames)
   step = functools.partial(
-    train.train_step, method=method, optimizer=optimizer, key=jax.random.key(0)
+    train.train_step,
+    method=method,
+    optimizer=optimizer,
+    key=jax.random.key(0),
+    resident=jnp.asarray(frames),
   )
   rng = np.random.default_rng(1)
   index = np.stack([rng.permutation(N)[:B] for _ in range(40)])

@@ -31,5 +31,5 @@ def as_frames(videos, num_frames=3, seed=0):
 
 def build(builder, num_bits=8, width=12):
   return builder(
-    num_bits=num_bits, num_frames=3, frame_dim=width, model={}, loss={}
+    num_bits=num_bits, num_frames=3, frame_dim=width, model=None, options={}
   )

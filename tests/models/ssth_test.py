@@ -1,12 +1,12 @@
 """SSTH's loss and code, in one layer and two, against float64 NumPy."""
 
 import jax
+import methods
 import numpy as np
 import pytest
 import rival_reference as reference
 
-from nph_jax import configuration, errors
-from nph_jax.models import ssth
+from nph_jax import errors
 
 B, M, L, K = 6, 5, 7, 8
 
@@ -18,14 +18,7 @@ def float64():
 
 
 def make(**fields):
-  config = configuration.base()
-  return ssth.build(
-    num_bits=K,
-    num_frames=M,
-    frame_dim=L,
-    model=config.model.to_dict() | fields,
-    loss=config.loss.to_dict(),
-  )
+  return methods.make('ssth', K, M, L, **fields)
 
 
 def problem(**fields):
@@ -37,7 +30,7 @@ def problem(**fields):
 
 @pytest.mark.parametrize('layers', [1, 2])
 def test_loss_is_the_sum_over_the_batch_divided_by_its_elements(layers):
-  method, params, stats, frames = problem(ssth_layers=layers)
+  method, params, stats, frames = problem(layers=layers)
   loss, terms, _ = reference.loss(method, params, stats, {'frames': frames}, {})
   _, sums = reference.autoencoder(params, frames, stride=layers - 1)
   total = (sums['reverse'] + sums['forward'] + 200 * sums['mean']) / 3
@@ -47,7 +40,7 @@ def test_loss_is_the_sum_over_the_batch_divided_by_its_elements(layers):
 
 @pytest.mark.parametrize('layers', [1, 2])
 def test_relaxed_code_is_the_last_state_before_the_sign(layers):
-  method, params, stats, frames = problem(ssth_layers=layers)
+  method, params, stats, frames = problem(layers=layers)
   run = jax.jit(lambda *a: method.run(*a, None))
   outputs, _ = run(params, stats, frames)
   relaxed, _ = reference.autoencoder(params, frames, stride=layers - 1)
@@ -55,7 +48,7 @@ def test_relaxed_code_is_the_last_state_before_the_sign(layers):
 
 
 def test_gradient_equals_finite_differences_behind_the_sign():
-  method, params, stats, frames = problem(ssth_layers=2)
+  method, params, stats, frames = problem(layers=2)
   batch = {'frames': frames}
   gradient = reference.gradient(method, params, stats, batch, {})
 
@@ -90,7 +83,5 @@ def test_one_layer_is_the_default():
 
 
 def test_other_numbers_of_layers_are_an_error():
-  config = configuration.base('ssth')
-  config.model.ssth_layers = 3
-  with pytest.raises(errors.UserError, match=r'ssth_layers is 3.*\(1, 2\)'):
-    configuration.check(config, ('ssth',))
+  with pytest.raises(errors.UserError, match='layers is 3; .* 1 or 2'):
+    make(layers=3)

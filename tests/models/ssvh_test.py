@@ -2,11 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import methods
 import numpy as np
 import pytest
 import rival_reference as reference
 
-from nph_jax import configuration, errors
+from nph_jax import code_bank, errors
 from nph_jax.data import pooled
 from nph_jax.models import ssvh
 from nph_jax.neighborhood import knn_graph
@@ -22,14 +23,7 @@ def float64():
 
 
 def make(num_frames=M):
-  config = configuration.base()
-  return ssvh.build(
-    num_bits=K,
-    num_frames=num_frames,
-    frame_dim=L,
-    model=config.model.to_dict(),
-    loss=config.loss.to_dict(),
-  )
+  return methods.make('ssvh', K, num_frames, L)
 
 
 def hub_graph():
@@ -53,7 +47,9 @@ def problem():
   rng = np.random.default_rng(0)
   batch = {'frames': rng.normal(size=(B, M, L)), 'index': INDEX}
   bank = rng.normal(size=(N, K))
-  collections = collections | {ssvh.BANK: {'relaxed_code': bank}}
+  collections = collections | {
+    code_bank.NAME: {'codes': bank, 'seen': np.ones(N, bool)}
+  }
   return method, params, collections, batch, s, tables
 
 
@@ -63,7 +59,7 @@ def test_loss_is_the_original_sum_divided_by_its_elements(problem):
     method, params, collections, batch, tables
   )
   t, sums = reference.autoencoder(params, batch['frames'], stride=2)
-  bank = np.array(collections[ssvh.BANK]['relaxed_code'])
+  bank = np.array(collections[code_bank.NAME]['codes'])
   bank[INDEX] = t
   pairs = quantization = 0.0
   for row, i in enumerate(INDEX):
@@ -75,14 +71,14 @@ def test_loss_is_the_original_sum_divided_by_its_elements(problem):
   total = 0.999 * (pairs + 0.2 * quantization) + 0.001 * rebuilt
   np.testing.assert_allclose(loss, total / (0.001 * B * used * L), rtol=1e-9)
   np.testing.assert_allclose(terms['pairs'], pairs / (B * N), rtol=1e-9)
-  np.testing.assert_allclose(after[ssvh.BANK]['relaxed_code'], bank, rtol=1e-9)
+  np.testing.assert_allclose(after[code_bank.NAME]['codes'], bank, rtol=1e-9)
 
 
 @pytest.mark.parametrize('chunk', [1, 7, 64])
 def test_pair_gradient_holds_the_others_constant(problem, monkeypatch, chunk):
   monkeypatch.setattr(ssvh, '_CHUNK', chunk)
   _, _, collections, _, s, tables = problem
-  bank = np.array(collections[ssvh.BANK]['relaxed_code'])
+  bank = np.array(collections[code_bank.NAME]['codes'])
   t = bank[INDEX]
   gradient = jax.jit(jax.grad(ssvh.pair_loss))(t, INDEX, bank, tables)
   error = t @ bank.T / K - s[INDEX]

@@ -29,7 +29,9 @@ def root(tmp_path_factory):
 def config(root, method='nph', run=''):
   """A tiny run; data and neighbourhoods are shared under `root`."""
   found = DIGITS.config(method, root / 'data', BITS, num_steps=12)
-  found.model.memory_width = found.model.hidden_width = WIDTH
+  found.model.hidden_width = WIDTH
+  if 'memory_width' in found.method_options:
+    found.method_options.memory_width = WIDTH
   section = found.neighborhood
   section.dir, section.run = str(root / 'neighborhood'), str(run)
   section.width, section.num_epochs, section.num_steps = WIDTH, 0, 4

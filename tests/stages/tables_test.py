@@ -21,7 +21,9 @@ def digits_config(root, name='nph', **values):
     config.data[split].num_videos = count
   config.neighborhood.dir = str(root / 'neighborhood')
   config.neighborhood.width, config.neighborhood.num_steps = 8, STEPS
-  config.model.memory_width = config.model.hidden_width = 8
+  config.model.hidden_width = 8
+  if 'memory_width' in config.method_options:
+    config.method_options.memory_width = 8
   for key, value in values.items():
     config.update_from_flattened_dict({key.replace('__', '.'): value})
   return config
@@ -68,7 +70,7 @@ def test_a_shared_folder_holds_all_that_the_workdir_would(first):
     {'name': 'nph_minus'},
     {'num_bits': 32},
     {'train__learning_rate': 0.1},
-    {'loss__pairs': 'memory_bank'},
+    {'method_options__pairs': 'memory_bank'},
     {'checkpoint__every_steps': 3},
   ],
 )
@@ -106,18 +108,18 @@ def test_what_the_neighbourhood_depends_on_has_a_folder_of_its_own(
 
 
 def test_other_anchors_share_the_autoencoder(first, root, tmp_path):
-  folder = tables.autoencoder_folder(first)
+  folder = tables.feature_folder(first)
   assert folder.parent == tables.neighborhood_folder(first).parent
   before = [(p, p.stat().st_mtime_ns) for p in sorted(folder.rglob('*'))]
   assert before
   other = prepared(root, tmp_path / 'run', neighborhood__num_anchors=8)
-  assert tables.autoencoder_folder(other) == folder
+  assert tables.feature_folder(other) == folder
   assert len(tables.neighborhood(other)['anchors']) == 8
   assert [(p, p.stat().st_mtime_ns) for p, _ in before] == before
   wider = open_job(
     digits_config(root, neighborhood__width=9), str(tmp_path / 'wider')
   )
-  assert tables.autoencoder_folder(wider) != folder
+  assert tables.feature_folder(wider) != folder
 
 
 def test_a_job_on_a_shared_neighbourhood_exports_a_hasher(

@@ -1,8 +1,7 @@
-"""NPH begun at ITQ of second moments, and y from principal components."""
-
-import dataclasses
+"""A method begun at a closed form; y from principal components."""
 
 import jax
+import methods
 import moments_reference as reference
 import numpy as np
 import optax
@@ -11,7 +10,13 @@ import pytest
 from nph_jax import configuration, errors
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.export import bundle
-from nph_jax.models import itq, log_covariance, pooled_features, registry
+from nph_jax.models import (
+  hashing,
+  itq,
+  log_covariance,
+  principal_components,
+  registry,
+)
 
 N, M, L, K = 40, 3, 12, 16
 RNG = np.random.default_rng(0)
@@ -22,7 +27,7 @@ TABLES = {
   'anchors': RNG.normal(size=(6, 5)).astype(np.float32),
   'anchor_indices': RNG.integers(0, 6, (N, 2)).astype(np.int32),
 }
-POOLING = log_covariance.COLLECTION
+CLOSED = 'itq_moments'
 
 
 def features():
@@ -35,17 +40,9 @@ def features():
   )
 
 
-def build(num_bits=K, name='nph_tuned'):
-  config = configuration.base()
-  model = config.model.to_dict()
-  model.update(memory_width=8, hidden_width=8)
-  return registry.build(
-    name,
-    num_bits=num_bits,
-    num_frames=M,
-    frame_dim=L,
-    model=model,
-    loss=config.loss.to_dict(),
+def build(num_bits=K, name='nph_tuned', **options):
+  return methods.make(
+    name, num_bits, M, L, memory_width=8, hidden_width=8, **options
   )
 
 
@@ -56,36 +53,18 @@ def start(method):
   return tables, *method.init(jax.random.key(2), tables)
 
 
-def test_starts_as_itq_of_second_moments_with_mean_square_one():
-  method = build()
+@pytest.mark.parametrize('name', ['nph_tuned', 'plain', 'jtae', 'ssth', 'ssvh'])
+def test_any_deep_method_starts_as_the_closed_form_of_mean_square_one(name):
+  method = build(name=name, start=CLOSED)
   tables, params, collections = start(method)
   variables = method.inference_variables(params, collections)
   nearest = TABLES['anchors'][TABLES['anchor_indices']]
   found = method.relaxed_code(variables, FRAMES, nearest)
-  pooled = log_covariance.pooled_features(features(), tables)
-  shallow = itq.ITQ(K, M, pooled.dim)
-  fitted = shallow.fit_tables(pooled, jax.random.key(1))
-  vectors = np.concatenate(list(pooled.blocks()))
-  expected = (vectors - fitted['mean']) @ fitted['projection']
-  clear = np.abs(expected) > 1e-3
-  assert clear.mean() > 0.99
-  np.testing.assert_array_equal((found >= 0)[clear], (expected >= 0)[clear])
-  np.testing.assert_allclose(np.mean(np.square(found)), 1, rtol=1e-3)
-
-
-def test_itq_of_moments_has_the_same_signs():
-  nearest = TABLES['anchors'][TABLES['anchor_indices']]
-  relaxed = []
-  for name in ('itq_moments', 'nph_tuned'):
-    method = build(name=name)
-    tables, params, collections = start(method)
-    variables = method.inference_variables(params, collections)
-    relaxed.append(np.asarray(method.relaxed_code(variables, FRAMES, nearest)))
-  shallow, tuned = relaxed
-  scale = np.sum(shallow * tuned) / np.sum(np.square(shallow))
-  np.testing.assert_allclose(tuned, scale * shallow, rtol=1e-3, atol=1e-4)
-  method = build(name='itq_moments')
-  assert method.is_closed_form and not method.needs_neighborhood
+  closed = build(name=CLOSED)
+  _, shallow, _ = start(closed)
+  expected = closed.relaxed_code(shallow, FRAMES, None)
+  scale = np.sqrt(np.mean(np.square(expected)))
+  np.testing.assert_allclose(found, expected / scale, rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture(scope='module')
@@ -131,7 +110,7 @@ def test_t_of_nph_tuned_is_that_of_numpy_from_scratch(from_scratch):
   draw = np.random.default_rng(4)
   trained = jax.tree.map(
     lambda x: (draw.normal(size=x.shape) / 5).astype(np.float32),
-    {name: params[name] for name in ('linear_code', 'hash_layer')},
+    {name: params[name] for name in (hashing.START, 'hash_layer')},
   )
   variables = method.inference_variables({**params, **trained}, collections)
   videos, rows = unseen(), TABLES['anchor_indices'][:9]
@@ -142,10 +121,11 @@ def test_t_of_nph_tuned_is_that_of_numpy_from_scratch(from_scratch):
     neighborhood = module.neighborhood(nearest.reshape(len(nearest), -1))
     return module.encoder(videos, neighborhood, False).video
 
-  video = method.module.apply(variables, method=encoded)
+  own = variables['method']
+  video = method.method.module.apply(own, method=encoded)
   start_t = centred(FRAMES) @ projection
   scale = 1 / np.sqrt(np.mean(np.square(start_t)))
-  learned, hash_layer = trained['linear_code']['learned'], trained['hash_layer']
+  learned, hash_layer = trained[hashing.START], trained['hash_layer']
   parts = (
     scale * centred(videos) @ projection,
     centred(videos) @ learned['kernel'] + learned['bias'],
@@ -161,18 +141,25 @@ def test_the_start_is_a_prior_worth_so_many_videos():
   batch = {'frames': FRAMES, 'index': np.arange(N)}
   args = batch, tables, jax.random.key(3), None
   assert build().loss(params, collections, *args)[1][0]['change'] == 0
-  pooled = log_covariance.pooled_features(features(), tables)
-  vectors = np.concatenate(list(pooled.blocks())).astype(np.float64)
-  first = (vectors - tables['mean']) @ tables['projection']
+  fitted = log_covariance.pooled_features(
+    features(), {k: tables[f'start_{k}'] for k in log_covariance.TABLES}
+  )
+  vectors = np.concatenate(list(fitted.blocks())).astype(np.float64)
+  centred = vectors - tables['start_mean']
+  first = centred @ tables['start_projection']
   moved = jax.tree.map(lambda x: x + 0.1, params)
   # The same dropout and the batch's moments, so t itself comes from the module.
-  method = dataclasses.replace(build(), start_videos=300.0)
+  method = build(start_videos=300.0)
   (loss, (terms, _)), (plain, _) = (
-    m.loss(moved, collections, *args) for m in (method, build())
+    m.loss(moved, collections, *args) for m in (method, build(start_videos=0.0))
   )
   dropout, _ = jax.random.split(args[2])
-  outputs, _ = method.module.apply(
-    {'params': moved, **collections},
+  learned = moved[hashing.START]
+  offset = first + centred @ learned['kernel'] + learned['bias']
+  begun = {'hash_layer': {'offset': offset.astype(np.float32), 'gain': 1.0}}
+  own = {k: v for k, v in moved.items() if k != hashing.START}
+  outputs, _ = method.method.module.apply(
+    {'params': own, **collections, hashing.START: begun},
     FRAMES,
     TABLES['anchors'][TABLES['anchor_indices']],
     train=True,
@@ -207,9 +194,9 @@ def test_training_lowers_the_loss_and_leaves_the_pooling():
     losses.append(loss)
   assert np.mean(losses[-5:]) < np.mean(losses[:5])
   for before, after, same in (
-    (params['linear_code'], state[0]['linear_code'], False),
+    (params[hashing.START], state[0][hashing.START], False),
     (params['hash_layer'], state[0]['hash_layer'], False),
-    (collections[POOLING], state[1][POOLING], True),  # and the fixed map
+    (collections[hashing.START], state[1][hashing.START], True),  # fixed
   ):
     equal = jax.tree.map(np.array_equal, before, after)
     assert all(jax.tree.leaves(equal)) == same
@@ -219,8 +206,10 @@ def test_exported_codes_are_the_models():
   method = build()
   _, params, collections = start(method)
   variables = method.inference_variables(params, collections)
-  module = pooled_features.PrincipalComponents(5, M, L, second_moments=True)
-  y = pooled_features.PrincipalComponentsMethod(module)
+  module = principal_components.PrincipalComponents(
+    5, M, L, second_moments=True
+  )
+  y = principal_components.PrincipalComponentsMethod(module)
   weights, _ = y.init(
     jax.random.key(0), y.fit_tables(features(), jax.random.key(0))
   )
@@ -240,17 +229,24 @@ def test_more_bits_than_directions_is_refused():
 
 def test_its_configuration_differs_where_it_says():
   config = configuration.base('nph_tuned')
-  for name, value in configuration.TUNED.items():
+  for name, value in registry.METHODS['nph_tuned'].settings.items():
     assert configuration.get(config, name) == value
-  assert configuration.base().neighborhood.features == 'autoencoder'
+  assert config.method_options.start
+  assert not configuration.base('nph_paper').method_options.start
+
+
+@pytest.mark.parametrize('name', ['nph', 'dh', 'none'])
+def test_a_start_that_is_no_closed_form_is_refused(name):
+  with pytest.raises(errors.UserError, match='name a closed form'):
+    build(8, start=name)
 
 
 @pytest.mark.parametrize('second_moments', [False, True])
 def test_pooled_features_are_principal_components_at_unit_length(
   second_moments,
 ):
-  module = pooled_features.PrincipalComponents(5, M, L, second_moments)
-  method = pooled_features.PrincipalComponentsMethod(module)
+  module = principal_components.PrincipalComponents(5, M, L, second_moments)
+  method = principal_components.PrincipalComponentsMethod(module)
   tables = method.fit_tables(features(), jax.random.key(0))
   params, _ = method.init(jax.random.key(0), tables)
   y = module.apply({'params': params}, FRAMES[:7], method='features')

@@ -1,0 +1,23 @@
+"""Methods at a test's sizes, options and shared fields given side by side."""
+
+from nph_jax import trees
+from nph_jax.models import registry
+from nph_jax.models.config import RecurrentConfig, fields_of
+
+
+def make(name, num_bits, num_frames, frame_dim, **fields):
+  """The method; `fields` of config.model or of its own options.
+
+  A field of a nested option has its names joined by two underscores.
+  """
+  shared = fields_of(RecurrentConfig, fields)
+  options = trees.flatten(registry.default_options(name), '__')
+  options.update({k: v for k, v in fields.items() if k in options})
+  return registry.build(
+    name,
+    num_bits=num_bits,
+    num_frames=num_frames,
+    frame_dim=frame_dim,
+    model=shared,
+    options=trees.nest(trees.flatten(options, '__'), '__'),
+  )
