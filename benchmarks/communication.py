@@ -50,7 +50,7 @@ def measure(size: sizes.Size, num_devices: int = DEVICES) -> dict[str, Any]:
     state, tables, batch
   )
   found = collections.Counter()
-  for name, count in _exchanged(program.jaxpr, 1):
+  for name, count in _exchanged(program.jaxpr):
     found[name] += count
   return {
     'devices': num_devices,
@@ -72,19 +72,29 @@ def _shapes(size: sizes.Size):
   return method, optimizer, state, tables
 
 
-def _exchanged(jaxpr: Any, times: int) -> Iterator[tuple[str, int]]:
-  """(collective, bytes) of every one in a program that runs `times` times."""
-  for equation in jaxpr.eqns:
+def equations(program: Any, times: int = 1) -> Iterator[tuple[Any, int]]:
+  """(equation, how often it runs), those within others included.
+
+  Args:
+    program: a jaxpr that runs `times` times.
+  """
+  for equation in program.eqns:
+    yield equation, times
     name = equation.primitive.name
-    for collective in COLLECTIVES:
-      if name.startswith(collective):
-        values = [v.aval for v in equation.invars]
-        yield collective, times * sum(v.size * v.dtype.itemsize for v in values)
     inner = (
       times * equation.params.get('length', 1) if name == 'scan' else times
     )
     for part in _programs(equation.params, name):
-      yield from _exchanged(part, inner)
+      yield from equations(part, inner)
+
+
+def _exchanged(program: Any) -> Iterator[tuple[str, int]]:
+  """(collective, bytes) of every one in a jaxpr."""
+  for equation, times in equations(program):
+    for collective in COLLECTIVES:
+      if equation.primitive.name.startswith(collective):
+        values = [v.aval for v in equation.invars]
+        yield collective, times * sum(v.size * v.dtype.itemsize for v in values)
 
 
 def _programs(params: dict[str, Any], name: str) -> list[Any]:

@@ -57,6 +57,7 @@ def folded_step(size: Size) -> list[Product]:
     Product('error: frames', rows, dim, WIDTH, passes=2),
     Product('error: states', WIDTH, rows, WIDTH),
     Product('error: outputs', WIDTH, dim, WIDTH),
+    Product('error: bias', 1, dim, WIDTH),
   ]
 
 

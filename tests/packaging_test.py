@@ -53,7 +53,9 @@ def make(folder, *arguments):
   """Runs make as a user would, not as a child of `make test`."""
   if shutil.which('make') is None:
     pytest.skip('no make')
-  environment = {k: v for k, v in os.environ.items() if 'MAKE' not in k}
+  environment = {
+    k: v for k, v in os.environ.items() if 'MAKE' not in k and k != 'NEWEST'
+  }
   return subprocess.run(
     ['make', *arguments],
     cwd=folder,
@@ -104,6 +106,13 @@ def test_ci_runs_make_test():
   assert script.read_text().rstrip().endswith('make test')
 
 
+def test_the_workflow_tests_every_python_that_the_package_claims():
+  workflow = (ROOT / '.github' / 'workflows' / 'test.yml').read_text()
+  versions = re.compile(r'\b3\.\d+(?=\W)')
+  claimed = versions.findall(setup_cfg()['metadata']['classifiers'] + '\n')
+  assert versions.findall(workflow) == claimed
+
+
 def test_wrong_python_is_one_sentence_and_leaves_nothing(tmp_path):
   for name in ('Makefile', 'setup.cfg', 'pyproject.toml', 'requirements.txt'):
     shutil.copy(ROOT / name, tmp_path)
@@ -121,12 +130,24 @@ def test_wrong_python_is_one_sentence_and_leaves_nothing(tmp_path):
     ('test', '.venv/bin/python -m pytest'),
     ('test-all', "-m 'slow or not slow'"),
     ('lint', '.venv/bin/ruff format --check'),
+    ('test NEWEST=1', '.venv-newest/bin/python -m pytest'),
   ],
 )
 def test_make_targets_need_no_activated_environment(target, expected):
-  result = make(ROOT, '--dry-run', target)
+  result = make(ROOT, '--dry-run', *target.split())
   assert result.returncode == 0, result.stderr
   assert expected in result.stdout
+
+
+@pytest.mark.parametrize(
+  'variables, versions',
+  [([], '-c constraints.txt'), (['NEWEST=1'], '--upgrade')],
+)
+def test_newest_alone_is_free_of_the_constraints(variables, versions):
+  result = make(ROOT, '--dry-run', '--always-make', 'venv', *variables)
+  (line,) = [x for x in result.stdout.splitlines() if "-e '.[dev" in x]
+  assert versions in line
+  assert line.count('constraints') == (not variables)
 
 
 def test_no_machine_paths_in_files():

@@ -55,7 +55,7 @@ def _load_mat(path: str) -> np.ndarray:
   if h5py.is_hdf5(path):
     return _load_hdf5_mat(path)
   try:
-    content = scipy.io.loadmat(path)
+    content = scipy.io.loadmat(path, spmatrix=False)
   # scipy documents no exception for a damaged file: it raises what its parts
   # do (zlib, struct, index, type and value errors).
   except Exception as error:

@@ -112,10 +112,12 @@ class VideoFile:
       source = f'file:{os.fspath(source)}'
     else:
       source.seek(0)
-    options = {'format_whitelist': _FORMATS}
-    with import_av().open(
-      source, metadata_errors='replace', options=options
-    ) as container:
+    av = import_av()
+    settings: dict[str, Any] = {'options': {'format_whitelist': _FORMATS}}
+    # Titles come in any encoding. PyAV before 19 must be told to bear that.
+    if hasattr(av.container.Container, 'metadata_errors'):
+      settings['metadata_errors'] = 'replace'
+    with av.open(source, **settings) as container:
       stream = container.streams.best('video')
       # A codec that libav does not know has no context.
       context = getattr(stream, 'codec_context', None)

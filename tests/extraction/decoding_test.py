@@ -185,6 +185,16 @@ def test_names_are_never_addresses(clip, tmp_path, monkeypatch):
   assert numbers(decoding.sample_frames('http:a.mp4', 4)) == [1, 4, 7, 10]
 
 
+def test_a_title_in_another_encoding(clip, tmp_path):
+  path = clip(tmp_path / 'a.avi', 12)
+  content = path.read_bytes()
+  title = b'INAM' + (4).to_bytes(4, 'little') + b'\xe9t\xe9\0'
+  info = b'LIST' + (4 + len(title)).to_bytes(4, 'little') + b'INFO' + title
+  place = content.index(b'LIST', content.index(b'hdrl'))
+  path.write_bytes(content[:place] + info + content[place:])
+  assert numbers(decoding.sample_frames(path, 4)) == [1, 4, 7, 10]
+
+
 def test_sound_alone_is_no_video(tmp_path):
   path = tmp_path / 'sound.mp4'
   with av.open(str(path), 'w') as file:
