@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from experiments import paper, records, reranked, settings
+from experiments import paper, records, settings
 
 TRANSFERS = {
   'table1_unseen': ('Table 1: unseen classes', paper.UNSEEN),
@@ -22,7 +22,8 @@ _PAPER = (
 )
 
 _RERANKING = (
-  f'mAP@{reranked.K} (min_rk) of the nearest {reranked.K}: by Hamming distance '
+  f'mAP@{settings.SUMMARY_K} (min_rk) of the nearest {settings.SUMMARY_K}: by '
+  'Hamming distance '
   '(-), and with the nearest R ordered by the cosine of t. Videos in the order '
   'of the search: here ties are by row.'
 )

@@ -100,5 +100,6 @@ EXAMPLE_QUERIES = 4
 REFINEMENT_METHODS, REFINEMENT_BITS = ('nph',), (32,)
 REFINEMENT_ROUNDS = 2
 
-# reranking
+# reranking; R = 0 is Hamming distance alone
+RERANKING_DEPTHS = (0, 20, 50, 100, 200)
 RERANKING_METHODS, RERANKING_BITS = ('itq', 'nph', 'nph_tuned'), (32, 64)

@@ -123,7 +123,7 @@ def _labels(split: Any) -> np.ndarray:
   from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
   blocks = input_pipeline.evaluation_blocks(split, _BLOCK_SIZE)
-  return np.concatenate([b['labels'][b['mask']] for b in blocks])
+  return np.concatenate([block['labels'] for block in blocks])
 
 
 def _write(
