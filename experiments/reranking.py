@@ -87,11 +87,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = command_line.parser('What re-ranking by t gives.')
   flags.set_defaults(seeds=settings.SEEDS[:1])
   chosen = command_line.options(flags, argv)
-  pairs = [
-    (method, bits)
-    for method in grid.available(chosen.methods or settings.RERANKING_METHODS)
-    for bits in chosen.bits or settings.RERANKING_BITS
-  ]
+  pairs = grid.pairs(
+    chosen, settings.RERANKING_METHODS, settings.RERANKING_BITS
+  )
 
   def cells_of(dataset: command_line.Dataset, seed: int) -> list[cells.Cell]:
     own = dataclasses.replace(dataset, name=f'reranking/{dataset.name}')
