@@ -99,7 +99,10 @@ def _features(size: sizes.Size, split: Any):
     return module.apply({'params': params}, frames, method=module.features)
 
   for block in input_pipeline.evaluation_blocks(split, _BLOCK):
-    yield np.asarray(features(params, block['frames']))[block['mask']]
+    number = len(block['frames'])
+    # Of one shape, which is one program.
+    frames = np.pad(block['frames'], ((0, _BLOCK - number), (0, 0), (0, 0)))
+    yield np.asarray(features(params, frames))[:number]
 
 
 def _anchors(y: Any) -> np.ndarray:

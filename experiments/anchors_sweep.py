@@ -46,15 +46,11 @@ def main(argv: Sequence[str] | None = None) -> None:
   chosen = command_line.options(
     command_line.parser('Anchors against videos.'), argv
   )
-  methods = grid.available(chosen.methods or [settings.SWEEP_METHOD])
-  bits = chosen.bits or [settings.SWEEP_BITS]
+  pairs = grid.pairs(chosen, [settings.SWEEP_METHOD], [settings.SWEEP_BITS])
   grid.run_all(
     chosen,
     lambda dataset, seed: [
-      cell
-      for method in methods
-      for b in bits
-      for cell in sweep(dataset, seed, method, b)
+      cell for pair in pairs for cell in sweep(dataset, seed, *pair)
     ],
   )
 

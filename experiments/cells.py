@@ -100,9 +100,14 @@ class Cell:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
   def is_done(self, folders: Folders) -> bool:
-    """Whether its file is there and of this configuration."""
+    """Whether its file is there and of this configuration.
+
+    Not if it is from before the asymmetric ranking was measured.
+    """
     record = read(self.path(folders))
-    return record is not None and record['digest'] == self.digest(folders)
+    if record is None or record['digest'] != self.digest(folders):
+      return False
+    return self.method in settings.REFERENCES or 'map_asymmetric' in record
 
 
 def load_config(file: str, arg: str) -> configuration.ConfigDict:

@@ -61,7 +61,7 @@ def parser(description: str) -> argparse.ArgumentParser:
   )
   flags.add_argument(
     '--config',
-    help='file of configs/; by default moving_digits, and ucf101_10 if there',
+    help='file of configs/; by default every data set here that is there',
   )
   flags.add_argument('--name', help="of the data set; the config file's")
   flags.add_argument('--data_dir', help='folder of the feature files')
@@ -79,9 +79,16 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def options(
-  flags: argparse.ArgumentParser, argv: Sequence[str] | None = None
+  flags: argparse.ArgumentParser,
+  argv: Sequence[str] | None = None,
+  names: Sequence[str] = tuple(settings.DATASETS),
 ) -> Options:
   """Reads the command line; checks that the data sets' files are there.
+
+  Args:
+    flags: of `parser`.
+    argv: the arguments.
+    names: of settings.DATASETS, those without --config, if they are there.
 
   Raises:
     UserError: a bad flag, or a missing file.
@@ -93,7 +100,7 @@ def options(
       f'--bits={odd[0]}: codes are whole bytes; give multiples of 8.'
     )
   found = Options(
-    datasets=tuple(_datasets(known, _overrides(rest))),
+    datasets=tuple(_datasets(known, _overrides(rest), names)),
     methods=known.methods,
     bits=known.bits,
     seeds=known.seeds,
@@ -138,7 +145,9 @@ def _overrides(rest: Sequence[str]) -> dict[str, Any]:
 
 
 def _datasets(
-  known: argparse.Namespace, overrides: Mapping[str, Any]
+  known: argparse.Namespace,
+  overrides: Mapping[str, Any],
+  names: Sequence[str],
 ) -> list[Dataset]:
   if known.data_dir:
     overrides = {'data.source_dir': known.data_dir, **overrides}
@@ -151,11 +160,17 @@ def _datasets(
     raise errors.UserError(
       '--data_dir and --name say something of one data set; give its --config.'
     )
-  return [
+  found = [
     Dataset(name, setting['config'], {**setting['values'], **overrides})
     for name, setting in settings.DATASETS.items()
-    if _is_there(setting['config'])
+    if name in names and _is_there(setting['config'])
   ]
+  if not found:
+    raise errors.UserError(
+      f'none of {", ".join(names)} is beside the checkout; give --config=FILE '
+      'and, where that is not enough, --data_dir=FOLDER.'
+    )
+  return found
 
 
 def _is_there(config_file: str) -> bool:

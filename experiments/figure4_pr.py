@@ -45,7 +45,7 @@ def draw(
         axes.plot(
           *mean_curve(records),
           color=f'C{number}',
-          label=paper.NAMES.get(method, method),
+          label=paper.display_name(method),
         )
     axes.set(title=f'{bits} bits', xlabel='recall', xlim=(0, 1))
     axes.grid(alpha=0.3)
@@ -66,9 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = command_line.parser('Precision-recall curves.')
   flags.add_argument('--format', choices=('svg', 'png'), default='svg')
   chosen = command_line.options(flags, argv)
-  methods = grid.available(chosen.methods or settings.PR_METHODS)
-  lengths = chosen.bits or settings.PR_BITS
-  pairs = [(method, bits) for bits in lengths for method in methods]
+  pairs = grid.pairs(chosen, settings.PR_METHODS, settings.PR_BITS)
+  methods, lengths = (list(dict.fromkeys(values)) for values in zip(*pairs))
   grid.run_all(chosen, lambda dataset, seed: dataset.cells(pairs, seed))
   folder = chosen.folders.results
   for dataset in chosen.datasets:

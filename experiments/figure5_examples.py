@@ -97,7 +97,7 @@ def draw(
       row = panels[number * len(found) + line]
       shown = pictures['query'](queries[number], asked['frames'][number])
       _tile(row[0], shown, label, 'black')
-      row[0].set_ylabel(paper.NAMES.get(method, method), fontsize='small')
+      row[0].set_ylabel(paper.display_name(method), fontsize='small')
       near = splits['database'].read(rows[number])
       for place, axes in enumerate(row[1:]):
         other = near['labels'][place]

@@ -28,8 +28,7 @@ def available(names: Iterable[str] = ()) -> list[str]:
 
   known = {*registry.METHODS, *settings.REFERENCES}
   if not names:
-    named = [name for name in paper.NAMES if name in registry.METHODS]
-    return named + sorted(set(registry.METHODS) - set(named))
+    return paper.ordered(registry.METHODS)
   missing = [name for name in names if name not in known]
   if missing:
     raise errors.UserError(
@@ -37,6 +36,14 @@ def available(names: Iterable[str] = ()) -> list[str]:
       f'{", ".join(sorted(known))}.'
     )
   return list(names)
+
+
+def pairs(
+  chosen: command_line.Options, methods: Sequence[str], bits: Sequence[int]
+) -> list[tuple[str, int]]:
+  """(method, bits): those of the command line, else `methods` and `bits`."""
+  found = available(chosen.methods or methods)
+  return [(method, b) for b in chosen.bits or bits for method in found]
 
 
 def run_all(

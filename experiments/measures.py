@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,24 +10,15 @@ import scipy.sparse
 
 from experiments import settings
 from nph_jax.retrieval import evaluation
+from nph_jax.stages.evaluating import EncodedSplit
 
 _DIGITS = 5
 _PR_POINTS = 32
 _GRAPH_VIDEOS = 5000
 
 
-@dataclasses.dataclass(frozen=True)
-class Encoded:
-  """A split: packed codes [N, P], t [N, K], labels and content digests [N]."""
-
-  codes: np.ndarray
-  relaxed: np.ndarray
-  labels: np.ndarray
-  digests: np.ndarray
-
-
 def protocol(row: dict[str, Any]) -> str:
-  """A protocol's short name, such as 'min_rk,expected'."""
+  """A protocol's short name, such as 'min_rk,expected'; its ranking apart."""
   name = f'{row["denominator"]},{row["ties"]}'
   return f'{name},exclude_self' if row['exclude_self'] else name
 
@@ -91,8 +81,8 @@ def bit_statistics(codes: np.ndarray) -> dict[str, Any]:
 
 
 def of_codes(
-  query: Encoded,
-  database: Encoded,
+  query: EncodedSplit,
+  database: EncodedSplit,
   self_rows: np.ndarray,
   ks: Sequence[int],
 ) -> dict[str, Any]:
@@ -106,24 +96,42 @@ def of_codes(
   """
   q, d = query, database
   scored = evaluation.evaluate_codes(
-    q.codes, q.labels, d.codes, d.labels, ks=ks, self_rows=self_rows
+    q.codes,
+    q.labels,
+    d.codes,
+    d.labels,
+    query_relaxed=q.relaxed,
+    ks=ks,
+    self_rows=self_rows,
   )
   relaxed = evaluation.evaluate_vectors(
     q.relaxed, q.labels, d.relaxed, d.labels, ks=ks, self_rows=self_rows
   )
   return {
-    'map': by_protocol(scored.map),
+    'map': by_protocol(_ranked_by('hamming', scored.map)),
+    'map_asymmetric': _expected(_ranked_by('asymmetric', scored.map)),
     'map_all_against_all': _all_against_all(q, d, self_rows, ks),
-    'map_relaxed': by_protocol(
-      [row for row in relaxed.map if row['ties'] == 'expected']
-    ),
+    'map_relaxed': _expected(relaxed.map),
     'pr_curve': thinned(scored.pr_curve),
     **bit_statistics(np.concatenate([q.codes, d.codes])),
   }
 
 
+def _ranked_by(
+  ranking: str, rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+  return [row for row in rows if row['ranking'] == ranking]
+
+
+def _expected(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+  return by_protocol([row for row in rows if row['ties'] == 'expected'])
+
+
 def _all_against_all(
-  query: Encoded, database: Encoded, self_rows: np.ndarray, ks: Sequence[int]
+  query: EncodedSplit,
+  database: EncodedSplit,
+  self_rows: np.ndarray,
+  ks: Sequence[int],
 ) -> dict[str, dict[str, float]]:
   """Queries and database both as both, self excluded; {} for large sets.
 

@@ -7,7 +7,9 @@ and lets a query find itself: compare with our denominator `k`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from experiments import settings
 
 NAMES = {
   'nph': 'NPH',
@@ -30,6 +32,22 @@ NAMES = {
   'random': 'random codes',
   'cosine': 'pooled cosine, real-valued',
 }
+
+
+def display_name(method: str) -> str:
+  """What tables call a method: its key, unless NAMES knows better."""
+  return NAMES.get(method, method)
+
+
+def ordered(methods: Iterable[str]) -> list[str]:
+  """As tables list them: NAMES first, then the newer ones; references last."""
+  places = {name: place for place, name in enumerate(NAMES)}
+
+  def place(method: str) -> tuple[bool, int, str]:
+    known = places.get(method, len(places))
+    return method in settings.REFERENCES, known, method
+
+  return sorted(methods, key=place)
 
 
 def _tables(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from experiments import paper, records, reranked, settings
+from experiments import paper, records, settings
 
 TRANSFERS = {
   'table1_unseen': ('Table 1: unseen classes', paper.UNSEEN),
@@ -22,7 +22,8 @@ _PAPER = (
 )
 
 _RERANKING = (
-  f'mAP@{reranked.K} (min_rk) of the nearest {reranked.K}: by Hamming distance '
+  f'mAP@{settings.SUMMARY_K} (min_rk) of the nearest {settings.SUMMARY_K}: by '
+  'Hamming distance '
   '(-), and with the nearest R ordered by the cosine of t. Videos in the order '
   'of the search: here ties are by row.'
 )
@@ -30,7 +31,7 @@ _RERANKING = (
 
 def ablation_page(sets: Mapping[str, records.Results]) -> str:
   """Table 3 for every data set, and the paper's beside it."""
-  parts = ['# Table 3: the ablations', _PAPER]
+  parts = []
   for name, results in sets.items():
     for bits in settings.ABLATION_BITS:
       if any(results.of(m, bits) for m in settings.ABLATIONS):
@@ -41,7 +42,7 @@ def ablation_page(sets: Mapping[str, records.Results]) -> str:
           ),
           _ordering(results, bits),
         ]
-  return '\n\n'.join(parts) + '\n' if len(parts) > 2 else ''
+  return records.page('# Table 3: the ablations', _PAPER, parts)
 
 
 def _beside_paper(
@@ -83,7 +84,7 @@ def _ordering(results: records.Results, bits: int) -> str:
       ours[method] = np.mean(found)
       published[method] = paper.ABLATION[bits][method][settings.SUMMARY_K]
   order = ' > '.join(
-    map(records.name_of, sorted(ours, key=ours.get, reverse=True))
+    map(paper.display_name, sorted(ours, key=ours.get, reverse=True))
   )
   line = f'Order at mAP@{settings.SUMMARY_K}: {order}.'
   if len(ours) < len(settings.ABLATIONS):
@@ -95,7 +96,7 @@ def _ordering(results: records.Results, bits: int) -> str:
 def transfer_page(experiment: str, sets: Mapping[str, records.Results]) -> str:
   """Table 1 or 2 for every data set, and the paper's beside it."""
   title, published = TRANSFERS[experiment]
-  parts = [f'# {title}', _PAPER]
+  parts = []
   for name, results in sets.items():
     parts += [f'{name}: {records.origin(results)}']
     for bits in results.bits():
@@ -103,7 +104,7 @@ def transfer_page(experiment: str, sets: Mapping[str, records.Results]) -> str:
         f'## {name}, {bits} bits',
         _beside_paper(results, bits, results.methods, published),
       ]
-  return '\n\n'.join(parts) + '\n' if len(parts) > 2 else ''
+  return records.page(f'# {title}', _PAPER, parts)
 
 
 def sweep_page(sets: Mapping[str, records.Results]) -> str:
@@ -115,19 +116,16 @@ def sweep_page(sets: Mapping[str, records.Results]) -> str:
   rows = []
   for name, results in sets.items():
     dataset = name.rpartition('-N')[0]
-    for method in results.methods:
-      for bits in results.bits():
-        group = [r for r in results.of(method, bits) if r['graph']]
-        if group:
-          rows.append([dataset, method, bits, group])
+    for method, bits, group in results.groups():
+      if group := [r for r in group if r['graph']]:
+        rows.append([dataset, method, bits, group])
   rows.sort(key=lambda r: (r[:3], _size(r[3][0])))
   body = [
-    [f'{dataset}, {records.name_of(method)}', str(bits), *_sweep_row(group)]
+    [f'{dataset}, {paper.display_name(method)}', str(bits), *_sweep_row(group)]
     for dataset, method, bits, group in rows
   ]
-  if not body:
-    return ''
-  return f'# Anchors n against videos N\n\n{records.markdown(header, body)}\n'
+  table = [records.markdown(header, body)] if body else []
+  return records.page('# Anchors n against videos N', '', table)
 
 
 def _size(record: records.Record) -> tuple[int, int]:
@@ -154,11 +152,11 @@ def refinement_page(sets: Mapping[str, records.Results]) -> str:
   for name, results in sets.items():
     dataset, _, number = name.rpartition('-round')
     rounds.setdefault(dataset, []).append((int(number), results))
-  parts = ['# Alternating refinement']
+  parts = []
   for dataset, found in rounds.items():
     every = records.Results(r for _, results in found for r in results.all())
     parts += [f'{dataset}: {records.origin(every)}', _rounds(sorted(found))]
-  return '\n\n'.join(parts) + '\n' if len(parts) > 1 else ''
+  return records.page('# Alternating refinement', '', parts)
 
 
 def _rounds(found: Sequence[tuple[int, records.Results]]) -> str:
@@ -168,15 +166,13 @@ def _rounds(found: Sequence[tuple[int, records.Results]]) -> str:
     f'mAP@{k}', f'mAP@{k} of t',
   ]  # fmt: skip
   groups = [
-    (method, bits, number, results.of(method, bits))
+    (method, bits, number, group)
     for number, results in found
-    for method in results.methods
-    for bits in results.bits()
+    for method, bits, group in results.groups()
   ]
   rows = [
-    [records.name_of(method), str(bits), str(number), *_round(group)]
+    [paper.display_name(method), str(bits), str(number), *_round(group)]
     for method, bits, number, group in sorted(groups, key=lambda g: g[:3])
-    if group
   ]
   return records.markdown(header, rows)
 
@@ -198,27 +194,20 @@ def _round(group: Sequence[records.Record]) -> list[str]:
 
 def reranking_page(sets: Mapping[str, records.Results]) -> str:
   """mAP@K by how many of the nearest t orders, and what that costs."""
-  parts = ['# Re-ranking by t', _RERANKING]
+  parts = []
   for name, results in sets.items():
-    groups = {
-      (method, bits): results.of(method, bits)
-      for method in results.methods
-      for bits in results.bits()
-      if results.of(method, bits)
-    }
-    depths = list(next(iter(groups.values()))[0]['reranking'])
+    groups = list(results.groups())
+    depths = list(groups[0][2][0]['reranking'])
     header = ['', 'bits', *(f'R = {d}' if d != '0' else '-' for d in depths)]
     rows = [
-      [records.name_of(method), str(bits), *_by_depth(group, depths, 'map')]
-      for (method, bits), group in groups.items()
+      [paper.display_name(method), str(bits), *_by_depth(group, depths, 'map')]
+      for method, bits, group in groups
     ]
-    every = [record for group in groups.values() for record in group]
-    rows.append(
-      ['ms a query, median', '', *_by_depth(every, depths, 'milliseconds')]
-    )
+    times = _by_depth(results.all(), depths, 'milliseconds')
+    rows.append(['ms a query, median', '', *times])
     parts += [f'{name}: {records.origin(results)}']
     parts += [records.markdown(header, rows)]
-  return '\n\n'.join(parts) + '\n' if len(parts) > 2 else ''
+  return records.page('# Re-ranking by t', _RERANKING, parts)
 
 
 def _by_depth(

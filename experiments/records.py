@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,11 @@ from experiments import cells, paper, settings
 PROTOCOL = 'min_rk,expected'
 OVER_K = 'k,expected'  # as published
 _FILES = ('.features', '.labels')
+
+BRACKETS = (
+  'In brackets: the asymmetric ranking, by t . b, where it was measured; mean '
+  'over seeds.'
+)
 
 Record = Mapping[str, Any]
 
@@ -36,10 +41,8 @@ class Results:
 
   @property
   def methods(self) -> list[str]:
-    """Those with results, references last, in the order of paper.NAMES."""
-    found = {method for method, _ in self._records}
-    known = [name for name in paper.NAMES if name in found]
-    return known + sorted(found - set(known))
+    """Those with results, as tables list them."""
+    return paper.ordered({method for method, _ in self._records})
 
   def bits(self) -> list[int]:
     """The code lengths with results of a hashing method."""
@@ -61,7 +64,14 @@ class Results:
     """A row of a table: the method's name and its mAP at each K."""
     found = self.of(method, bits)
     values = ([map_at(r, k, protocol=protocol) for r in found] for k in ks)
-    return [name_of(method), *map(spread, values)]
+    return [paper.display_name(method), *map(spread, values)]
+
+  def groups(self) -> Iterator[tuple[str, int, list[Record]]]:
+    """(method, bits, records), where there are any, in the order of tables."""
+    for method in self.methods:
+      for bits in self.bits():
+        if found := self.of(method, bits):
+          yield method, bits, found
 
   def all(self) -> list[Record]:
     """Every record."""
@@ -85,9 +95,10 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
   return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
 
 
-def name_of(method: str) -> str:
-  """What tables call a method."""
-  return paper.NAMES.get(method, method)
+def page(title: str, about: str, sections: Sequence[str]) -> str:
+  """Markdown of the parts; '' without sections."""
+  parts = filter(None, (title, about, *sections))
+  return '\n\n'.join(parts) + '\n' if sections else ''
 
 
 def map_at(
@@ -97,19 +108,75 @@ def map_at(
   return record.get(part, {}).get(protocol, {}).get(str(k))
 
 
-def means_over_lengths(
+def values(
+  group: Iterable[Record], part: str = 'map', protocol: str = PROTOCOL
+) -> list[float | None]:
+  """mAP@20 of each record."""
+  return [map_at(r, settings.SUMMARY_K, part, protocol) for r in group]
+
+
+def at_length(
   results: Results,
   method: str,
-  value: Callable[[Sequence[Record]], list[float | None]],
+  bits: int,
+  part: str = 'map',
+  protocol: str = PROTOCOL,
+) -> str:
+  """mAP@20 at one code length, the asymmetric ranking's in brackets."""
+  group = results.of(method, bits)
+  return _both(
+    values(group, part, protocol),
+    values(group, f'{part}_asymmetric', protocol),
+  )
+
+
+def over_lengths(
+  results: Results, method: str, part: str = 'map', protocol: str = PROTOCOL
+) -> str:
+  """The mean over settings.SUMMARY_BITS, of the seeds that have them all."""
+  parts = part, f'{part}_asymmetric'
+  return _both(*(_means(results, method, p, protocol) for p in parts))
+
+
+def _both(hamming: Sequence[float], asymmetric: Sequence[float]) -> str:
+  real = [value for value in asymmetric if value is not None]
+  text = spread(hamming)
+  return f'{text} ({spread([np.mean(real)])})' if real else text
+
+
+def _means(
+  results: Results, method: str, part: str, protocol: str
 ) -> list[float]:
-  """For each seed that has all lengths, the mean of them."""
   per_length = []
   for b in settings.SUMMARY_BITS:
     group = results.of(method, b)
-    found = zip((r['seed'] for r in group), value(group))
+    found = zip((r['seed'] for r in group), values(group, part, protocol))
     per_length.append({s: v for s, v in found if v is not None})
   seeds = set.intersection(*map(set, per_length))
   return [np.mean([v[s] for v in per_length]) for s in sorted(seeds)]
+
+
+def by_length(
+  results: Results,
+  methods: Sequence[str],
+  bits: Sequence[int],
+  part: str = 'map',
+  protocol: str = PROTOCOL,
+) -> str:
+  """mAP@20: a row for each method, a column for each code length, their mean.
+
+  A method without results has no row.
+  """
+  mean_of = ' / '.join(map(str, settings.SUMMARY_BITS))
+  rows = []
+  for method in methods:
+    columns = [at_length(results, method, b, part, protocol) for b in bits]
+    if any(column != '-' for column in columns):
+      mean = over_lengths(results, method, part, protocol)
+      rows.append([paper.display_name(method), *columns, mean])
+  return markdown(
+    ['', *(f'{b} bits' for b in bits), f'mean of {mean_of}'], rows
+  )
 
 
 def origin(results: Results) -> str:

@@ -46,15 +46,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     help='trainings after the first one',
   )
   chosen = command_line.options(flags, argv)
-  methods = grid.available(chosen.methods or settings.REFINEMENT_METHODS)
-  bits = chosen.bits or settings.REFINEMENT_BITS
+  pairs = grid.pairs(
+    chosen, settings.REFINEMENT_METHODS, settings.REFINEMENT_BITS
+  )
   grid.run_all(
     chosen,
     lambda dataset, seed: [
       cell
-      for method in methods
-      for b in bits
-      for cell in rounds(dataset, seed, method, b, chosen.flags.rounds)
+      for pair in pairs
+      for cell in rounds(dataset, seed, *pair, chosen.flags.rounds)
     ],
   )
 

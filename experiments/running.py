@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import cells, measures, reranked, settings
-from nph_jax import atomic
+from experiments import cells, measures, reranking, settings
 from nph_jax.neighborhood import anchor_graph
 from nph_jax.retrieval import evaluation
 from nph_jax.stages import (
@@ -108,13 +107,8 @@ def _method(
   training.run(job)
   trained = time.perf_counter()
   hasher = bundling.trained_bundle(job).load()
-  query = encode(hasher, job.dataset.split('query'))
-  same = job.dataset.split('query').same_source_as(
-    job.dataset.split('database')
-  )
-  database = query if same else encode(hasher, job.dataset.split('database'))
-  self_rows = evaluating.self_rows(query, database, same)
-  _write_codes(job, query, database)
+  query, database, self_rows = evaluating.encoded(job, hasher)
+  evaluating.write_codes(job, query, database)
   measured = {
     'prepare_seconds': round(prepared - start, 1),
     'train_seconds': round(trained - prepared, 1),
@@ -123,20 +117,8 @@ def _method(
     **measures.of_codes(query, database, self_rows, tuple(job.config.eval.ks)),
   }
   if cell.reranks:
-    measured['reranking'] = reranked.measure(query, database)
+    measured['reranking'] = reranking.measure(query, database)
   return {'seconds': round(time.perf_counter() - start, 1), **measured}
-
-
-def encode(hasher: Any, split: Any) -> measures.Encoded:
-  """Runs an exported hasher over a split, in file order."""
-  from nph_jax.data import input_pipeline  # tensorflow takes seconds
-
-  parts = []
-  for block in input_pipeline.evaluation_blocks(split, hasher.block_size):
-    mask = block['mask']
-    codes, relaxed = hasher.encode_relaxed(block['frames'][mask])
-    parts.append((codes, relaxed, block['labels'][mask], block['digest'][mask]))
-  return measures.Encoded(*map(np.concatenate, zip(*parts)))
 
 
 def graph(job: Job) -> dict[str, Any] | None:
@@ -171,9 +153,8 @@ def pooled(split: Any) -> tuple[np.ndarray, np.ndarray]:
 
   means, labels = [], []
   for block in input_pipeline.evaluation_blocks(split, _BLOCK_SIZE):
-    frames = block['frames'][block['mask']]
-    means.append(frames.mean(axis=1, dtype=np.float32))
-    labels.append(block['labels'][block['mask']])
+    means.append(block['frames'].mean(axis=1, dtype=np.float32))
+    labels.append(block['labels'])
   return np.concatenate(means), np.concatenate(labels)
 
 
@@ -203,14 +184,6 @@ def codes_path(
 ) -> pathlib.Path:
   """Where a finished cell's packed codes of 'query' or 'database' are."""
   return cell.workdir(folders) / 'codes' / f'{split}.npy'
-
-
-def _write_codes(
-  job: Job, query: measures.Encoded, database: measures.Encoded
-) -> None:
-  for name, split in (('query', query), ('database', database)):
-    with atomic.replacing(job.workdir.codes / f'{name}.npy') as temporary:
-      np.save(temporary, split.codes)
 
 
 def _remove_all_but(job: Job, *kept: pathlib.Path) -> None:

@@ -1,14 +1,15 @@
-"""The one table of the project's README: every method, all data sets."""
+"""The tables that are read first: of the project's README, and neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Mapping
 
-from experiments import records, settings
+from experiments import paper, records, settings
 
 
 def page(sets: Mapping[str, records.Results]) -> str:
-  """Every method's mean over code lengths, or its mAP at the first one.
+  """Every method's mAP at the first code length, and its mean over lengths.
 
   '' without results.
   """
@@ -19,14 +20,13 @@ def page(sets: Mapping[str, records.Results]) -> str:
   header = ['']
   for name in sets:
     header += [f'{name}, {first} bits', mean]
-  methods = dict.fromkeys(m for found in sets.values() for m in found.methods)
+  every = {method for found in sets.values() for method in found.methods}
   rows = []
-  for method in methods:
-    row = [records.name_of(method)]
+  for method in paper.ordered(every):
+    row = [paper.display_name(method)]
     for found in sets.values():
-      at_first = _values(found.of(method, first))
-      means = records.means_over_lengths(found, method, _values)
-      row += [records.spread(at_first), records.spread(means)]
+      row.append(records.at_length(found, method, first))
+      row.append(records.over_lengths(found, method))
     rows.append(row)
   counts = ', '.join(
     f'{name} {max(len(r.of(m, first)) for m in r.methods)}'
@@ -34,10 +34,27 @@ def page(sets: Mapping[str, records.Results]) -> str:
   )
   return (
     f'# mAP@{settings.SUMMARY_K}\n\nAP divided by min(R, K), ties as their '
-    f'expectation; mean and standard deviation over seeds ({counts}).\n\n'
-    f'{records.markdown(header, rows)}\n'
+    f'expectation; mean and standard deviation over seeds ({counts}). '
+    f'{records.BRACKETS}\n\n{records.markdown(header, rows)}\n'
   )
 
 
-def _values(group: Sequence[records.Record]) -> list[float | None]:
-  return [records.map_at(r, settings.SUMMARY_K) for r in group]
+def neighbors_page(sets: Mapping[str, records.Results]) -> str:
+  """The closed forms and what begins at them; '' without results."""
+  methods, bits = settings.NEIGHBORS_METHODS, settings.SUMMARY_BITS
+  wanted = {('cosine', 0), *itertools.product(methods, bits)}
+  sections = []
+  for name in settings.NEIGHBORS_DATASETS:
+    found = records.Results(
+      record
+      for record in (sets[name].all() if name in sets else ())
+      if (record['method'], record['bits']) in wanted
+    )
+    if found:
+      table = records.by_length(found, [*methods, 'cosine'], bits)
+      sections += [f'## {name}', records.origin(found), table]
+  return records.page(
+    f'# Neighbours before variance: mAP@{settings.SUMMARY_K}',
+    records.BRACKETS,
+    sections,
+  )

@@ -19,9 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   chosen = command_line.options(
     command_line.parser('The ablations of section 4.2.'), argv
   )
-  methods = grid.available(chosen.methods or settings.ABLATIONS)
-  bits = chosen.bits or settings.ABLATION_BITS
-  pairs = [(method, b) for b in bits for method in methods]
+  pairs = grid.pairs(chosen, settings.ABLATIONS, settings.ABLATION_BITS)
   grid.run_all(chosen, lambda dataset, seed: dataset.cells(pairs, seed))
 
 

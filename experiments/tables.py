@@ -18,33 +18,9 @@ import numpy as np
 from experiments import cells, paper, paper_tables, records, settings, summary
 from nph_jax import atomic, errors
 
-_READMES = (cells.ROOT / 'experiments' / 'README.md', cells.ROOT / 'README.md')
+READMES = (cells.ROOT / 'experiments' / 'README.md', cells.ROOT / 'README.md')
 _KS = (5, 10, 20, 40, 60, 80, 100)
 _PUBLISHED = 'Divided by K, self kept, beside what is published (paper.py):'
-
-
-def by_length(
-  results: records.Results, k: int, part: str, protocol: str
-) -> str:
-  """mAP@K: a row for each method, a column for each code length.
-
-  The last column is the mean over settings.SUMMARY_BITS of each seed's values.
-  """
-  bits = results.bits()
-  mean_of = ' / '.join(map(str, settings.SUMMARY_BITS))
-
-  def value(group: Sequence[records.Record]) -> list[float | None]:
-    return [records.map_at(r, k, part, protocol) for r in group]
-
-  rows = []
-  for method in results.methods:
-    columns = [records.spread(value(results.of(method, b))) for b in bits]
-    if any(column != '-' for column in columns):
-      mean = records.spread(records.means_over_lengths(results, method, value))
-      rows.append([records.name_of(method), *columns, mean])
-  return records.markdown(
-    ['', *(f'{b} bits' for b in bits), f'mean of {mean_of}'], rows
-  )
 
 
 def by_k(results: records.Results, bits: int) -> str:
@@ -87,7 +63,7 @@ def about_codes(results: records.Results) -> str:
     for method in results.methods:
       group = [r for r in results.of(method, bits) if 'bit_entropy' in r]
       if group:
-        rows.append([records.name_of(method), str(bits), *_about(group)])
+        rows.append([paper.display_name(method), str(bits), *_about(group)])
   return records.markdown(header, rows)
 
 
@@ -110,15 +86,18 @@ def _about(group: Sequence[records.Record]) -> list[str]:
 
 def dataset_page(name: str, results: records.Results) -> str:
   """All tables of the main grid on one data set."""
+  methods, lengths = results.methods, results.bits()
   parts = [
     f'# {name}',
     records.origin(results),
     f'## mAP@{settings.SUMMARY_K} by code length',
-    by_length(results, settings.SUMMARY_K, 'map', records.PROTOCOL),
+    records.by_length(results, methods, lengths),
+    records.BRACKETS,
   ]
-  together = by_length(
+  together = records.by_length(
     results,
-    settings.SUMMARY_K,
+    methods,
+    lengths,
     'map_all_against_all',
     f'{records.PROTOCOL},exclude_self',
   )
@@ -127,7 +106,7 @@ def dataset_page(name: str, results: records.Results) -> str:
       f'## mAP@{settings.SUMMARY_K}, all against all, self excluded',
       together,
     ]
-  for bits in results.bits():
+  for bits in lengths:
     parts += [f'## mAP@K, {bits} bits', by_k(results, bits)]
     if published := paper.PUBLISHED.get((name, bits)):
       parts += [_PUBLISHED, beside(results, bits, published)]
@@ -144,6 +123,7 @@ def pages(results: pathlib.Path) -> dict[str, str]:
   sets = _sets(results, special)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
   found['summary'] = summary.page(sets)
+  found['neighbors'] = summary.neighbors_page(sets)
   found['table3_ablation'] = paper_tables.ablation_page(sets)
   for name in paper_tables.TRANSFERS:
     found[name] = paper_tables.transfer_page(name, _sets(results / name))
@@ -160,17 +140,31 @@ def pages(results: pathlib.Path) -> dict[str, str]:
 def _sets(
   folder: pathlib.Path, besides: Iterable[str] = ()
 ) -> dict[str, records.Results]:
-  folders = sorted(p for p in folder.glob('*') if p.is_dir())
-  found = {
-    p.name: records.Results.read(p) for p in folders if p.name not in besides
-  }
+  """The results of each folder, in the order of settings.DATASETS."""
+  order = list(settings.DATASETS)
+  names = {p.name for p in folder.glob('*') if p.is_dir()} - set(besides)
+  names = [n for n in order if n in names] + sorted(names - set(order))
+  found = {name: records.Results.read(folder / name) for name in names}
   return {name: results for name, results in found.items() if results}
 
 
-def write_all(results: pathlib.Path) -> None:
-  """Writes a page for each data set and experiment that has results."""
-  for name, text in pages(results).items():
+def write_all(results: pathlib.Path) -> dict[str, str]:
+  """Writes a page for each data set and experiment that has results.
+
+  Returns:
+    The pages by name.
+  """
+  found = pages(results)
+  for name, text in found.items():
     atomic.write_text(results / f'{name}.md', text)
+  return found
+
+
+def fill(results: pathlib.Path, readmes: Iterable[pathlib.Path]) -> None:
+  """Writes all pages, and fills the marked blocks of `readmes` with them."""
+  blocks = write_all(results)
+  for path in readmes:
+    atomic.write_text(path, filled(path.read_text(), blocks))
 
 
 def filled(text: str, blocks: Mapping[str, str]) -> str:
@@ -196,12 +190,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = errors.Parser(description='Tables.', allow_abbrev=False)
   default = cells.Folders().results
   flags.add_argument('--results', type=pathlib.Path, default=default)
-  flags.add_argument('--readme', type=pathlib.Path, nargs='*', default=_READMES)
+  flags.add_argument('--readme', type=pathlib.Path, nargs='*', default=READMES)
   known = flags.parse_args(argv)
-  write_all(known.results)
-  blocks = pages(known.results)
-  for path in known.readme:
-    atomic.write_text(path, filled(path.read_text(), blocks))
+  fill(known.results, known.readme)
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ COUNTS = {'train': 40, 'query': 12, 'database': 20}
 FILES = {'train': 'train', 'query': 'query', 'database': 'test'}
 LABELS = {'query': 'q_label', 'database': 're_label'}
 WIDTH = 8
+PROTOCOL = 'ranking', 'denominator', 'ties', 'exclude_self'
 SMALL = (
   '--config=configs/activitynet.py:bits=16',
   f'--config.data.feature_dim={WIDTH}',
@@ -88,12 +89,12 @@ def test_results_have_the_documented_structure(first):
   assert metrics['seed'] == 0
   assert metrics['splits'] == COUNTS
   rows = {
-    (row['k'], row['denominator'], row['ties'], row['exclude_self'])
-    for row in metrics['map']
+    tuple(row[name] for name in ('k', *PROTOCOL)) for row in metrics['map']
   }
   assert rows == {
-    (k, denominator, ties, False)
+    (k, ranking, denominator, ties, False)
     for k in (5, 10, 20)  # up to the database's size
+    for ranking in ('hamming', 'asymmetric')
     for denominator in ('min_rk', 'k')
     for ties in ('stable', 'expected')
   }

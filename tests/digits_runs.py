@@ -67,8 +67,8 @@ class Digits:
 
 def map_at_20(rows):
   """Of an evaluation's rows, AP over min(R, K), ties as expected, with self."""
-  protocol = 20, 'min_rk', 'expected', False
-  names = 'k', 'denominator', 'ties', 'exclude_self'
+  protocol = 20, 'hamming', 'min_rk', 'expected', False
+  names = 'k', 'ranking', 'denominator', 'ties', 'exclude_self'
   (value,) = (
     row['value'] for row in rows if tuple(row[n] for n in names) == protocol
   )

@@ -131,7 +131,11 @@ def test_all_outputs_are_there(workdir):
     'stages.json',
   ]
   assert (workdir / 'pr_curve.png').read_bytes()[1:4] == b'PNG'
-  assert sorted(os.listdir(workdir / 'codes')) == ['database.npy', 'query.npy']
+  assert sorted(os.listdir(workdir / 'codes')) == [
+    'database.npy',
+    'query.npy',
+    'query_relaxed.npy',
+  ]
 
 
 def test_says_what_came_out_and_what_to_try_next(root, workdir):
@@ -159,16 +163,16 @@ def test_metrics_say_of_what_they_are(metrics):
 
 
 def test_metrics_have_every_protocol_for_every_k(metrics):
-  keys = {'k', 'denominator', 'ties', 'exclude_self', 'value'}
-  assert all(set(row) == keys for row in metrics['map'])
+  protocol = 'ranking', 'denominator', 'ties', 'exclude_self'
+  assert all(set(row) == {'k', *protocol, 'value'} for row in metrics['map'])
   found = sorted(
-    (row['k'], row['denominator'], row['ties'], row['exclude_self'])
-    for row in metrics['map']
+    tuple(row[name] for name in ('k', *protocol)) for row in metrics['map']
   )
   # The database has 50 videos, and no query is among them.
   assert found == sorted(
-    (k, denominator, ties, False)
+    (k, ranking, denominator, ties, False)
     for k in (5, 10, 20, 40)
+    for ranking in ('hamming', 'asymmetric')
     for denominator in ('min_rk', 'k')
     for ties in ('stable', 'expected')
   )
@@ -187,6 +191,7 @@ def test_metrics_follow_from_the_codes(workdir, metrics):
     videos('query')[1],
     codes(workdir, 'database'),
     videos('database')[1],
+    query_relaxed=codes(workdir, 'query_relaxed'),
   )
   assert metrics['map'] == scored.map
   with open(workdir / 'pr_curve.csv', newline='') as file:

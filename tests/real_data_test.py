@@ -13,12 +13,19 @@ from nph_jax.retrieval import evaluation
 CONFIG = pathlib.Path(__file__).parent.parent / 'configs' / 'custom.py'
 
 
+PROTOCOL = {
+  'ranking': 'hamming',
+  'denominator': 'min_rk',
+  'ties': 'expected',
+  'exclude_self': False,
+}
+
+
 def map_at(rows, k):
   (value,) = (
     row['value']
     for row in rows
-    if (row['k'], row['denominator'], row['ties'], row['exclude_self'])
-    == (k, 'min_rk', 'expected', False)
+    if row['k'] == k and PROTOCOL.items() <= row.items()
   )
   return value
 

@@ -162,11 +162,6 @@ def _iterate(
   return dataset.prefetch(_PREFETCH).as_numpy_iterator()
 
 
-def _padded(values: np.ndarray, size: int, fill: int) -> np.ndarray:
-  missing = [(0, size - len(values))] + [(0, 0)] * (values.ndim - 1)
-  return np.pad(values, missing, constant_values=fill)
-
-
 def _in_order(
   split: Split, block_size: int, keys: tuple[str, ...]
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -182,18 +177,11 @@ def _in_order(
 def evaluation_blocks(
   split: Split, block_size: int
 ) -> Iterator[dict[str, np.ndarray]]:
-  """Yields every video exactly once, in file order, in blocks of one size.
+  """Yields every video exactly once, in file order, in blocks.
 
   Returns:
     An iterator of `frames` (B, M, L) float16, `labels` (B, num_labels) uint8,
-    `index` (B,) and `digest` (B,) int64, and `mask` (B,) bool. The last block
-    is padded: mask False, index -1, all else 0.
+    `index` (B,) and `digest` (B,) int64. B is `block_size`, less in the last.
   """
   for block in _in_order(split, block_size, _EVALUATION_KEYS):
-    block['frames'] = split.middle_frames(block['frames'])
-    block['mask'] = np.ones(len(block['index']), bool)
-    fills = {'index': -1}
-    yield {
-      key: _padded(value, block_size, fills.get(key, 0))
-      for key, value in block.items()
-    }
+    yield {**block, 'frames': split.middle_frames(block['frames'])}

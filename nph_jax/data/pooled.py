@@ -110,7 +110,7 @@ def of_split(split: Any) -> PooledFeatures:
     from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
     for block in input_pipeline.evaluation_blocks(split, _BLOCK_SIZE):
-      yield block['frames'][block['mask']]
+      yield block['frames']
 
   def read() -> Iterator[np.ndarray]:
     return (x.mean(axis=1, dtype=np.float32) for x in read_frames())

@@ -1,7 +1,8 @@
-"""Scores packed codes from the shell, whoever made them.
+"""The command: scores packed codes from the shell, whoever made them.
 
 python -m nph_jax.retrieval.evaluate --query_codes=A.npy --query_labels=B \
-  --database_codes=C.npy --database_labels=D [--exclude_self] [--out=FILE]
+  --database_codes=C.npy --database_labels=D [--query_relaxed=T.npy] \
+  [--exclude_self] [--out=FILE]
 """
 
 from __future__ import annotations
@@ -94,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
   labels = 'multi-hot labels, .npy or .mat, (videos, labels)'
   parser.add_argument('--query_codes', required=True, help=codes)
   parser.add_argument('--query_labels', required=True, help=labels)
+  parser.add_argument(
+    '--query_relaxed',
+    help="the queries' real-valued t, .npy (videos, bits): scores the "
+    'asymmetric ranking by t . b as well',
+  )
   parser.add_argument('--database_codes', required=True, help=codes)
   parser.add_argument('--database_labels', required=True, help=labels)
   parser.add_argument(
@@ -115,11 +121,17 @@ def main(argv: Sequence[str] | None = None) -> None:
   query = _read_split(flags.query_codes, flags.query_labels)
   database = _read_split(flags.database_codes, flags.database_labels)
   _check_pair(query, database, flags.exclude_self)
+  relaxed = None
+  if flags.query_relaxed is not None:
+    relaxed = code_files.read_relaxed(
+      flags.query_relaxed, query.codes, query.codes_path
+    )
   scored = evaluation.evaluate_codes(
     query.codes,
     query.labels,
     database.codes,
     database.labels,
+    query_relaxed=relaxed,
     self_rows=np.arange(len(query.codes)) if flags.exclude_self else None,
   )
   num_bits = 8 * query.codes.shape[1]

@@ -1,9 +1,9 @@
-"""mAP@K under every protocol and the precision-recall curve, exactly."""
+"""The entry: codes or vectors in, mAP@K of every protocol and the curve out."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from nph_jax.retrieval import hamming, metrics, scoring
 
 KS = (5, 10, 20, 40, 60, 80, 100)
 
-_STEPS = 2**24  # of cosine similarity between 0 and 1
+_STEPS = 2**24  # of a product between 0 and 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +20,10 @@ class Evaluation:
   """What one set of queries scored against one database.
 
   Attributes:
-    map: rows {k, denominator, ties, exclude_self, value}, all combinations.
-    pr_curve: rows {radius, precision, recall, exclude_self}, macro-averaged
-      (`metrics.precision_recall`); empty for real vectors.
+    map: rows {k, value} and the fields of metrics.Protocol, all combinations.
+    pr_curve: rows {radius, precision, recall, exclude_self} of the Hamming
+      distance, macro-averaged (`metrics.precision_recall`); empty for real
+      vectors.
     num_queries: Q; every one counts in mAP, without relevant videos as 0.
     num_database: N.
     queries_without_relevant: queries that share a label with no database
@@ -42,32 +43,51 @@ def evaluate_codes(
   database_codes: np.ndarray,
   database_labels: np.ndarray,
   *,
+  query_relaxed: np.ndarray | None = None,
   ks: Sequence[int] = KS,
   self_rows: np.ndarray | None = None,
 ) -> Evaluation:
-  """Scores the Hamming ranking of packed codes, exactly.
+  """Scores the rankings of packed codes, exactly.
+
+  Given the queries' t, the asymmetric ranking is scored beside the Hamming one:
+  the higher t . b, b in {-1, +1}^K, the nearer. Values of t . b are compared as
+  `evaluate_vectors` compares similarities, in steps of 2^-24 sum |t|.
 
   Args:
     query_codes: (Q, P) uint8, see `hamming.pack_codes`.
     query_labels: (Q, number of labels) multi-hot.
     database_codes: (N, P) uint8.
     database_labels: (N, number of labels) multi-hot.
+    query_relaxed: t of the queries, (Q, 8 P) real, finite; None for the
+      Hamming ranking alone. The database's codes are unpacked for it: 64 P
+      bytes each.
     ks: values of K; those above N are left out.
     self_rows: (Q,) the database row of each query itself, -1 for none. Given
       any, every protocol is also scored with that row taken out.
 
   Raises:
-    ValueError: no queries, no database, or shapes that do not fit.
+    ValueError: no queries, no database, t that is not finite, or shapes that
+      do not fit.
   """
   num_bits = 8 * query_codes.shape[1]
-  dtype = hamming.distance_dtype(num_bits)
-  ranker = scoring.Ranker(
-    lambda rows: hamming.hamming_distances(query_codes[rows], database_codes),
-    beyond=num_bits + 1,
-    radii=np.arange(num_bits + 1, dtype=dtype),
-  )
   _check(query_codes, query_labels, database_codes, database_labels)
-  return _evaluate(ranker, query_labels, database_labels, ks, self_rows)
+  dtype = hamming.distance_dtype(num_bits)
+  rankers = [
+    scoring.Ranker(
+      'hamming',
+      lambda rows: hamming.hamming_distances(query_codes[rows], database_codes),
+      beyond=num_bits + 1,
+      radii=np.arange(num_bits + 1, dtype=dtype),
+    )
+  ]
+  if query_relaxed is not None:
+    if query_relaxed.shape != (len(query_codes), num_bits):
+      raise ValueError(
+        f't of shape {query_relaxed.shape} for codes {query_codes.shape}'
+      )
+    codes = hamming.unpack_codes(database_codes).astype(np.float64)
+    rankers.append(_product_ranker('asymmetric', query_relaxed, 1, codes))
+  return _evaluate(rankers, query_labels, database_labels, ks, self_rows)
 
 
 def evaluate_vectors(
@@ -98,42 +118,74 @@ def evaluate_vectors(
       that do not fit.
   """
   _check(query_vectors, query_labels, database_vectors, database_labels)
-  database = _unit(database_vectors).T
+  database = _scaled(database_vectors, 2)
+  ranker = _product_ranker('cosine', query_vectors, 2, database)
+  return _evaluate([ranker], query_labels, database_labels, ks, self_rows)
+
+
+def _product_ranker(
+  ranking: metrics.RankedBy,
+  queries: np.ndarray,
+  norm: int,
+  database: np.ndarray,
+) -> scoring.Ranker:
+  """Ranks by the products of (N, D) float64 with queries of unit norm.
+
+  Raises:
+    ValueError: a query or database vector holds NaN or infinity.
+  """
+  if not (np.all(np.isfinite(queries)) and np.all(np.isfinite(database))):
+    raise ValueError('a query or database vector holds NaN or infinity')
 
   def distances(rows: slice) -> np.ndarray:
-    similarities = _unit(query_vectors[rows]) @ database
+    products = _scaled(queries[rows], norm) @ database.T
     # Whole numbers up to 2^24, which float32 holds exactly.
-    return -np.rint(similarities * _STEPS).astype(np.float32)
+    return -np.rint(products * _STEPS).astype(np.float32)
 
-  ranker = scoring.Ranker(distances, beyond=np.inf, radii=np.empty(0))
-  return _evaluate(ranker, query_labels, database_labels, ks, self_rows)
+  return scoring.Ranker(ranking, distances, beyond=np.inf, radii=np.empty(0))
+
+
+def _scaled(vectors: np.ndarray, norm: int) -> np.ndarray:
+  """The rows scaled to an L1 or L2 norm of 1, float64; a zero row stays."""
+  vectors = np.asarray(vectors, np.float64)
+  norms = np.linalg.norm(vectors, norm, axis=1, keepdims=True)
+  return vectors / np.where(norms > 0, norms, 1)
 
 
 def _evaluate(
-  ranker: scoring.Ranker,
+  rankers: Sequence[scoring.Ranker],
   query_labels: np.ndarray,
   database_labels: np.ndarray,
   ks: Sequence[int],
   self_rows: np.ndarray | None,
 ) -> Evaluation:
   ks = [k for k in ks if k <= len(database_labels)]
-  by_mode = scoring.score(ranker, query_labels, database_labels, ks, self_rows)
-  # Without self, where that was scored: the last one.
-  *_, num_relevant = [scores.num_relevant for scores in by_mode.values()]
+  map_rows, pr_rows = [], []
+  for ranker in rankers:
+    by_mode = scoring.score(
+      ranker, query_labels, database_labels, ks, self_rows
+    )
+    for exclude_self, scores in by_mode.items():
+      protocols = metrics.protocols(ranker.ranking, exclude_self)
+      map_rows += _map_rows(scores, ks, protocols)
+      pr_rows += _pr_rows(scores, exclude_self)
   return Evaluation(
-    map=[row for mode in by_mode for row in _map_rows(by_mode[mode], ks, mode)],
-    pr_curve=[row for mode in by_mode for row in _pr_rows(by_mode[mode], mode)],
+    map=map_rows,
+    pr_curve=pr_rows,
     num_queries=len(query_labels),
     num_database=len(database_labels),
-    queries_without_relevant=int(np.sum(num_relevant == 0)),
+    # Of the last one: without self, where that was scored.
+    queries_without_relevant=int(np.sum(scores.num_relevant == 0)),
   )
 
 
 def _map_rows(
-  scores: scoring.Scores, ks: Sequence[int], exclude_self: bool
+  scores: scoring.Scores,
+  ks: Sequence[int],
+  protocols: Iterable[metrics.Protocol],
 ) -> Iterator[dict[str, Any]]:
   means = scores.average_precisions.mean(axis=0)
-  for protocol, values in zip(metrics.protocols(exclude_self), means):
+  for protocol, values in zip(protocols, means):
     for k, value in zip(ks, values):
       yield {'k': k, **dataclasses.asdict(protocol), 'value': float(value)}
 
@@ -151,13 +203,6 @@ def _pr_rows(
       'recall': float(values[1]),
       'exclude_self': exclude_self,
     }
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-  """The rows scaled to length 1, float64; a zero row stays zero."""
-  vectors = np.asarray(vectors, np.float64)
-  norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-  return vectors / np.where(norms > 0, norms, 1)
 
 
 def _check(
@@ -179,5 +224,3 @@ def _check(
       f'shapes do not fit: queries {queries.shape}, {query_labels.shape}; '
       f'database {database.shape}, {database_labels.shape}'
     )
-  if not (np.all(np.isfinite(queries)) and np.all(np.isfinite(database))):
-    raise ValueError('a query or database vector holds NaN or infinity')

@@ -1,4 +1,4 @@
-"""Average precision under an explicit protocol, and precision-recall."""
+"""Rankings, average precision under an explicit protocol, precision-recall."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from nph_jax.retrieval import ranking as ranking_lib
-
+RankedBy = Literal['hamming', 'asymmetric', 'cosine']
 Denominator = Literal['min_rk', 'k']
 Ties = Literal['stable', 'expected']
 
@@ -20,29 +19,100 @@ class Protocol:
   """What a value of mAP@K must say of itself to be comparable.
 
   Attributes:
+    ranking: 'hamming', by the distance of two codes; 'asymmetric', by t . b of
+      the query's real-valued t and the database's code b; 'cosine', by that of
+      two real vectors.
     denominator: 'min_rk' divides by min(R, K), as the paper's section 4.1
       (R relevant videos in the database; AP is 0 where R is 0); 'k' divides by
       K, as all published code of the field does.
-    ties: 'stable' ranks equally distant videos by database row; 'expected' is
+    ties: 'stable' ranks equally near videos by database row; 'expected' is
       the exact mean over all orders of them.
     exclude_self: the query's own copy is taken out of the database first.
   """
 
+  ranking: RankedBy
   denominator: Denominator
   ties: Ties
   exclude_self: bool
 
 
-def protocols(exclude_self: bool) -> Iterator[Protocol]:
-  """The protocols with this `exclude_self`, the paper's denominator first."""
+def protocols(ranking: RankedBy, exclude_self: bool) -> Iterator[Protocol]:
+  """The protocols of one ranking and self, the paper's denominator first."""
   for ties, denominator in itertools.product(
     ('stable', 'expected'), ('min_rk', 'k')
   ):
-    yield Protocol(denominator, ties, exclude_self)
+    yield Protocol(ranking, denominator, ties, exclude_self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+  """The first `depth` places of the rankings of B queries.
+
+  Ties stand in database order. The last four describe the tie group of a
+  place, whole even where it reaches beyond `depth`.
+
+  Attributes:
+    relevant: (B, depth) bool, the video at this place is relevant.
+    group_start: (B, depth) videos ranked before the group.
+    group_size: (B, depth) videos in the group.
+    group_relevant: (B, depth) relevant videos in the group.
+    relevant_before: (B, depth) relevant videos ranked before the group.
+    num_relevant: (B,) relevant videos in the database, R.
+  """
+
+  relevant: np.ndarray
+  group_start: np.ndarray
+  group_size: np.ndarray
+  group_relevant: np.ndarray
+  relevant_before: np.ndarray
+  num_relevant: np.ndarray
+
+
+def rank(
+  distances: np.ndarray,
+  relevant: np.ndarray,
+  cutoffs: np.ndarray,
+  depth: int,
+) -> Ranking:
+  """Ranks the database for each query by (distance, database row), exactly.
+
+  Args:
+    distances: (B, N), B below 65,536; equal ones form a tie group.
+    relevant: (B, N) bool.
+    cutoffs: (B,) the distance of the `depth`-th nearest video.
+    depth: places wanted, 1 to N.
+  """
+  # All within the cutoff, so that the last tie group is whole.
+  chosen = np.flatnonzero(distances <= cutoffs[:, None])
+  # uint16, because numpy's stable sort of it is a radix sort.
+  queries = (chosen // distances.shape[1]).astype(np.uint16)
+  near = distances.ravel()[chosen]
+  order = np.lexsort((near, queries))
+  queries, near = queries[order], near[order]
+  hits = relevant.ravel()[chosen[order]]
+  hits_before = np.concatenate([[0], np.cumsum(hits)])
+
+  opens = (queries[1:] != queries[:-1]) | (near[1:] != near[:-1])
+  bounds = np.concatenate([[0], np.flatnonzero(opens) + 1, [len(near)]])
+  group = np.concatenate([[0], np.cumsum(opens)])
+
+  first = np.searchsorted(
+    queries, np.arange(len(distances), dtype=np.uint16)
+  ).reshape(-1, 1)
+  places = first + np.arange(depth)
+  start, end = bounds[group[places]], bounds[group[places] + 1]
+  return Ranking(
+    relevant=hits[places],
+    group_start=start - first,
+    group_size=end - start,
+    group_relevant=hits_before[end] - hits_before[start],
+    relevant_before=hits_before[start] - hits_before[first],
+    num_relevant=np.count_nonzero(relevant, axis=1),
+  )
 
 
 def average_precision(
-  ranking: ranking_lib.Ranking, ks: Sequence[int], protocol: Protocol
+  ranking: Ranking, ks: Sequence[int], protocol: Protocol
 ) -> np.ndarray:
   """AP@K of every query: sum over i <= K of P(i) I(i), over the denominator.
 
@@ -64,13 +134,13 @@ def average_precision(
   return sums / np.maximum(np.minimum(ranking.num_relevant[:, None], depths), 1)
 
 
-def _stable_gains(ranking: ranking_lib.Ranking) -> np.ndarray:
+def _stable_gains(ranking: Ranking) -> np.ndarray:
   """P(i) I(i) of every place i, (B, depth)."""
   hits = np.cumsum(ranking.relevant, axis=1)
   return ranking.relevant * hits / _places(ranking)
 
 
-def _expected_gains(ranking: ranking_lib.Ranking) -> np.ndarray:
+def _expected_gains(ranking: Ranking) -> np.ndarray:
   """E[P(i) I(i)] over all orders within tie groups, (B, depth).
 
   McSherry and Najork, "Computing information retrieval performance measures
@@ -87,7 +157,7 @@ def _expected_gains(ranking: ranking_lib.Ranking) -> np.ndarray:
   return r / n * (ranking.relevant_before + 1 + earlier) / places
 
 
-def _places(ranking: ranking_lib.Ranking) -> np.ndarray:
+def _places(ranking: Ranking) -> np.ndarray:
   return np.arange(1, ranking.relevant.shape[1] + 1)
 
 

@@ -20,18 +20,21 @@ def metrics_table(map_rows: Sequence[Mapping[str, Any]]) -> str:
   """A Markdown table of mAP@K, a line for each protocol, that reads as text.
 
   Args:
-    map_rows: rows {k, denominator, ties, exclude_self, value}.
+    map_rows: those of `evaluation.Evaluation.map`; without `ranking`, as
+      metrics.json had them once, Hamming.
   """
   ks = sorted({row['k'] for row in map_rows})
-  lines: dict[tuple[str, str, str], dict[int, str]] = {}
+  lines: dict[tuple[str, ...], dict[int, str]] = {}
   for row in map_rows:
     protocol = (
+      row.get('ranking', 'hamming'),
       _DENOMINATORS[row['denominator']],
       row['ties'],
       _SELF[row['exclude_self']],
     )
     lines.setdefault(protocol, {})[row['k']] = f'{row["value"]:.4f}'
-  header = ['denominator', 'ties', 'self match', *(f'mAP@{k}' for k in ks)]
+  protocol_names = ['ranking', 'denominator', 'ties', 'self match']
+  header = [*protocol_names, *(f'mAP@{k}' for k in ks)]
   body = [
     [*protocol, *(values.get(k, '') for k in ks)]
     for protocol, values in lines.items()
@@ -52,7 +55,7 @@ def summary(scored: evaluation.Evaluation, num_bits: int) -> str:
   """One line on what was ranked against what, and what counts as relevant."""
   line = (
     f'{scored.num_queries} queries against {scored.num_database} videos, '
-    f'{num_bits} bits, Hamming ranking; relevant: shares a label.'
+    f'{num_bits} bits; relevant: shares a label.'
   )
   if not scored.queries_without_relevant:
     return line

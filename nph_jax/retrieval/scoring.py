@@ -1,4 +1,4 @@
-"""Scores queries against a database in blocks, on all cores.
+"""Scores queries against a database in blocks, on all cores: one ranking.
 
 Memory is O(Q + N) and one block of queries against the database a thread:
 never Q x N.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nph_jax.retrieval import metrics, ranking, relevance
+from nph_jax.retrieval import metrics
 
 # Pairs of a block: small enough that the arrays of all threads, some tens of
 # bytes a pair where every distance ties, stay far below 1 GiB.
@@ -27,12 +27,14 @@ class Ranker:
   """How near the database is to some queries, lower being nearer.
 
   Attributes:
+    ranking: what it is called in a protocol.
     distances: slice of queries -> a fresh (B, N) array.
     beyond: larger than any distance.
     radii: (radii,) those of the precision-recall curve, in the type of the
       distances; empty for none.
   """
 
+  ranking: metrics.RankedBy
   distances: Callable[[slice], np.ndarray]
   beyond: float
   radii: np.ndarray
@@ -46,6 +48,39 @@ class Scores:
   retrieved: np.ndarray  # (B, radii)
   hits: np.ndarray  # (B, radii)
   num_relevant: np.ndarray  # (B,)
+
+
+class LabelIndex:
+  """The database videos of every label, as inverted lists.
+
+  Relevance is the paper's (section 4.1): at least one shared label. A video
+  without labels shares none.
+  """
+
+  def __init__(self, labels: np.ndarray):
+    """Indexes `labels`, (N, number of labels) multi-hot."""
+    self.num_videos, self.num_labels = labels.shape
+    label_ids, self._videos = np.nonzero(labels.T)
+    counts = np.bincount(label_ids, minlength=self.num_labels)
+    self._starts = np.concatenate([[0], np.cumsum(counts)])
+
+  def relevant(self, query_labels: np.ndarray) -> np.ndarray:
+    """(B, N) bool: the videos that share a label with each query.
+
+    Args:
+      query_labels: (B, number of labels) multi-hot.
+    """
+    queries, label_ids = np.nonzero(query_labels)
+    starts = self._starts[label_ids]
+    lengths = self._starts[label_ids + 1] - starts
+    ends = np.cumsum(lengths)
+    # Position j of the concatenated lists belongs to list i: its entry is
+    # starts[i] plus how far j is into that list.
+    within = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+    videos = self._videos[np.repeat(starts, lengths) + within]
+    mask = np.zeros((len(query_labels), self.num_videos), bool)
+    mask[np.repeat(queries, lengths), videos] = True
+    return mask
 
 
 def score(
@@ -67,7 +102,7 @@ def score(
   Returns:
     Scores by `exclude_self`, False first.
   """
-  index = relevance.LabelIndex(database_labels)
+  index = LabelIndex(database_labels)
   excluding = self_rows is not None and bool(np.any(self_rows >= 0))
   modes = (False, True) if excluding else (False,)
 
@@ -78,9 +113,7 @@ def score(
     for exclude_self in modes:
       if exclude_self:
         _exclude(self_rows[rows], distances, relevant, ranker.beyond)
-      scores.append(
-        _score_block(distances, relevant, ranker.radii, ks, exclude_self)
-      )
+      scores.append(_score_block(ranker, distances, relevant, ks, exclude_self))
     return scores
 
   with concurrent.futures.ThreadPoolExecutor(_num_threads()) as threads:
@@ -90,14 +123,14 @@ def score(
 
 
 def _score_block(
+  ranker: Ranker,
   distances: np.ndarray,
   relevant: np.ndarray,
-  radii: np.ndarray,
   ks: Sequence[int],
   exclude_self: bool,
 ) -> Scores:
   """Scores one block; `distances` and `relevant` are (B, N)."""
-  depth = max(ks, default=1)
+  depth, radii = max(ks, default=1), ranker.radii
   if len(radii):
     # A radix sort: it gives the cutoffs and the counts within every radius.
     ordered = np.sort(distances, axis=1, kind='stable')
@@ -106,10 +139,10 @@ def _score_block(
   else:
     retrieved = np.zeros((len(distances), 0))
     cutoffs = np.partition(distances, depth - 1, axis=1)[:, depth - 1]
-  ranked = ranking.rank(distances, relevant, cutoffs, depth)
+  ranked = metrics.rank(distances, relevant, cutoffs, depth)
   values = [
     metrics.average_precision(ranked, ks, protocol)
-    for protocol in metrics.protocols(exclude_self)
+    for protocol in metrics.protocols(ranker.ranking, exclude_self)
   ]
   return Scores(
     np.stack(values, axis=1),

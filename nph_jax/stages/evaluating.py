@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from nph_jax import atomic, distributed
 from nph_jax.export import Hasher
-from nph_jax.retrieval import evaluation, relevance, report
+from nph_jax.retrieval import evaluation, report
 from nph_jax.stages import bundling, tables, training
 from nph_jax.stages.job import Job
 
 
 @dataclasses.dataclass(frozen=True)
 class EncodedSplit:
-  """Packed codes [N, P], labels [N, num_labels] and content digests [N]."""
+  """Packed codes [N, P], t [N, K], labels multi-hot, content digests [N]."""
 
   codes: np.ndarray
+  relaxed: np.ndarray
   labels: np.ndarray
   digests: np.ndarray
 
@@ -42,28 +44,35 @@ def run(job: Job) -> None:
 
 def _results_there(job: Job) -> bool:
   folder = job.workdir
-  codes = [folder.codes / f'{name}.npy' for name in ('query', 'database')]
+  names = ('query', 'query_relaxed', 'database')
+  codes = [folder.codes / f'{name}.npy' for name in names]
   return all(p.is_file() for p in (folder.metrics, folder.report, *codes))
 
 
 def _evaluate(job: Job, hasher: Hasher, step: int) -> None:
-  query = encode_split(hasher, job.dataset.split('query'))
-  same = job.dataset.split('query').same_source_as(
-    job.dataset.split('database')
-  )
-  database = (
-    query if same else encode_split(hasher, job.dataset.split('database'))
-  )
+  query, database, rows = encoded(job, hasher)
   result = evaluation.evaluate_codes(
     query.codes,
     query.labels,
     database.codes,
     database.labels,
+    query_relaxed=query.relaxed,
     ks=tuple(job.config.eval.ks),
-    self_rows=self_rows(query, database, same),
+    self_rows=rows,
   )
-  _write_codes(job, query, database)
+  write_codes(job, query, database)
   _write_results(job, result, step)
+
+
+def encoded(
+  job: Job, hasher: Hasher
+) -> tuple[EncodedSplit, EncodedSplit, np.ndarray]:
+  """Query and database, hashed, and `self_rows` of them."""
+  splits = job.dataset.split('query'), job.dataset.split('database')
+  same = splits[0].same_source_as(splits[1])
+  query = encode_split(hasher, splits[0])
+  database = query if same else encode_split(hasher, splits[1])
+  return query, database, self_rows(query, database)
 
 
 def encode_split(hasher: Hasher, split: Any) -> EncodedSplit:
@@ -74,33 +83,51 @@ def encode_split(hasher: Hasher, split: Any) -> EncodedSplit:
 
   def frames():
     for block in input_pipeline.evaluation_blocks(split, hasher.block_size):
-      mask = block['mask']
-      labels.append(block['labels'][mask])
-      digests.append(block['digest'][mask])
-      yield block['frames'][mask]
+      labels.append(block['labels'])
+      digests.append(block['digest'])
+      yield block['frames']
 
-  codes = [codes for codes, _ in hasher.encode_blocks(frames())]
-  return EncodedSplit(*map(np.concatenate, (codes, labels, digests)))
+  codes, relaxed = zip(*hasher.encode_blocks(frames()))
+  parts = codes, relaxed, labels, digests
+  return EncodedSplit(*map(np.concatenate, parts))
 
 
-def self_rows(
-  query: EncodedSplit, database: EncodedSplit, same: bool
-) -> np.ndarray:
-  """Each query's own row in the database, -1 where it is not in it [Q]."""
-  if same:
+def self_rows(query: EncodedSplit, database: EncodedSplit) -> np.ndarray:
+  """Each query's own row in the database [Q], -1 where it is not in it.
+
+  It is found by equal content: among several equal ones the first with the
+  query's labels, else the first of all. YFCC's public files need this: the
+  queries are inside the database, under other row numbers.
+  """
+  if query is database:
     return np.arange(len(query.codes))
-  return relevance.self_rows_by_content(
-    query.digests.view(np.uint8).reshape(-1, 8),
-    database.digests.view(np.uint8).reshape(-1, 8),
-    query.labels,
-    database.labels,
-  )
+  by_content: dict[int, int] = {}
+  by_both: dict[tuple[int, bytes], int] = {}
+  for row, (digest, labels) in enumerate(_contents(database)):
+    by_content.setdefault(digest, row)
+    by_both.setdefault((digest, labels), row)
+  rows = [
+    by_both.get((digest, labels), by_content.get(digest, -1))
+    for digest, labels in _contents(query)
+  ]
+  return np.array(rows, np.int64)
 
 
-def _write_codes(job: Job, query: EncodedSplit, database: EncodedSplit) -> None:
-  for name, split in (('query', query), ('database', database)):
+def _contents(split: EncodedSplit) -> Iterator[tuple[int, bytes]]:
+  """Of each video, the digest of its frames, and its labels as bytes."""
+  return zip(split.digests.tolist(), map(bytes, split.labels != 0))
+
+
+def write_codes(job: Job, query: EncodedSplit, database: EncodedSplit) -> None:
+  """Writes codes/: codes of both, and the queries' t."""
+  arrays = {
+    'query': query.codes,
+    'query_relaxed': query.relaxed,
+    'database': database.codes,
+  }
+  for name, array in arrays.items():
     with atomic.replacing(job.workdir.codes / f'{name}.npy') as temporary:
-      np.save(temporary, split.codes)
+      np.save(temporary, array)
 
 
 def _write_results(job: Job, result: evaluation.Evaluation, step: int) -> None:
@@ -132,9 +159,11 @@ Seed {config.seed}; {_length(job, step)};
 
 AP@K is the sum of the precisions at the relevant ones of the first K, divided
 by min(R, K) (`min_rk`, the paper's text) or by K (`k`, all published code).
-Relevant: shares a label. Ties in Hamming distance: in database order
-(`stable`), or the expectation over all their orders (`expected`). A query that
-is itself in the database stays in the ranking unless self is excluded.
+Relevant: shares a label. Ranked by the Hamming distance of codes (`hamming`),
+or by t . b: the database keeps its bits b, the query its real-valued t
+(`asymmetric`). Ties: in database order (`stable`), or the expectation over all
+their orders (`expected`). A query that is itself in the database stays in the
+ranking unless self is excluded.
 {result.queries_without_relevant} queries have nothing relevant and count as 0.
 
 {report.metrics_table(result.map)}
@@ -145,7 +174,8 @@ is itself in the database stays in the ranking unless self is excluded.
 
 ## Use the codes
 
-`codes/*.npy` are uint8, one row per video in file order, numpy.packbits order.
+`codes/query.npy` and `codes/database.npy` are uint8, one row per video in file
+order, numpy.packbits order; `codes/query_relaxed.npy` is t of the queries.
 
     python -m nph_jax.encode --bundle={job.workdir.export} --features=FILE.h5 \\
       --out=codes.npy

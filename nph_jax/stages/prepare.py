@@ -96,7 +96,12 @@ def _features(job: Job, params: dict) -> Iterator[np.ndarray]:
 
   split = job.dataset.split('train')
   for block in input_pipeline.evaluation_blocks(split, _BLOCK_SIZE):
-    yield np.asarray(features(params, block['frames']))[block['mask']]
+    number = len(block['frames'])
+    # Of one shape, which is one program.
+    frames = np.pad(
+      block['frames'], ((0, _BLOCK_SIZE - number), (0, 0), (0, 0))
+    )
+    yield np.asarray(features(params, frames))[:number]
 
 
 def anchor_setting(

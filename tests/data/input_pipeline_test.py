@@ -105,15 +105,11 @@ def test_impossible_batches(dataset):
 def test_evaluation_holds_every_video_once(dataset, size):
   split = dataset.split('database')
   blocks = list(input_pipeline.evaluation_blocks(split, size))
-  for block in blocks:
+  for block in blocks[:-1]:
     assert {len(value) for value in block.values()} == {size}
-    assert (block['index'][~block['mask']] == -1).all()
-    assert not block['frames'][~block['mask']].any()
-  mask = np.concatenate([block.pop('mask') for block in blocks])
-  assert not mask[21:].any()
   stored = split.read(range(21))
   for key, values in stored.items():
-    found = np.concatenate([block[key] for block in blocks])[mask]
+    found = np.concatenate([block[key] for block in blocks])
     np.testing.assert_array_equal(found, values)
 
 

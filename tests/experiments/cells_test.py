@@ -56,6 +56,9 @@ def test_done_is_a_file_of_this_configuration(tmp_path):
   assert not cell.is_done(where)
   record = {'digest': cell.digest(where), 'map': {}, 'pr_curve': [1, 2]}
   cells.write(cell.path(where), record)
+  assert not cell.is_done(where)  # it lacks the asymmetric ranking
+  record['map_asymmetric'] = {}
+  cells.write(cell.path(where), record)
   assert cell.is_done(where)
   assert cells.read(cell.path(where)) == record
   other = a_cell(values={'train.num_steps': 31})

@@ -10,6 +10,7 @@ from experiments import (
   command_line,
   figure3_map,
   grid,
+  neighbors,
   paper,
   running,
   settings,
@@ -47,7 +48,11 @@ def done(monkeypatch):
     if cell.seed == 13:
       raise ValueError('unlucky')
     names.append(cell.name)
-    record = {'digest': cell.digest(folders), 'map': {'min_rk,expected': {}}}
+    record = {
+      'digest': cell.digest(folders),
+      'map': {'min_rk,expected': {}},
+      'map_asymmetric': {},
+    }
     cells.write(cell.path(folders), record)
     return record
 
@@ -132,7 +137,7 @@ def test_failures_are_told_at_the_end(where, done, monkeypatch):
       f'--scratch={where.scratch}',
     ],
   )
-  monkeypatch.setattr(grid.tables, 'write_all', lambda results: None)
+  monkeypatch.setattr(grid.tables, 'write_all', lambda results: {})
   words = 'failed: digits/nph-8-13, digits of seed 2;'
   with pytest.raises(errors.UserError, match=words):
     grid.run_all(chosen, cells_of)
@@ -219,7 +224,65 @@ def test_default_data_sets_are_those_at_hand(monkeypatch, shared_data):
   names = [
     d.name for d in command_line.options(command_line.parser('x'), []).datasets
   ]
-  assert names == ['moving_digits', 'ucf101_10']
+  assert [n for n in names if n != 'ucf101_vgg14'] == [
+    'ucf101_10',
+    'moving_digits',
+  ]
+
+
+def test_every_method_of_the_settings_is_one():
+  named = {
+    *settings.METHODS_ALL_BITS,
+    *settings.ABLATIONS,
+    *settings.TRANSFER_METHODS,
+    *settings.PR_METHODS,
+    *settings.EXAMPLE_METHODS,
+    *settings.RERANKING_METHODS,
+  }
+  assert named <= set(registry.METHODS)
+
+
+def test_no_data_set_at_all_is_told(monkeypatch):
+  monkeypatch.setattr(command_line, '_is_there', lambda config_file: False)
+  with pytest.raises(errors.UserError, match='none of ucf101_10 is beside'):
+    command_line.options(command_line.parser('x'), [], ['ucf101_10'])
+
+
+def test_the_neighbors_share_their_data_and_fill_the_readme(tmp_path):
+  readme = tmp_path / 'README.md'
+  readme.write_text('<!-- table neighbors -->\n<!-- end -->\n')
+  argv = [
+    '--config=configs/moving_digits.py',
+    '--name=ucf101_10',
+    '--methods=itq,itq_moments',
+    '--bits=8,16',
+    '--seeds=0',
+    f'--results={tmp_path / "results"}',
+    f'--scratch={tmp_path / "scratch"}',
+    f'--readme={readme}',
+    *MICRO,
+  ]
+  neighbors.main(argv)
+  folder = tmp_path / 'results' / 'ucf101_10'
+  found = {p.stem: json.loads(p.read_text()) for p in folder.iterdir()}
+  assert set(found) == {'cosine-0-0'} | {
+    f'{method}-{bits}-0'
+    for method in ('itq', 'itq_moments')
+    for bits in (8, 16)
+  }
+  for name, record in found.items():
+    assert ('map_asymmetric' in record) == (name != 'cosine-0-0')
+  # Built once: one folder, of which nothing is newer than the first cell.
+  (data,) = (tmp_path / 'scratch' / 'data').glob('*/')
+  first = (folder / 'cosine-0-0.json').stat().st_mtime_ns
+  assert all(p.stat().st_mtime_ns < first for p in data.rglob('*'))
+  text = readme.read_text()
+  value = found['itq-16-0']['map_asymmetric']['min_rk,expected']['20']
+  assert f'({value:.3f})'.replace('(0', '(') in text
+  before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
+  neighbors.main(argv)
+  assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before
+  assert readme.read_text() == text
 
 
 @pytest.mark.filterwarnings('ignore:optax.global_norm')

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments import cells, measures, reranked, reranking
+from experiments import cells, reranking
+from nph_jax.stages import evaluating
 
 
 def test_average_precision_by_hand():
@@ -13,7 +14,7 @@ def test_average_precision_by_hand():
   found = [[1, 2, 0], [2, 0]]
   first = (1 / 2 + 2 / 3) / 2
   second = 1 / 3
-  assert reranked.average_precision(found, query, labels) == pytest.approx(
+  assert reranking.average_precision(found, query, labels) == pytest.approx(
     (first + second) / 2
   )
 
@@ -26,13 +27,13 @@ def test_t_tells_apart_what_the_codes_cannot():
   relaxed = rng.uniform(0.1, 0.2, (number, bits)).astype(np.float32)
   relaxed[:, :4] += classes[:, None]
   relaxed[:, 4:] += 1 - classes[:, None]
-  encoded = measures.Encoded(
+  encoded = evaluating.EncodedSplit(
     np.full((number, 1), 255, np.uint8),
     relaxed,
     np.eye(2, dtype=np.uint8)[classes],
     np.zeros(number),
   )
-  found = reranked.measure(encoded, encoded)
+  found = reranking.measure(encoded, encoded)
   assert list(found) == ['0', '20', '50', '100', '200', 'all']
   values = [result['map'] for result in found.values()]
   assert values[0] < 0.6 and values[2:] == [1.0] * 4

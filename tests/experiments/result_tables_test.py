@@ -69,12 +69,61 @@ def test_by_length_has_gaps_and_the_mean_of_whole_seeds():
     ]
     + [record('itq', 32, 1, 0.5), record('cosine', 0, 1, 0.7)]
   )
-  table = rows(tables.by_length(found, 20, 'map', records.PROTOCOL))
+  table = rows(records.by_length(found, found.methods, found.bits()))
   assert table['NPH'][:3] == ['.166 +- .050', '.182 +- .050', '.164']
   # Seed 2 lacks 64 bits: the mean is seed 1's.
   assert table['NPH'][3] == '.137'
   assert table['ITQ'] == ['-', '.500', '-', '-']
   assert table['pooled cosine, real-valued'] == ['.700'] * 4
+
+
+def with_t(method, bits, seed, value, of_t):
+  asymmetric = {'min_rk,expected': {'20': of_t}}
+  return record(method, bits, seed, value, map_asymmetric=asymmetric)
+
+
+def test_the_asymmetric_ranking_stands_in_brackets_where_it_was_measured():
+  found = records.Results(
+    [with_t('nph', 16, seed, 0.2, 0.3 + 0.1 * seed) for seed in (0, 1)]
+    + [with_t('nph', 32, 0, 0.2, 0.5), record('nph', 32, 1, 0.4)]
+    + [record('nph', 64, seed, 0.5) for seed in (0, 1)]
+    + [with_t('itq', bits, 0, bits / 100, 0.5) for bits in (16, 32, 64)]
+  )
+  table = rows(records.by_length(found, found.methods, found.bits()))
+  assert table['NPH'] == [
+    '.200 +- .000 (.350)', '.300 +- .100 (.500)', '.500 +- .000',
+    '.333 +- .033',
+  ]  # fmt: skip
+  assert table['ITQ'] == [
+    '.160 (.500)', '.320 (.500)', '.640 (.500)', '.373 (.500)'
+  ]  # fmt: skip
+
+
+def test_a_method_without_a_name_is_listed_before_the_references():
+  found = records.Results(
+    record(name, 32, 0, 0.2) for name in ('random', 'newer', 'itq', 'nph')
+  )
+  assert found.methods == ['nph', 'itq', 'newer', 'random']
+  assert list(rows(tables.by_k(found, 32)))[1:] == [
+    '---', 'NPH', 'ITQ', 'newer', 'random codes',
+  ]  # fmt: skip
+
+
+def test_the_neighbors_page_has_its_methods_and_lengths_alone():
+  found = records.Results(
+    [with_t('itq', bits, 0, 0.2, 0.3) for bits in (8, 16, 32)]
+    + [with_t('itq_neighbors', 32, 0, 0.4, 0.5), record('ssth', 32, 0, 0.1)]
+    + [record('cosine', 0, 0, 0.7)]
+  )
+  page = summary.neighbors_page({'ucf101_10': found, 'moving_digits': found})
+  assert page.count('## ucf101') == 1 and 'moving_digits' not in page
+  assert '4 cells' in page
+  table = rows(page)
+  assert list(table)[2:] == [
+    'ITQ', 'itq_neighbors', 'pooled cosine, real-valued',
+  ]  # fmt: skip
+  assert table['ITQ'] == ['.200 (.300)', '.200 (.300)', '-', '-']
+  assert summary.neighbors_page({'moving_digits': found}) == ''
 
 
 def test_by_k_leaves_out_what_was_not_measured():
@@ -177,20 +226,6 @@ def test_write_all_and_the_marked_blocks(tmp_path):
 def test_an_empty_folder_has_no_pages(tmp_path):
   assert tables.pages(tmp_path) == {}
   assert not records.Results.read(tmp_path / 'none')
-
-
-def test_every_method_of_the_settings_has_a_name():
-  from experiments import paper
-
-  for names in (
-    settings.METHODS_ALL_BITS,
-    settings.ABLATIONS,
-    settings.TRANSFER_METHODS,
-    settings.PR_METHODS,
-    settings.EXAMPLE_METHODS,
-    settings.REFERENCES,
-  ):
-    assert set(names) <= set(paper.NAMES)
 
 
 def test_the_summary_has_a_column_pair_for_each_data_set():

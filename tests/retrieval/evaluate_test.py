@@ -24,6 +24,8 @@ def files(tmp_path, monkeypatch):
   for name, number in (('query', 12), ('database', 30)):
     codes = rng.integers(0, 256, (number, 3), dtype=np.uint8)
     labels = (rng.random((number, 4)) < 0.4).astype(np.uint8)
+    signs = np.unpackbits(codes, axis=1) * 2.0 - 1
+    np.save(f'{name}_t.npy', signs * rng.random((number, 24)))
     np.save(f'{name}_codes.npy', codes)
     np.save(f'{name}_labels.npy', labels)
   return tmp_path
@@ -52,7 +54,7 @@ def test_prints_the_table_and_writes_the_json(files):
   done = run(*flags(out='scores/result.json'))
   assert (done.returncode, done.stderr) == (0, '')
   assert '12 queries against 30 videos, 24 bits' in done.stdout
-  assert '| K           | expected | kept       |' in done.stdout
+  assert '| hamming | K           | expected | kept       |' in done.stdout
   assert 'excluded' not in done.stdout
   with open('scores/result.json') as file:
     result = json.load(file)
@@ -83,6 +85,60 @@ def test_exclude_self_scores_with_and_without(files, capsys):
     }
   assert values['expected', 5, True] < values['expected', 5, False]
   assert 'excluded' in capsys.readouterr().out
+
+
+def test_with_t_the_asymmetric_ranking_is_reported_too(files, capsys):
+  evaluate.main(flags(query_relaxed='query_t.npy', out='o.json'))
+  with open('o.json') as file:
+    result = json.load(file)
+  scored = evaluation.evaluate_codes(
+    np.load('query_codes.npy'),
+    np.load('query_labels.npy'),
+    np.load('database_codes.npy'),
+    np.load('database_labels.npy'),
+    query_relaxed=np.load('query_t.npy'),
+  )
+  assert result['map'] == scored.map
+  assert '\n| asymmetric | K           | expected |' in capsys.readouterr().out
+
+
+def t_with(row, column, value):
+  def make(path):
+    relaxed = np.load('query_t.npy')
+    relaxed[row, column] = value
+    np.save(path, relaxed)
+
+  return make
+
+
+@pytest.mark.parametrize(
+  ('make', 'complaint'),
+  [
+    (lambda path: None, 'no such file; expected the real-valued t'),
+    (lambda path: pathlib.Path(path).write_text('t'), 'not a .npy file'),
+    (lambda path: np.save(path, np.load('query_t.npy')[1:]), '(11, 24)'),
+    (lambda path: np.save(path, np.load('query_t.npy')[:, 1:]), '(12, 23)'),
+    (lambda path: np.save(path, np.load('query_codes.npy')), 'uint8 of shape'),
+    (t_with(3, 5, np.nan), 'row 3 holds NaN or infinity'),
+    (t_with(4, slice(None), 0), 'the signs of row 4 are not the code'),
+  ],
+)
+def test_bad_t_gets_one_sentence(files, make, complaint):
+  make('bad.npy')
+  with pytest.raises(errors.UserError) as caught:
+    evaluate.main(flags(query_relaxed='bad.npy', out='out.json'))
+  message = str(caught.value)
+  assert complaint in message and 'bad.npy' in message
+  assert '\n' not in message and message.endswith('.')
+  assert not os.path.exists('out.json')
+
+
+def test_a_t_of_zero_is_plus_one(files):
+  codes = np.load('query_codes.npy')
+  codes[0] = 255
+  np.save('query_codes.npy', codes)
+  t_with(0, slice(None), 0.0)('zero.npy')
+  evaluate.main(flags(query_relaxed='zero.npy'))
 
 
 def truncated(path):

@@ -102,11 +102,13 @@ def dense_pr(distances, relevant, num_bits):
   return curve
 
 
-def check_against_dense(got, distances, relevant, exclude_self):
+def check_against_dense(
+  got, distances, relevant, exclude_self, ranking='hamming'
+):
   for row in got.map:
-    if row['exclude_self'] == exclude_self:
+    if (row['ranking'], row['exclude_self']) == (ranking, exclude_self):
       protocol = metrics.Protocol(
-        row['denominator'], row['ties'], row['exclude_self']
+        ranking, row['denominator'], row['ties'], exclude_self
       )
       expected = dense_map(distances, relevant, row['k'], protocol)
       assert row['value'] == pytest.approx(expected, abs=1e-12), row
@@ -236,10 +238,12 @@ def mean_over_orders(distances, shares, row):
 @pytest.mark.parametrize('threads', [1, 3])
 def test_neither_blocks_nor_threads_change_a_bit(monkeypatch, pairs, threads):
   case, self_rows = self_case(1, 16)
-  before = evaluation.evaluate_codes(*case.arguments, self_rows=self_rows)
+  relaxed = relaxed_of(case.query_codes, 0)
+  known = {'query_relaxed': relaxed, 'self_rows': self_rows}
+  before = evaluation.evaluate_codes(*case.arguments, **known)
   monkeypatch.setattr(scoring, '_BLOCK_PAIRS', pairs)
   monkeypatch.setattr(scoring, '_num_threads', lambda: threads)
-  after = evaluation.evaluate_codes(*case.arguments, self_rows=self_rows)
+  after = evaluation.evaluate_codes(*case.arguments, **known)
   assert before == after
 
 
@@ -281,6 +285,85 @@ def test_when_every_distance_ties_expected_is_the_mean_of_all_orders():
   assert values['expected', 'k'] == 0.5
 
 
+def relaxed_of(codes, seed, whole=False):
+  """t of the codes; whole numbers make many values of t . b equal."""
+  rng = np.random.default_rng(seed)
+  signs = hamming.unpack_codes(codes)
+  if whole:
+    return (signs * rng.integers(1, 4, signs.shape)).astype(np.float32)
+  return (signs * np.abs(rng.normal(size=signs.shape))).astype(np.float32)
+
+
+@pytest.mark.parametrize('whole', [False, True])
+@pytest.mark.parametrize('num_bits', [8, 24, 64, 256])
+def test_t_of_the_query_ranks_as_the_dense_reference(num_bits, whole):
+  case, self_rows = self_case(num_bits, num_bits)
+  relaxed = relaxed_of(case.query_codes, num_bits, whole)
+  got = evaluation.evaluate_codes(
+    *case.arguments, ks=KS, query_relaxed=relaxed, self_rows=self_rows
+  )
+  alone = evaluation.evaluate_codes(*case.arguments, ks=KS, self_rows=self_rows)
+  assert got.map[: len(alone.map)] == alone.map
+  assert got.pr_curve == alone.pr_curve
+  assert got.queries_without_relevant == alone.queries_without_relevant
+  assert len(got.map) == 2 * len(alone.map)
+  bits = hamming.unpack_codes(case.database_codes).astype(np.float64)
+  # Rounded: the sums of 24 bits of float32 may differ in float64's last digit.
+  distances = -np.round(relaxed.astype(np.float64) @ bits.T, 9)
+  relevant = case.query_labels @ case.database_labels.T > 0
+  check_against_dense(got, distances, relevant, False, 'asymmetric')
+  distances, relevant = without_self(distances, relevant, self_rows)
+  check_against_dense(got, distances, relevant, True, 'asymmetric')
+
+
+def test_t_of_equal_size_everywhere_ranks_as_the_codes():
+  case = random_case(3, 24)
+  relaxed = 0.3 * hamming.unpack_codes(case.query_codes)
+  got = evaluation.evaluate_codes(*case.arguments, query_relaxed=relaxed)
+  half = len(got.map) // 2
+  assert [{**row, 'ranking': 'hamming'} for row in got.map[half:]] == (
+    got.map[:half]
+  )
+
+
+def test_t_breaks_the_ties_of_the_codes_and_not_those_of_equal_sums():
+  query = np.packbits([[1] * 8], axis=1)
+  relaxed = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5]])
+  # At distance 1, nearer the less sure the bit is; and .1 + .2 against .3.
+  wrong = [[2], [0], [0, 1], [2]]
+  database = np.ones((4, 8), np.uint8)
+  for row, places in enumerate(wrong):
+    database[row, places] = 0
+  labels = np.array([[0], [1], [1], [0]], np.uint8)
+  got = evaluation.evaluate_codes(
+    query,
+    labels[1:2],
+    np.packbits(database, axis=1),
+    labels,
+    query_relaxed=relaxed,
+    ks=(1, 2),
+  )
+  values = {
+    (row['ranking'], row['k']): row['value']
+    for row in got.map
+    if (row['denominator'], row['ties']) == ('k', 'expected')
+  }
+  # One relevant of the three at distance 1; then also one of the three tied
+  # behind the first.
+  assert values['hamming', 1] == pytest.approx(1 / 3)
+  assert values['asymmetric', 1] == 1
+  assert values['asymmetric', 2] == pytest.approx((1 + 1 / 3) / 2)
+
+
+def test_a_query_whose_t_is_zero_ties_with_all():
+  case = random_case(0, 8, num_queries=1)
+  got = evaluation.evaluate_codes(
+    *case.arguments, ks=(1,), query_relaxed=np.zeros((1, 8))
+  )
+  relevant = case.query_labels @ case.database_labels.T > 0
+  check_against_dense(got, np.zeros((1, 40)), relevant, False, 'asymmetric')
+
+
 def as_vectors(case):
   vectors = dataclasses.replace(case)
   vectors.query_codes = hamming.unpack_codes(case.query_codes)
@@ -295,7 +378,8 @@ def test_cosine_of_signs_scores_as_hamming(num_bits):
   vectors = evaluation.evaluate_vectors(
     *as_vectors(case).arguments, self_rows=self_rows
   )
-  assert vectors.map == codes.map
+  as_hamming = [{**row, 'ranking': 'hamming'} for row in vectors.map]
+  assert as_hamming == codes.map
   assert vectors.pr_curve == []
 
 
@@ -350,6 +434,13 @@ def test_what_cannot_be_scored_is_refused():
   ):
     with pytest.raises(ValueError, match=r'do not fit|nothing to score'):
       evaluation.evaluate_codes(*bad)
+  for bad, words in (
+    (np.zeros((23, 8)), 't of shape'),
+    (np.zeros((22, 16)), 't of shape'),
+    (np.full((23, 16), np.inf), 'NaN or infinity'),
+  ):
+    with pytest.raises(ValueError, match=words):
+      evaluation.evaluate_codes(*case.arguments, query_relaxed=bad)
   with pytest.raises(ValueError, match='NaN or infinity'):
     evaluation.evaluate_vectors(
       np.full(queries.shape, np.nan), query_labels, database, labels

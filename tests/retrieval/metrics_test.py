@@ -5,21 +5,21 @@ import itertools
 import numpy as np
 import pytest
 
-from nph_jax.retrieval import metrics, ranking
+from nph_jax.retrieval import metrics
 
 
 def ranked(distances, relevant, depth=None):
   distances, relevant = np.atleast_2d(distances), np.atleast_2d(relevant)
   depth = depth or distances.shape[1]
   cutoffs = np.sort(distances, axis=1)[:, depth - 1]
-  return ranking.rank(distances, relevant.astype(bool), cutoffs, depth)
+  return metrics.rank(distances, relevant.astype(bool), cutoffs, depth)
 
 
 def average_precision(distances, relevant, ks, denominator, ties):
   return metrics.average_precision(
     ranked(distances, relevant, max(ks)),
     ks,
-    metrics.Protocol(denominator, ties, exclude_self=False),
+    metrics.Protocol('hamming', denominator, ties, exclude_self=False),
   )[0]
 
 
@@ -94,7 +94,7 @@ def test_without_ties_expected_equals_stable():
   found = ranked(distances, rng.integers(0, 2, (8, 30)))
   stable, expected = (
     metrics.average_precision(
-      found, (1, 7, 30), metrics.Protocol('min_rk', ties, False)
+      found, (1, 7, 30), metrics.Protocol('hamming', 'min_rk', ties, False)
     )
     for ties in ('stable', 'expected')
   )
@@ -112,9 +112,10 @@ def test_rank_describes_the_tie_group_of_every_place():
 
 
 def test_the_four_protocols():
-  found = list(metrics.protocols(exclude_self=True))
+  found = list(metrics.protocols('asymmetric', exclude_self=True))
   assert len(set(found)) == 4
   assert all(protocol.exclude_self for protocol in found)
+  assert {protocol.ranking for protocol in found} == {'asymmetric'}
 
 
 def test_precision_recall_by_hand():

@@ -15,9 +15,10 @@ PR_CURVE = [
 ]
 
 
-def map_row(k, denominator, ties, exclude_self, value):
+def map_row(k, ranking, denominator, ties, exclude_self, value):
   return {
     'k': k,
+    'ranking': ranking,
     'denominator': denominator,
     'ties': ties,
     'exclude_self': exclude_self,
@@ -28,18 +29,25 @@ def map_row(k, denominator, ties, exclude_self, value):
 def test_the_table_names_the_protocol_of_every_number():
   table = report.metrics_table(
     [
-      map_row(5, 'min_rk', 'stable', False, 0.25),
-      map_row(100, 'min_rk', 'stable', False, 0.125),
-      map_row(5, 'k', 'expected', True, 1.0),
-      map_row(100, 'k', 'expected', True, 0.0),
+      map_row(5, 'hamming', 'min_rk', 'stable', False, 0.25),
+      map_row(100, 'hamming', 'min_rk', 'stable', False, 0.125),
+      map_row(5, 'asymmetric', 'k', 'expected', True, 1.0),
+      map_row(100, 'asymmetric', 'k', 'expected', True, 0.0),
     ]
   )
   assert table.splitlines() == [
-    '| denominator | ties     | self match | mAP@5  | mAP@100 |',
-    '| ----------- | -------- | ---------- | ------ | ------- |',
-    '| min(R, K)   | stable   | kept       | 0.2500 | 0.1250  |',
-    '| K           | expected | excluded   | 1.0000 | 0.0000  |',
+    '| ranking    | denominator | ties     | self match | mAP@5  | mAP@100 |',
+    '| ---------- | ----------- | -------- | ---------- | ------ | ------- |',
+    '| hamming    | min(R, K)   | stable   | kept       | 0.2500 | 0.1250  |',
+    '| asymmetric | K           | expected | excluded   | 1.0000 | 0.0000  |',
   ]
+
+
+def test_rows_of_an_older_metrics_json_are_of_the_hamming_ranking():
+  row = map_row(5, 'hamming', 'k', 'stable', False, 0.5)
+  table = report.metrics_table([row])
+  del row['ranking']
+  assert report.metrics_table([row]) == table
 
 
 def test_the_summary_says_what_was_ranked_against_what():
