@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from nph_jax import atomic, distributed
+from nph_jax import atomic, configuration, distributed, trees
 from nph_jax.export import Hasher
 from nph_jax.retrieval import evaluation, report
 from nph_jax.stages import bundling, tables, training
@@ -155,7 +156,7 @@ Seed {config.seed}; {_length(job, step)};
 {counts['train']} training videos, {counts['query']} queries,
 {counts['database']} videos in the database.
 
-{_neighborhood(job)}## mAP@K
+{_options(config)}{_neighborhood(job)}## mAP@K
 
 AP@K is the sum of the precisions at the relevant ones of the first K, divided
 by min(R, K) (`min_rk`, the paper's text) or by K (`k`, all published code).
@@ -186,6 +187,16 @@ def _length(job: Job, step: int) -> str:
   if job.method.is_closed_form:
     return 'closed form, no training steps'
   return f'{step} steps of {job.batch_size} videos'
+
+
+def _options(config: configuration.ConfigDict) -> str:
+  """A paragraph of the method's own options, '' where it has none."""
+  options = trees.flatten(config.method_options.to_dict(), '.')
+  if not options:
+    return ''
+  listed = [f'{name}={value}' for name, value in sorted(options.items())]
+  text = textwrap.fill(f'Options of {config.method}: {", ".join(listed)}.', 80)
+  return f'{text}\n\n'
 
 
 def _neighborhood(job: Job) -> str:
