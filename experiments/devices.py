@@ -62,7 +62,8 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('--seeds', default='0,1,2')
   seeds = [int(s) for s in parser.parse_args().seeds.split(',')]
-  lines = ['| seed | one device | four | bits that differ |', '| - | - | - | - |']
+  lines = ['| seed | one | four devices | bits that differ |']
+  lines.append('| - | - | - | - |')
   for seed in seeds:
     (one, bits), (four, others) = (measure(run(seed, n)) for n in (1, 4))
     share = np.mean(bits != others)

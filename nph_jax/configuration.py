@@ -108,7 +108,7 @@ def _data() -> dict[str, Any]:
 def _neighborhood() -> dict[str, Any]:
   return {
     'dir': '',  # where runs share it; WORKDIR/neighborhood if empty
-    # or untrained, of a video's mean_frame or second_moments
+    # or untrained: mean_frame, second_moments or neighbors
     'features': 'autoencoder',
     # in place of them: y is t of the hasher in this finished run's workdir
     # (alternating refinement: the same command again, with this value more)
@@ -229,7 +229,12 @@ _POSITIVE = (
 )  # fmt: skip
 _CHOICES = {
   'data.residency': ('auto', 'device', 'host', 'stream'),
-  'neighborhood.features': ('autoencoder', 'mean_frame', 'second_moments'),
+  'neighborhood.features': (
+    'autoencoder',
+    'mean_frame',
+    'second_moments',
+    'neighbors',
+  ),
   'model.recurrent_init': ('xavier', 'orthogonal'),
   'model.precision': ('float32', 'bfloat16'),
 }

@@ -12,9 +12,9 @@ from nph_jax import configuration, errors, train, train_state
 from nph_jax.data import sources
 from nph_jax.models import method, registry
 from nph_jax.models.autoencoder import Autoencoder, AutoencoderMethod
-from nph_jax.models.principal_components import (
-  PrincipalComponents,
-  PrincipalComponentsMethod,
+from nph_jax.models.untrained_features import (
+  UntrainedFeatures,
+  UntrainedFeaturesMethod,
 )
 from nph_jax.stages import refinement, tracing
 from nph_jax.workdir import Workdir
@@ -114,23 +114,21 @@ class Job:
     return self.refined or self.feature_method.module
 
   @property
-  def feature_method(self) -> AutoencoderMethod | PrincipalComponentsMethod:
+  def feature_method(self) -> AutoencoderMethod | UntrainedFeaturesMethod:
     """What is trained or fitted to yield y, where no earlier run does."""
     section = self.config.neighborhood
+    num_frames, frame_dim = self.shape.num_frames, self.shape.feature_dim
     if section.features != 'autoencoder':
-      return PrincipalComponentsMethod(
-        PrincipalComponents(
-          min(section.width, self.shape.feature_dim),
-          self.shape.num_frames,
-          self.shape.feature_dim,
-          second_moments=section.features == 'second_moments',
-        )
+      width = min(section.width, frame_dim)
+      kind = section.features
+      return UntrainedFeaturesMethod(
+        UntrainedFeatures(kind, width, num_frames, frame_dim)
       )
     return AutoencoderMethod(
       Autoencoder(
         width=section.width,
-        num_frames=self.shape.num_frames,
-        frame_dim=self.shape.feature_dim,
+        num_frames=num_frames,
+        frame_dim=frame_dim,
         reverse=section.reverse,
         copy_cell=section.copy_cell,
         forget_bias=self.config.model.forget_bias,

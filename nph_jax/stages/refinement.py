@@ -17,7 +17,7 @@ from flax import linen as nn
 
 from nph_jax import errors
 from nph_jax.export import Hasher, load_hasher
-from nph_jax.models.principal_components import unit_length
+from nph_jax.models.untrained_features import unit_length
 from nph_jax.workdir import Workdir
 
 

@@ -14,8 +14,8 @@ from nph_jax.models import (
   hashing,
   itq,
   log_covariance,
-  principal_components,
   registry,
+  untrained_features,
 )
 
 N, M, L, K = 40, 3, 12, 16
@@ -206,10 +206,8 @@ def test_exported_codes_are_the_models():
   method = build()
   _, params, collections = start(method)
   variables = method.inference_variables(params, collections)
-  module = principal_components.PrincipalComponents(
-    5, M, L, second_moments=True
-  )
-  y = principal_components.PrincipalComponentsMethod(module)
+  module = untrained_features.UntrainedFeatures('second_moments', 5, M, L)
+  y = untrained_features.UntrainedFeaturesMethod(module)
   weights, _ = y.init(
     jax.random.key(0), y.fit_tables(features(), jax.random.key(0))
   )
@@ -241,17 +239,17 @@ def test_a_start_that_is_no_closed_form_is_refused(name):
     build(8, start=name)
 
 
-@pytest.mark.parametrize('second_moments', [False, True])
+@pytest.mark.parametrize('kind', ['mean_frame', 'second_moments'])
 def test_pooled_features_are_principal_components_at_unit_length(
-  second_moments,
+  kind,
 ):
-  module = principal_components.PrincipalComponents(5, M, L, second_moments)
-  method = principal_components.PrincipalComponentsMethod(module)
+  module = untrained_features.UntrainedFeatures(kind, 5, M, L)
+  method = untrained_features.UntrainedFeaturesMethod(module)
   tables = method.fit_tables(features(), jax.random.key(0))
   params, _ = method.init(jax.random.key(0), tables)
   y = module.apply({'params': params}, FRAMES[:7], method='features')
   means = FRAMES.mean(axis=1)
-  if second_moments:
+  if kind == 'second_moments':
     means = np.asarray(log_covariance.pool(FRAMES, tables))
   _, _, rows = np.linalg.svd(means - means.mean(axis=0))
   expected = (means[:7] - means.mean(axis=0)) @ rows[:5].T

@@ -1,8 +1,13 @@
-"""y without training: principal components of pooled frames, unit length.
+"""y without training: a linear map of the pooled frames, at unit length.
 
 In place of the autoencoder's y, where that one's neighbours are poor: on some
-hundred videos most of what an LSTM can learn is what they share. A linear
-autoencoder, in closed form, of the mean frame or of log_covariance's vector.
+hundred videos most of what an LSTM can learn is what they share. Three kinds,
+all closed forms:
+
+  mean_frame      principal components of the mean frame,
+  second_moments  principal components of log_covariance's vector,
+  neighbors       the directions of that vector which neighbours share
+                  (itq_neighbors).
 """
 
 from __future__ import annotations
@@ -16,32 +21,33 @@ import numpy as np
 from flax import linen as nn
 
 from nph_jax.data.pooled import PooledFeatures
-from nph_jax.models import linear_code, log_covariance
+from nph_jax.models import itq_neighbors, linear_code, log_covariance
 
+KINDS = ('mean_frame', 'second_moments', 'neighbors')
 _TINY = 1e-12
 
 
-class PrincipalComponents(nn.Module):
-  """The encoder's half of a linear autoencoder of pooled frames.
+class UntrainedFeatures(nn.Module):
+  """What yields y.
 
   Attributes:
+    kind: of KINDS.
     width: D.
     num_frames: M.
     frame_dim: L.
-    second_moments: pools by log_covariance, not by the mean.
   """
 
+  kind: str
   width: int
   num_frames: int
   frame_dim: int
-  second_moments: bool = False
 
   def setup(self):
     self.encoder = self.param('encoder', lambda key: self._zeros())
 
   def _zeros(self) -> dict[str, jax.Array]:
     dim, tables = self.frame_dim, {}
-    if self.second_moments:
+    if self.kind != 'mean_frame':
       tables = log_covariance.empty_tables(dim)
       dim = log_covariance.dim(dim)
     linear = {
@@ -52,10 +58,10 @@ class PrincipalComponents(nn.Module):
 
   def features(self, frames: jax.Array) -> jax.Array:
     """The feature y [B, D] of frames [B, M, L], of length one."""
-    if self.second_moments:
-      pooled = log_covariance.pool(frames, self.encoder)
-    else:
+    if self.kind == 'mean_frame':
       pooled = jnp.mean(frames, axis=1)
+    else:
+      pooled = log_covariance.pool(frames, self.encoder)
     centred = pooled - self.encoder['mean']
     return unit_length(centred @ self.encoder['projection'])
 
@@ -67,10 +73,10 @@ def unit_length(y: jax.Array) -> jax.Array:
 
 
 @dataclasses.dataclass(frozen=True)
-class PrincipalComponentsMethod:
+class UntrainedFeaturesMethod:
   """The same as stage 1 wants it; see autoencoder.AutoencoderMethod."""
 
-  module: PrincipalComponents
+  module: UntrainedFeatures
 
   is_closed_form = True
 
@@ -79,14 +85,17 @@ class PrincipalComponentsMethod:
   ) -> dict[str, np.ndarray]:
     """mean [P] and projection [P, D] and, for second moments, their tables."""
     del key
-    frames = {}
-    if self.module.second_moments:
-      frames = log_covariance.fit(features)
-      features = log_covariance.pooled_features(features, frames)
-    directions, _ = linear_code.principal_directions(
-      features, self.module.width
-    )
-    tables = {**frames, 'mean': features.mean, 'projection': directions}
+    kind, width, frames = self.module.kind, self.module.width, {}
+    if kind == 'neighbors':
+      found = itq_neighbors.embed(features, width)
+      frames, mean, projection = found.tables, found.mean, found.projection
+    else:
+      if kind == 'second_moments':
+        frames = log_covariance.fit(features)
+        features = log_covariance.pooled_features(features, frames)
+      mean = features.mean
+      projection, _ = linear_code.principal_directions(features, width)
+    tables = {**frames, 'mean': mean, 'projection': projection}
     return {k: np.asarray(v, np.float32) for k, v in tables.items()}
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
