@@ -96,11 +96,11 @@ def weights_after(residency, frames):
     frames_per_segment=R,
   )
   index = jnp.array([7, 2, 11])
-  tables, batch = {}, {'index': index, 'frames': frames[index]}
+  resident, batch = None, {'index': index, 'frames': frames[index]}
   if residency == 'device':
-    tables, batch = {'frames': frames}, {'index': index}
+    resident, batch = frames, {'index': index}
   for _ in range(2):
-    state, _ = jax.jit(step)(state, tables, batch)
+    state, _ = jax.jit(step)(state, {}, batch, resident=resident)
   return np.asarray(state.params['w'])
 
 
