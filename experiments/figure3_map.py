@@ -1,9 +1,10 @@
-"""Figure 3: mAP@K of all methods and code lengths, as tables.
+"""Figure 3 and Table 3: mAP@K of all methods and code lengths, as tables.
 
   python -m experiments.figure3_map [--config=configs/moving_digits.py] [--full]
 
 Without --full: every method at 32 bits, and those of settings.METHODS_ALL_BITS
-at the other lengths. results/DATASET/ holds the cells, results/DATASET.md the
+at the other lengths, and the ablations of Table 3 at settings.ABLATION_BITS.
+results/DATASET/ holds the cells, results/DATASET.md and table3_ablation.md the
 tables.
 """
 

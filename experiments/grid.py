@@ -155,6 +155,12 @@ def _run_one(cell: cells.Cell, folders: cells.Folders) -> bool:
   return True
 
 
+def _at(bits: int) -> tuple[str, ...]:
+  """The methods that run at another length than the first."""
+  table3 = settings.ABLATIONS if bits in settings.ABLATION_BITS else ()
+  return settings.METHODS_ALL_BITS + table3
+
+
 def default_pairs(
   chosen: command_line.Options, full: bool = False
 ) -> list[tuple[str, int]]:
@@ -173,10 +179,5 @@ def default_pairs(
     ('cosine', 0),
     *(('random', b) for b in bits),
     *((m, b) for b in first for m in methods),
-    *(
-      (m, b)
-      for b in rest
-      for m in methods
-      if every or m in settings.METHODS_ALL_BITS
-    ),
+    *((m, b) for b in rest for m in methods if every or m in _at(b)),
   ]

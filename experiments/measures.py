@@ -23,12 +23,15 @@ def protocol(row: dict[str, Any]) -> str:
   return f'{name},exclude_self' if row['exclude_self'] else name
 
 
-def by_protocol(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-  """Evaluation's rows as {protocol: {K: mAP@K}}."""
+def by_protocol(
+  rows: Sequence[dict[str, Any]], **chosen: Any
+) -> dict[str, dict[str, float]]:
+  """Evaluation's rows as {protocol: {K: mAP@K}}, those with `chosen` values."""
   table: dict[str, dict[str, float]] = {}
   for row in rows:
-    value = round(row['value'], _DIGITS)
-    table.setdefault(protocol(row), {})[str(row['k'])] = value
+    if chosen.items() <= row.items():
+      value = round(row['value'], _DIGITS)
+      table.setdefault(protocol(row), {})[str(row['k'])] = value
   return table
 
 
@@ -108,23 +111,15 @@ def of_codes(
     q.relaxed, q.labels, d.relaxed, d.labels, ks=ks, self_rows=self_rows
   )
   return {
-    'map': by_protocol(_ranked_by('hamming', scored.map)),
-    'map_asymmetric': _expected(_ranked_by('asymmetric', scored.map)),
+    'map': by_protocol(scored.map, ranking='hamming'),
+    'map_asymmetric': by_protocol(
+      scored.map, ranking='asymmetric', ties='expected'
+    ),
     'map_all_against_all': _all_against_all(q, d, self_rows, ks),
-    'map_relaxed': _expected(relaxed.map),
+    'map_relaxed': by_protocol(relaxed.map, ties='expected'),
     'pr_curve': thinned(scored.pr_curve),
     **bit_statistics(np.concatenate([q.codes, d.codes])),
   }
-
-
-def _ranked_by(
-  ranking: str, rows: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-  return [row for row in rows if row['ranking'] == ranking]
-
-
-def _expected(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-  return by_protocol([row for row in rows if row['ties'] == 'expected'])
 
 
 def _all_against_all(
@@ -145,7 +140,7 @@ def _all_against_all(
   scored = evaluation.evaluate_codes(
     codes, labels, codes, labels, ks=ks, self_rows=np.arange(total)
   )
-  return by_protocol([row for row in scored.map if row['exclude_self']])
+  return by_protocol(scored.map, exclude_self=True)
 
 
 def of_random_codes(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments import cells, measures, reranking, settings
+from nph_jax.data import pooled
 from nph_jax.neighborhood import anchor_graph
 from nph_jax.retrieval import evaluation
 from nph_jax.stages import (
@@ -136,7 +137,7 @@ def graph(job: Job) -> dict[str, Any] | None:
   split = job.dataset.split('train')
   precision = None
   if split.has_labels:
-    precision = measures.graph_precision(indices, pooled(split)[1])
+    precision = measures.graph_precision(indices, labels_of(split))
   return {
     'num_anchors': count,
     'num_nearest': indices.shape[1],
@@ -147,15 +148,12 @@ def graph(job: Job) -> dict[str, Any] | None:
   }
 
 
-def pooled(split: Any) -> tuple[np.ndarray, np.ndarray]:
-  """Mean frames [N, L] float32 and labels of a split, in file order."""
+def labels_of(split: Any) -> np.ndarray:
+  """The labels of a split in file order, multi-hot [N, number of labels]."""
   from nph_jax.data import input_pipeline  # tensorflow takes seconds
 
-  means, labels = [], []
-  for block in input_pipeline.evaluation_blocks(split, _BLOCK_SIZE):
-    means.append(block['frames'].mean(axis=1, dtype=np.float32))
-    labels.append(block['labels'])
-  return np.concatenate(means), np.concatenate(labels)
+  blocks = input_pipeline.evaluation_blocks(split, _BLOCK_SIZE)
+  return np.concatenate([block['labels'] for block in blocks])
 
 
 def _reference(cell: cells.Cell, job: Job) -> dict[str, Any]:
@@ -165,14 +163,17 @@ def _reference(cell: cells.Cell, job: Job) -> dict[str, Any]:
 
 
 def _reference_map(cell: cells.Cell, job: Job) -> dict[str, Any]:
-  query, query_labels = pooled(job.dataset.split('query'))
-  database, database_labels = pooled(job.dataset.split('database'))
+  splits = [job.dataset.split(name) for name in ('query', 'database', 'train')]
+  query_labels, database_labels = map(labels_of, splits[:2])
   ks = tuple(job.config.eval.ks)
   if cell.method == 'random':
     return measures.of_random_codes(
       cell.bits, query_labels, database_labels, ks, cell.seed
     )
-  centre = pooled(job.dataset.split('train'))[0].mean(axis=0)
+  query, database, train = (
+    np.concatenate(list(pooled.of_split(split).read())) for split in splits
+  )
+  centre = train.mean(axis=0)
   scored = evaluation.evaluate_vectors(
     query - centre, query_labels, database - centre, database_labels, ks=ks
   )

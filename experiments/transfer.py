@@ -107,7 +107,8 @@ def files(
 def _make(
   cell: cells.Cell, folders: cells.Folders, folder: pathlib.Path
 ) -> None:
-  from nph_jax.stages.job import open_job  # slow; wrong flags fail before
+  from experiments import running  # slow; wrong flags fail before
+  from nph_jax.stages.job import open_job
 
   job = open_job(cell.config(folders), str(cell.workdir(folders)))
   splits = dict(job.dataset.splits)
@@ -119,7 +120,7 @@ def _make(
       'training videos; name their labels with --config.data.train.labels=FILE.'
     )
   classes = held_out(job.shape.num_labels, cell.seed)
-  labels = {name: _labels(split) for name, split in splits.items()}
+  labels = {name: running.labels_of(split) for name, split in splits.items()}
   partial = folder.with_name(f'.{folder.name}.partial')
   shutil.rmtree(partial, ignore_errors=True)
   partial.mkdir(parents=True)
@@ -129,13 +130,6 @@ def _make(
     partial.rename(folder)
   finally:
     shutil.rmtree(partial, ignore_errors=True)
-
-
-def _labels(split: Any) -> np.ndarray:
-  from nph_jax.data import input_pipeline  # tensorflow takes seconds
-
-  blocks = input_pipeline.evaluation_blocks(split, _BLOCK_SIZE)
-  return np.concatenate([block['labels'] for block in blocks])
 
 
 def _write(

@@ -111,11 +111,13 @@ def test_the_default_grid(monkeypatch):
   chosen = command_line.options(flags, argv)
   pairs = grid.default_pairs(chosen)
   hashing = [p for p in pairs if p[0] not in ('cosine', 'random')]
-  assert len(hashing) == 17 + 3 * 8 and len(set(pairs)) == len(pairs)
+  assert len(hashing) == 17 + 3 * 8 + 5 and len(set(pairs)) == len(pairs)
   assert {m for m, b in hashing if b == 8} == {
     'nph', 'nph_tuned', 'itq', 'itq_moments', 'ssth', 'ssvh', 'plain',
     'selfatt',
   }  # fmt: skip
+  table3 = {m for m, b in hashing if b == 64}
+  assert set(settings.ABLATIONS) <= table3
   full = grid.default_pairs(chosen, full=True)
   assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 4 * 17
   some = command_line.options(flags, [*argv, '--methods=dh', '--bits=8,32'])

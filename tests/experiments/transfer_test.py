@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from experiments import cells, command_line, settings, transfer
+from experiments import cells, command_line, grid, settings, transfer
 from nph_jax import errors
 from nph_jax.data import moving_digits
 
@@ -139,3 +139,25 @@ def test_training_labels_are_asked_for(tmp_path):
   folder = transfer.files(mine, 0, where)
   # The database is the queries: each is asked once.
   assert len(np.load(folder / 'test25.npy')) == 3
+
+
+def test_the_command_makes_both_tables(tmp_path, monkeypatch):
+  wanted = []
+  monkeypatch.setattr(grid, 'run', lambda cells, _: wanted.extend(cells) or [])
+  argv = [
+    '--config=configs/moving_digits.py',
+    '--methods=itq',
+    '--bits=8,16',
+    '--config.neighborhood.num_anchors=0',
+    '--seeds=0',
+    f'--results={tmp_path / "results"}',
+    f'--scratch={tmp_path / "scratch"}',
+    *(f'--config.{name}={value}' for name, value in VALUES.items()),
+  ]
+  transfer.main(argv)
+  names = ['cosine-0-0', 'random-8-0', 'random-16-0', 'itq-8-0', 'itq-16-0']
+  for table, parts in transfer.TRAIN.items():
+    found = [c for c in wanted if c.dataset == f'{table}/moving_digits']
+    assert [cell.name for cell in found] == names
+    files = found[0].values['data.train.features'].split(',')
+    assert [pathlib.Path(f).stem for f in files] == list(parts)

@@ -111,28 +111,6 @@ def t_with(row, column, value):
   return make
 
 
-@pytest.mark.parametrize(
-  ('make', 'complaint'),
-  [
-    (lambda path: None, 'no such file; expected the real-valued t'),
-    (lambda path: pathlib.Path(path).write_text('t'), 'not a .npy file'),
-    (lambda path: np.save(path, np.load('query_t.npy')[1:]), '(11, 24)'),
-    (lambda path: np.save(path, np.load('query_t.npy')[:, 1:]), '(12, 23)'),
-    (lambda path: np.save(path, np.load('query_codes.npy')), 'uint8 of shape'),
-    (t_with(3, 5, np.nan), 'row 3 holds NaN or infinity'),
-    (t_with(4, slice(None), 0), 'the signs of row 4 are not the code'),
-  ],
-)
-def test_bad_t_gets_one_sentence(files, make, complaint):
-  make('bad.npy')
-  with pytest.raises(errors.UserError) as caught:
-    evaluate.main(flags(query_relaxed='bad.npy', out='out.json'))
-  message = str(caught.value)
-  assert complaint in message and 'bad.npy' in message
-  assert '\n' not in message and message.endswith('.')
-  assert not os.path.exists('out.json')
-
-
 def test_a_t_of_zero_is_plus_one(files):
   codes = np.load('query_codes.npy')
   codes[0] = 255
@@ -156,27 +134,66 @@ def archived(path):
 
 
 @pytest.mark.parametrize(
-  ('make', 'complaint'),
+  ('name', 'make', 'complaint'),
   [
-    (lambda path: None, 'no such file'),
-    (lambda path: os.mkdir(path), 'no such file'),
-    (saved(np.zeros((12, 3))), 'float64 of shape (12, 3)'),
-    (saved(np.zeros((12, 3), np.int8)), 'int8 of shape (12, 3)'),
-    (saved(np.zeros(12, np.uint8)), 'uint8 of shape (12,)'),
-    (saved(np.zeros((0, 3), np.uint8)), 'uint8 of shape (0, 3)'),
-    (saved(np.zeros((12, 4), np.uint8)), 'codes of 32 bits, but those of'),
-    (saved(np.array([{}]), allow_pickle=True), 'pickled objects'),
-    (truncated, 'truncated'),
-    (lambda path: open(path, 'w').close(), 'not a .npy file'),
-    (lambda path: pathlib.Path(path).write_text('codes'), 'not a .npy file'),
-    (archived, 'an archive of several arrays'),
-    (saved(np.zeros((11, 3), np.uint8)), '12 rows of labels for the 11 codes'),
+    ('codes', lambda path: None, 'no such file'),
+    ('codes', lambda path: os.mkdir(path), 'no such file'),
+    ('codes', saved(np.zeros((12, 3))), 'float64 of shape (12, 3)'),
+    ('codes', saved(np.zeros((12, 3), np.int8)), 'int8 of shape (12, 3)'),
+    ('codes', saved(np.zeros(12, np.uint8)), 'uint8 of shape (12,)'),
+    ('codes', saved(np.zeros((0, 3), np.uint8)), 'uint8 of shape (0, 3)'),
+    (
+      'codes',
+      saved(np.zeros((12, 4), np.uint8)),
+      'codes of 32 bits, but those of',
+    ),
+    ('codes', saved(np.array([{}]), allow_pickle=True), 'pickled objects'),
+    ('codes', truncated, 'truncated'),
+    ('codes', lambda path: open(path, 'w').close(), 'not a .npy file'),
+    (
+      'codes',
+      lambda path: pathlib.Path(path).write_text('codes'),
+      'not a .npy file',
+    ),
+    ('codes', archived, 'an archive of several arrays'),
+    (
+      'codes',
+      saved(np.zeros((11, 3), np.uint8)),
+      '12 rows of labels for the 11 codes',
+    ),
+    ('relaxed', lambda path: None, 'no such file; expected the real-valued t'),
+    (
+      'relaxed',
+      lambda path: pathlib.Path(path).write_text('t'),
+      'not a .npy file',
+    ),
+    (
+      'relaxed',
+      lambda path: np.save(path, np.load('query_t.npy')[1:]),
+      '(11, 24)',
+    ),
+    (
+      'relaxed',
+      lambda path: np.save(path, np.load('query_t.npy')[:, 1:]),
+      '(12, 23)',
+    ),
+    (
+      'relaxed',
+      lambda path: np.save(path, np.load('query_codes.npy')),
+      'uint8 of shape',
+    ),
+    ('relaxed', t_with(3, 5, np.nan), 'row 3 holds NaN or infinity'),
+    (
+      'relaxed',
+      t_with(4, slice(None), 0),
+      'the signs of row 4 are not the code',
+    ),
   ],
 )
-def test_bad_codes_get_one_sentence(files, make, complaint):
+def test_a_bad_file_gets_one_sentence(files, name, make, complaint):
   make('bad.npy')
   with pytest.raises(errors.UserError) as caught:
-    evaluate.main(flags(query_codes='bad.npy', out='out.json'))
+    evaluate.main(flags(**{f'query_{name}': 'bad.npy'}, out='out.json'))
   message = str(caught.value)
   assert complaint in message and 'bad.npy' in message
   assert '\n' not in message and message.endswith('.')
