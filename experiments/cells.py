@@ -83,7 +83,7 @@ class Cell:
     method = 'nph' if self.method in settings.REFERENCES else self.method
     arg = f'{method},bits={self.bits or settings.FIRST_BITS}'
     config = load_config(self.config_file, arg)
-    set_values(config, {**self.values, 'seed': self.seed})
+    set_values(config, {**_of_method(method, self.values), 'seed': self.seed})
     config.data.dir = str(folders.scratch / 'data')
     config.neighborhood.dir = str(folders.scratch / 'neighborhood')
     if self.refines:
@@ -132,6 +132,19 @@ def load_config(file: str, arg: str) -> configuration.ConfigDict:
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
   return module.get_config(arg)
+
+
+def _of_method(method: str, values: Mapping[str, Any]) -> dict[str, Any]:
+  """`values` but for the options of other methods.
+
+  What is an option of none stays, to be told as unknown.
+  """
+  from nph_jax.models import registry  # slow; wrong flags fail before
+
+  own = registry.default_options(method)
+  others = {o for m in registry.METHODS for o in registry.default_options(m)}
+  foreign = tuple(f'method_options.{option}' for option in others - set(own))
+  return {k: v for k, v in values.items() if not k.startswith(foreign)}
 
 
 def set_values(

@@ -8,7 +8,8 @@ SEEDS = (0, 1, 2)
 BITS = (8, 16, 32, 64)
 FIRST_BITS = 32  # every method; the others only for METHODS_ALL_BITS
 METHODS_ALL_BITS = (
-  'nph', 'nph_tuned', 'itq', 'itq_moments', 'ssth', 'ssvh', 'plain', 'selfatt',
+  'nph', 'nph_paper', 'nph_tuned', 'itq', 'itq_moments', 'itq_neighbors',
+  'ssth', 'ssvh', 'plain', 'selfatt',
 )  # fmt: skip
 
 # Rows for orientation, not methods: random codes, and the cosine between
@@ -71,12 +72,12 @@ NEIGHBORS_DATASETS = ('ucf101_vgg14', 'ucf101_10')
 NEIGHBORS_METHODS = ('itq', 'itq_moments', 'itq_neighbors', 'nph', 'nph_tuned')
 
 # figure4_pr
-PR_METHODS = ('nph_tuned', 'nph', 'ssvh', 'jtae', 'ssth', 'itq')
+PR_METHODS = ('nph_tuned', 'nph_paper', 'ssvh', 'jtae', 'ssth', 'itq')
 PR_BITS = (16, 32, 64)
 
 # transfer
 TRANSFER_METHODS = (
-  'ssth', 'jtae', 'ssvh', 'nph', 'nph_tuned', 'itq', 'itq_moments',
+  'ssth', 'jtae', 'ssvh', 'nph_paper', 'nph_tuned', 'itq', 'itq_moments',
 )  # fmt: skip
 TRANSFER_BITS = (32, 64)
 TRANSFER_QUERIES = 1000  # at most, as in the paper
@@ -84,12 +85,12 @@ TRANSFER_QUERIES = 1000  # at most, as in the paper
 # table3_ablation, in the paper's order
 ABLATIONS = (
   'fullcnn', 'plain', 'selfatt', 'neibatt', 'selfatt_ls', 'neibcat',
-  'nph_minus', 'nph',
+  'nph_minus', 'nph_paper',
 )  # fmt: skip
 ABLATION_BITS = (32, 64)
 
 # anchors_sweep: training videos N (0: all there are), anchors n, nearest a.
-SWEEP_METHOD, SWEEP_BITS = 'nph', 32
+SWEEP_METHOD, SWEEP_BITS = 'nph_paper', 32
 SWEEP = {
   'moving_digits': {
     'videos': (2500, 10_000),
@@ -110,9 +111,9 @@ EXAMPLE_BITS = 64
 EXAMPLE_QUERIES = 4
 
 # refinement: rounds after the first training
-REFINEMENT_METHODS, REFINEMENT_BITS = ('nph',), (32,)
+REFINEMENT_METHODS, REFINEMENT_BITS = ('nph_paper',), (32,)
 REFINEMENT_ROUNDS = 2
 
 # reranking; R = 0 is Hamming distance alone
 RERANKING_DEPTHS = (0, 20, 50, 100, 200)
-RERANKING_METHODS, RERANKING_BITS = ('itq', 'nph', 'nph_tuned'), (32, 64)
+RERANKING_METHODS, RERANKING_BITS = ('itq', 'nph_paper', 'nph_tuned'), (32, 64)

@@ -147,5 +147,5 @@ def build(
   return make(HashingMethod, {**options, 'module': module})
 
 
-PAPER = Entry('NPH, as in the paper', build, OPTIONS)
+PAPER = Entry('NPH (paper)', build, OPTIONS)
 ENTRY = Entry('NPH', build, OPTIONS)

@@ -104,22 +104,22 @@ def test_a_cell_that_another_process_does_is_left_to_it(where, done):
 
 
 def test_the_default_grid(monkeypatch):
-  names = [n for n in paper.NAMES if n not in settings.REFERENCES]
+  names = [n for n in paper.names() if n not in settings.REFERENCES]
   monkeypatch.setattr(grid, 'available', lambda chosen: chosen or names)
   flags = command_line.parser('x')
   argv = ['--config=configs/moving_digits.py']
   chosen = command_line.options(flags, argv)
   pairs = grid.default_pairs(chosen)
   hashing = [p for p in pairs if p[0] not in ('cosine', 'random')]
-  assert len(hashing) == 17 + 3 * 8 + 5 and len(set(pairs)) == len(pairs)
+  assert len(hashing) == 19 + 3 * 10 + 5 and len(set(pairs)) == len(pairs)
   assert {m for m, b in hashing if b == 8} == {
-    'nph', 'nph_tuned', 'itq', 'itq_moments', 'ssth', 'ssvh', 'plain',
-    'selfatt',
+    'nph', 'nph_paper', 'nph_tuned', 'itq', 'itq_moments', 'itq_neighbors',
+    'ssth', 'ssvh', 'plain', 'selfatt',
   }  # fmt: skip
   table3 = {m for m, b in hashing if b == 64}
   assert set(settings.ABLATIONS) <= table3
   full = grid.default_pairs(chosen, full=True)
-  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 4 * 17
+  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 4 * 19
   some = command_line.options(flags, [*argv, '--methods=dh', '--bits=8,32'])
   assert ('dh', 8) in grid.default_pairs(some)
 
@@ -177,8 +177,9 @@ def test_wrong_flags_are_told(argument, words, capsys):
 
 
 def test_methods_are_those_of_the_registry(monkeypatch):
-  monkeypatch.setattr(registry, 'METHODS', {'newer': 0, 'itq': 0, 'nph': 0})
-  assert grid.available() == ['nph', 'itq', 'newer']
+  entry = registry.METHODS['nph']
+  monkeypatch.setattr(registry, 'METHODS', {'newer': entry, 'itq': entry})
+  assert grid.available() == ['newer', 'itq']
   assert grid.available(['itq', 'random']) == ['itq', 'random']
   with pytest.raises(errors.UserError, match='--methods: none: no such'):
     grid.available(['itq', 'none'])
@@ -319,7 +320,7 @@ def test_a_micro_grid_end_to_end(tmp_path):
   assert np.load(workdir / 'codes' / 'database.npy').shape == (100, 2)
   # Where the cells of a seed share it.
   shared = (tmp_path / 'scratch' / 'neighborhood').iterdir()
-  kinds = sorted(path.name.startswith('autoencoder-') for path in shared)
+  kinds = sorted(path.name.startswith('features-') for path in shared)
   assert kinds == [False, True]
   page = (tmp_path / 'results' / 'moving_digits.md').read_text()
   assert '## mAP@K, 16 bits' in page and 'all against all' in page

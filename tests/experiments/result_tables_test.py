@@ -120,7 +120,7 @@ def test_the_neighbors_page_has_its_methods_and_lengths_alone():
   assert '4 cells' in page
   table = rows(page)
   assert list(table)[2:] == [
-    'ITQ', 'itq_neighbors', 'pooled cosine, real-valued',
+    'ITQ', 'ITQ of neighbours', 'pooled cosine, real-valued',
   ]  # fmt: skip
   assert table['ITQ'] == ['.200 (.300)', '.200 (.300)', '-', '-']
   assert summary.neighbors_page({'moving_digits': found}) == ''
@@ -133,15 +133,16 @@ def test_by_k_leaves_out_what_was_not_measured():
 
 
 def test_the_ablation_stands_beside_the_paper():
-  values = {'plain': 0.1, 'neibcat': 0.3, 'nph': 0.2}
+  values = {'plain': 0.1, 'neibcat': 0.3, 'nph_paper': 0.2}
   found = [record(name, 32, 0, value) for name, value in values.items()]
   page = paper_tables.ablation_page({'digits': records.Results(found)})
   ours, both = rows(page), rows(page, 1)
-  assert ours['NPH'][0] == '.200' and ours['FullCNN'][0] == '-'
+  assert ours['NPH (paper)'][0] == '.200' and ours['FullCNN'][0] == '-'
   # Divided by K, beside the paper's.
-  assert both['NPH'][0] == '.100' and both['NPH'][5] == '.246'
+  name = 'NPH (paper)'
+  assert both[name][0] == '.100' and both[name][5] == '.246'
   assert both['FullCNN'][0] == '-' and both['FullCNN'][5] == '.189'
-  assert 'NeibCat > NPH > Plain' in page
+  assert 'NeibCat > NPH (paper) > Plain' in page
   assert 'order: ' not in page  # of all eight, or not at all
   assert '64 bits' not in page
 
@@ -162,10 +163,11 @@ def test_the_order_of_all_ablations_against_the_papers():
 
 
 def test_published_numbers_of_a_data_set():
-  found = [record('nph', 64, 0, 0.5), record('itq', 64, 0, 0.4)]
+  found = [record('nph_paper', 64, 0, 0.5), record('itq', 64, 0, 0.4)]
   page = tables.dataset_page('fcvid', records.Results(found))
   (part,) = (p for p in page.split('\n\n') if 'published @20' in p)
-  assert rows(part)['NPH'][2] == '.250' and rows(part)['NPH'][9] == '.287'
+  row = rows(part)['NPH (paper)']
+  assert row[2] == '.250' and row[9] == '.287'
   assert 'ITQ' not in rows(part)
   assert 'published' not in tables.dataset_page('d', records.Results(found))
 
@@ -182,7 +184,7 @@ def test_the_origin_tells_ranges_and_mixed_configurations():
 
 def test_transfer_and_sweep_pages(tmp_path):
   folder = tmp_path / 'table1_unseen' / 'digits'
-  cells.write(folder / 'nph-32-0.json', record('nph', 32, 0, 0.4))
+  cells.write(folder / 'nph_paper-32-0.json', record('nph_paper', 32, 0, 0.4))
   graph = {
     'num_anchors': 50,
     'num_nearest': 3,
@@ -198,10 +200,10 @@ def test_transfer_and_sweep_pages(tmp_path):
   pages = tables.pages(tmp_path)
   assert set(pages) == {'table1_unseen', 'anchors_sweep'}
   table = rows(pages['table1_unseen'])
-  assert table['NPH'] == ['.500', '.400', '.400', '-']
+  assert table['NPH (paper)'] == ['.500', '.400', '.400', '-']
   table = rows(pages['table1_unseen'], 1)
-  assert table['NPH'][:4] == ['.200', '.200', '.200', '-']
-  assert table['NPH'][4:] == ['.306', '.175', '.109', '.079']
+  assert table['NPH (paper)'][:4] == ['.200', '.200', '.200', '-']
+  assert table['NPH (paper)'][4:] == ['.306', '.175', '.109', '.079']
   lines = [x for x in pages['anchors_sweep'].splitlines() if 'digits' in x]
   assert [re.split(r' *\| *', x)[4] for x in lines] == ['50', '100']
   assert '.0125' in lines[0] and '| - |' in lines[0]
