@@ -3,7 +3,7 @@
   python -m nph_jax.main --config=configs/moving_digits.py [--workdir=DIR]
 
 Only flags are here, and nothing slow is imported before they are known to be
-right; the job itself is `nph_jax.job`.
+right; the job itself is `nph_jax.pipeline`.
 """
 
 from __future__ import annotations
@@ -151,14 +151,14 @@ def _main(_: list[str]) -> None:
   def run() -> None:
     """The job; a UserError out of it becomes one sentence."""
     config = _checked_config()
-    from nph_jax import distributed, job  # slow; wrong flags fail before
+    from nph_jax import distributed, pipeline  # slow; wrong flags fail before
 
     logging.set_verbosity(logging.WARNING)  # orbax reports every step of its
     distributed.start(
       _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )
     workdir = _WORKDIR.value or configuration.default_workdir(config)
-    job.run(config, workdir, tuple(_STAGES.value))
+    pipeline.run(config, workdir, tuple(_STAGES.value))
 
   errors.run_main(run)
 

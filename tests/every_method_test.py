@@ -11,7 +11,7 @@ import digits_runs
 import numpy as np
 import pytest
 
-from nph_jax import job
+from nph_jax import pipeline
 from nph_jax.export import load_hasher
 from nph_jax.models import registry
 from nph_jax.retrieval.video_index import VideoIndex
@@ -76,7 +76,7 @@ def runs(tmp_path_factory):
     section.dir, section.width = str(root / 'neighborhood'), WIDTH
     section.num_epochs, section.num_steps = 0, 100
     section.run = str(run('nph')) if name == SECOND_ROUND else ''
-    job.run(config, str(root / name), tuple(job.STAGES))
+    pipeline.run(config, str(root / name), tuple(pipeline.STAGES))
     finished[name] = root / name
     return finished[name]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from nph_jax import configuration, errors, job
+from nph_jax import configuration, errors, pipeline
 from nph_jax.data import moving_digits
 from nph_jax.export import load_hasher
 from nph_jax.retrieval import evaluation
@@ -272,7 +272,9 @@ def test_a_finished_run_does_nothing_again(workdir):
 
   stored = json.loads((workdir / 'config.json').read_text())
   before = files()
-  job.run(ml_collections.ConfigDict(stored), str(workdir), tuple(job.STAGES))
+  pipeline.run(
+    ml_collections.ConfigDict(stored), str(workdir), tuple(pipeline.STAGES)
+  )
   changed = [path.name for path in before if files()[path] != before[path]]
   assert changed == ['config.json']  # lengths and intervals may differ
 
@@ -392,7 +394,9 @@ def load(path, **overrides):
 def run_here(config, workdir, capsys):
   """Exit code, stdout and stderr of the job, flags read, in this process."""
   with pytest.raises(SystemExit) as exit_:
-    errors.run_main(lambda: job.run(config, str(workdir), tuple(job.STAGES)))
+    errors.run_main(
+      lambda: pipeline.run(config, str(workdir), tuple(pipeline.STAGES))
+    )
   return exit_.value.code, *capsys.readouterr()
 
 
@@ -462,7 +466,7 @@ def test_another_configuration_names_the_field(workdir, shell):
 @pytest.mark.parametrize('stage', ['train', 'evaluate', 'export'])
 def test_a_stage_without_the_one_before_says_which(tmp_path, stage):
   with pytest.raises(errors.UserError, match='run the stage prepare first'):
-    job.run(load(DIGITS), str(tmp_path / 'run'), (stage,))
+    pipeline.run(load(DIGITS), str(tmp_path / 'run'), (stage,))
   assert not (tmp_path / 'run' / 'metrics.json').exists()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import rival_reference as reference
 
-from nph_jax import job, train, train_state
+from nph_jax import pipeline, train, train_state
 from nph_jax.data import pooled
 from nph_jax.export import bundle, load_hasher
 
@@ -177,7 +177,7 @@ def test_job_beats_random_codes_and_exports(name, data_dir, tmp_path):
   config = DIGITS.config(name, data_dir, num_steps=200, batch_size=64)
   config.model.hidden_width = 32
   workdir = tmp_path / 'run'
-  job.run(config, str(workdir), tuple(job.STAGES))
+  pipeline.run(config, str(workdir), tuple(pipeline.STAGES))
   assert not (workdir / 'neighborhood').exists()
   metrics = json.loads((workdir / 'metrics.json').read_text())
   found = digits_runs.map_at_20(metrics['map'])

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nph_jax import configuration, errors, job
+from nph_jax import configuration, errors, pipeline
 from nph_jax.export import load_hasher
 
 N, M, L = 60, 3, 24
@@ -33,7 +33,7 @@ def config(folder, **train):
 
 
 def run(folder, workdir, **train):
-  job.run(config(folder, **train), str(workdir), tuple(job.STAGES))
+  pipeline.run(config(folder, **train), str(workdir), tuple(pipeline.STAGES))
 
 
 def test_without_labels_there_is_a_hasher_and_nothing_evaluated(
@@ -70,5 +70,5 @@ def test_a_query_without_a_database_is_an_error(tmp_path):
   broken = config(folder)
   broken.data.query.features = 'train.npy'
   with pytest.raises(errors.UserError, match='not set: --config.data.database'):
-    job.run(broken, str(tmp_path / 'run'), tuple(job.STAGES))
+    pipeline.run(broken, str(tmp_path / 'run'), tuple(pipeline.STAGES))
   assert not (tmp_path / 'run').exists()

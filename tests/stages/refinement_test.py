@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nph_jax import errors, job
+from nph_jax import errors, pipeline
 from nph_jax.export import bundle, load_hasher
 from nph_jax.neighborhood import side_files
 from nph_jax.stages import bundling, prepare, tables, training
@@ -40,7 +40,7 @@ def config(root, method='nph', run=''):
 
 
 def run(root, workdir, **values):
-  job.run(config(root, **values), str(workdir), tuple(job.STAGES))
+  pipeline.run(config(root, **values), str(workdir), tuple(pipeline.STAGES))
   return workdir
 
 
@@ -177,7 +177,7 @@ def test_a_first_run_that_changed_is_noticed(root, second, opened, elsewhere):
   changed = config(root, run=elsewhere)
   before = kept(second)
   with pytest.raises(errors.UserError, match='another hasher than the one'):
-    job.run(changed, str(second), tuple(job.STAGES))
+    pipeline.run(changed, str(second), tuple(pipeline.STAGES))
   assert kept(second) == before
   fresh = open_job(changed, str(elsewhere / 'fresh'))
   assert tables.neighborhood_folder(fresh) != tables.neighborhood_folder(opened)

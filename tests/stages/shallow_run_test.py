@@ -6,7 +6,7 @@ import digits_runs
 import numpy as np
 import pytest
 
-from nph_jax import errors, job
+from nph_jax import errors, pipeline
 from nph_jax.export import load_hasher
 
 METHODS = ('itq', 'mfh', 'dh')
@@ -36,7 +36,9 @@ def name(request):
 def workdir(name, data_dir, tmp_path_factory):
   """Of a finished run."""
   folder = tmp_path_factory.mktemp(name) / 'run'
-  job.run(digits_config(name, data_dir), str(folder), tuple(job.STAGES))
+  pipeline.run(
+    digits_config(name, data_dir), str(folder), tuple(pipeline.STAGES)
+  )
   return folder
 
 
@@ -81,7 +83,9 @@ def test_a_second_run_skips_every_stage_and_says_why(
 ):
   files = [path for path in workdir.rglob('*') if path.name != 'config.json']
   before = {path: path.stat().st_mtime_ns for path in files if path.is_file()}
-  job.run(digits_config(name, data_dir), str(workdir), tuple(job.STAGES))
+  pipeline.run(
+    digits_config(name, data_dir), str(workdir), tuple(pipeline.STAGES)
+  )
   assert {path: path.stat().st_mtime_ns for path in before} == before
   assert f'prepare: {name} needs no neighbourhood' in capsys.readouterr().err
 
@@ -89,12 +93,12 @@ def test_a_second_run_skips_every_stage_and_says_why(
 def test_evaluation_before_training_is_an_error(data_dir, tmp_path):
   config = digits_config('itq', data_dir)
   with pytest.raises(errors.UserError, match='run the stage train first'):
-    job.run(config, str(tmp_path / 'run'), ('evaluate',))
+    pipeline.run(config, str(tmp_path / 'run'), ('evaluate',))
   assert not (tmp_path / 'run' / 'tables.npz').exists()
 
 
 def test_more_bits_than_the_frames_are_wide_stop_before_all(data_dir, tmp_path):
   config = digits_config('itq', data_dir, num_bits=128)
   with pytest.raises(errors.UserError, match='ask this method for 80 bits'):
-    job.run(config, str(tmp_path / 'run'), tuple(job.STAGES))
+    pipeline.run(config, str(tmp_path / 'run'), tuple(pipeline.STAGES))
   assert not (tmp_path / 'run').exists()

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nph_jax import configuration, errors, job
+from nph_jax import configuration, errors, pipeline
 from nph_jax.stages import prepare, tables
 from nph_jax.stages.job import open_job
 
@@ -126,7 +126,7 @@ def test_a_job_on_a_shared_neighbourhood_exports_a_hasher(
   first, root, tmp_path
 ):
   config = digits_config(root, train__num_epochs=0, train__num_steps=2)
-  job.run(config, str(tmp_path / 'run'), tuple(job.STAGES))
+  pipeline.run(config, str(tmp_path / 'run'), tuple(pipeline.STAGES))
   with (
     np.load(tmp_path / 'run' / 'export' / 'parameters.npz') as parameters,
     h5py.File(tables.neighborhood_folder(first) / 'anchors.h5') as file,
