@@ -123,9 +123,9 @@ def _product_ranker(
   """Ranks by the products of (N, D) float64 with queries of unit norm."""
 
   def distances(rows: slice) -> np.ndarray:
-    products = _scaled(queries[rows], norm) @ database.T
+    steps = (-_STEPS * _scaled(queries[rows], norm)) @ database.T
     # Whole numbers up to 2^24, which float32 holds exactly.
-    return -np.rint(products * _STEPS).astype(np.float32)
+    return np.rint(steps, out=steps).astype(np.float32)
 
   return scoring.Ranker(ranking, distances, beyond=np.inf, radii=np.empty(0))
 
