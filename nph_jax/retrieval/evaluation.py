@@ -69,15 +69,15 @@ def evaluate_codes(
     ValueError: no queries, no database, t that is not finite, or shapes that
       do not fit.
   """
-  num_bits = 8 * query_codes.shape[1]
   _check(query_codes, query_labels, database_codes, database_labels)
-  dtype = hamming.distance_dtype(num_bits)
+  num_bits = 8 * query_codes.shape[1]
+  radii = np.arange(num_bits + 1, dtype=hamming.distance_dtype(num_bits))
   rankers = [
     scoring.Ranker(
       'hamming',
       lambda rows: hamming.hamming_distances(query_codes[rows], database_codes),
       beyond=num_bits + 1,
-      radii=np.arange(num_bits + 1, dtype=dtype),
+      radii=radii,
     )
   ]
   if query_relaxed is not None:
@@ -105,17 +105,8 @@ def evaluate_vectors(
   equal vectors tie whatever order their products were added in. A zero vector
   has similarity 0 with all.
 
-  Args:
-    query_vectors: (Q, D), finite.
-    query_labels: (Q, number of labels) multi-hot.
-    database_vectors: (N, D), finite.
-    database_labels: (N, number of labels) multi-hot.
-    ks: as for `evaluate_codes`.
-    self_rows: as for `evaluate_codes`.
-
-  Raises:
-    ValueError: no queries, no database, values that are not finite, or shapes
-      that do not fit.
+  Arguments and errors are those of `evaluate_codes`, with real vectors (Q, D)
+  and (N, D) in the place of codes.
   """
   _check(query_vectors, query_labels, database_vectors, database_labels)
   database = _scaled(database_vectors, 2)
@@ -129,26 +120,26 @@ def _product_ranker(
   norm: int,
   database: np.ndarray,
 ) -> scoring.Ranker:
-  """Ranks by the products of (N, D) float64 with queries of unit norm.
-
-  Raises:
-    ValueError: a query or database vector holds NaN or infinity.
-  """
-  if not (np.all(np.isfinite(queries)) and np.all(np.isfinite(database))):
-    raise ValueError('a query or database vector holds NaN or infinity')
+  """Ranks by the products of (N, D) float64 with queries of unit norm."""
 
   def distances(rows: slice) -> np.ndarray:
-    products = _scaled(queries[rows], norm) @ database.T
+    steps = (-_STEPS * _scaled(queries[rows], norm)) @ database.T
     # Whole numbers up to 2^24, which float32 holds exactly.
-    return -np.rint(products * _STEPS).astype(np.float32)
+    return np.rint(steps, out=steps).astype(np.float32)
 
   return scoring.Ranker(ranking, distances, beyond=np.inf, radii=np.empty(0))
 
 
 def _scaled(vectors: np.ndarray, norm: int) -> np.ndarray:
-  """The rows scaled to an L1 or L2 norm of 1, float64; a zero row stays."""
+  """The rows scaled to an L1 or L2 norm of 1, float64; a zero row stays.
+
+  Raises:
+    ValueError: a row holds NaN or infinity.
+  """
   vectors = np.asarray(vectors, np.float64)
   norms = np.linalg.norm(vectors, norm, axis=1, keepdims=True)
+  if not np.all(np.isfinite(norms)):
+    raise ValueError('a query or database vector holds NaN or infinity')
   return vectors / np.where(norms > 0, norms, 1)
 
 
