@@ -9,13 +9,13 @@ those count along which neighbours agree,
   X^T S X w / N = l (diag(v) + RIDGE mean(v) I) w,    w^T (...) w = 1,
 
 the largest l first (locality preserving projections, He and Niyogi, NIPS 2003,
-turned round and shrunk), and each is weighted by its l: y = X w l. Without the
-ridge or without the weight half of the gain is lost. Then it is done once more
-with the neighbours read again, by the sum of two cosines: that of X and that
-of the y just found. ITQ's rotation makes bits of y's first K.
+turned round and shrunk), and each is weighted by its l: y = X w l. Then it is
+done once more with the neighbours read again, by the sum of two cosines: that
+of X and that of the y just found. ITQ's rotation makes bits of y's first K.
 
-k follows from N alone (num_neighbors): where k is more than a class has videos
-the graph joins classes, which costs more than too few neighbours do.
+k follows from N alone (num_neighbors): the root of N, at most 40. Where k nears
+the size of a class the graph joins classes, which costs far more than too few
+neighbours do.
 
 All is one linear map in the end: t = (pooled - mean) projection.
 """
@@ -29,6 +29,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
+from nph_jax import errors
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import itq, itq_moments, linear_code, log_covariance
 from nph_jax.models.method import Entry
@@ -36,7 +37,8 @@ from nph_jax.neighborhood import smoothed_graph
 
 NUM_COMPONENTS = 256  # P
 RIDGE = 0.3
-MIN_NEIGHBORS, MAX_NEIGHBORS, VIDEOS_PER_NEIGHBOR = 5, 40, 16
+MAX_NEIGHBORS = 40
+MIN_VIDEOS = 12
 NUM_DIMS = 64  # of the y by which neighbours are read again
 
 
@@ -48,7 +50,7 @@ class Embedding:
     tables: of log_covariance.fit.
     mean: of the pooled vectors, [W].
     projection: y = (pooled - mean) projection, float64 [W, D].
-    y: of the training videos, float32 [N, D]; by rotation, not length one.
+    y: of the training videos, float32 [N, D].
     graph: A of smoothed_graph, [N, N]; `rows_of` gives soft targets.
   """
 
@@ -88,15 +90,16 @@ def fit(
 def embed(features: PooledFeatures, num_dims: int) -> Embedding:
   """The first D directions with neighbours, of frames' second moments.
 
-  A direction for which there are too few videos is zero.
+  Directions that the videos do not span are zero.
 
   Args:
     features: of the training videos, with frames.
     num_dims: D, at most the pooled width.
 
   Raises:
-    UserError: all videos are the same.
+    UserError: fewer than MIN_VIDEOS videos, or all the same.
   """
+  num_neighbors(features.num_videos)
   tables = log_covariance.fit(features)
   pooled = log_covariance.pooled_features(features, tables)
   count = min(max(NUM_COMPONENTS, num_dims), pooled.dim)
@@ -113,10 +116,18 @@ def embed(features: PooledFeatures, num_dims: int) -> Embedding:
 
 
 def num_neighbors(num_videos: int) -> int:
-  """k: a sixteenth of the videos, at least 5 and at most 40 of the others."""
-  share = round(num_videos / VIDEOS_PER_NEIGHBOR)
-  wanted = max(MIN_NEIGHBORS, min(MAX_NEIGHBORS, share))
-  return min(wanted, num_videos - 1)
+  """k: the root of the number of videos, at most 40.
+
+  Raises:
+    UserError: so few videos that most would be neighbours of most.
+  """
+  if num_videos < MIN_VIDEOS:
+    raise errors.UserError(
+      f'config.method itq_neighbors needs {MIN_VIDEOS} training videos or '
+      f'more to tell neighbours from others, and there are {num_videos}; give '
+      'it more, or use itq_moments.'
+    )
+  return min(MAX_NEIGHBORS, round(num_videos**0.5))
 
 
 def fit_directions(
