@@ -40,7 +40,7 @@ def clips(count=N, seed=0):
 
 def build(name='itq_neighbors', num_bits=BITS):
   return registry.build(
-    name, num_bits=num_bits, num_frames=M, frame_dim=L, model={}, loss={}
+    name, num_bits=num_bits, num_frames=M, frame_dim=L, model=None, options={}
   )
 
 
