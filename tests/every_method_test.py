@@ -41,6 +41,7 @@ class Case(NamedTuple):
 CASES = {name: Case() for name in (*registry.METHODS, SECOND_ROUND)} | {
   'itq': Case(margin=4.0, slow=False),
   'itq_moments': Case(margin=5.0, slow=False),
+  'itq_neighbors': Case(margin=5.0, slow=False),
   'mfh': Case(margin=2.5, slow=False),
   'dh': Case(slow=False),
   'nph': Case(slow=False),
