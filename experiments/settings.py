@@ -42,7 +42,7 @@ DATASETS = {
     'values': {
       **_EVERYWHERE,
       'neighborhood.num_steps': 600,
-      'train.num_steps': 600,
+      'train.num_steps': 200,
     },
   },
   'ucf101_10': {

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from nph_jax import code_bank, errors, losses, pairs
+from nph_jax.data import pooled
 from nph_jax.models.config import Attention, NPHConfig, require
 from nph_jax.models.linear_frames import mean_squared_error
 from nph_jax.models.method import ModuleMethod, without
 
+_SCALE, _INPUT = 'frame_scale', 'input'  # a table, and its collection
 LOSSES = ('similarity', 'visual', 'neighborhood')
 
 # What NPH and its ablations may be told, with the paper's values.
@@ -23,6 +26,7 @@ OPTIONS = {
   'dropout_rate': NPHConfig.dropout_rate,
   # alpha 1 to 3, section 4.1
   'weights': {'similarity': 0.1, 'visual': 0.8, 'neighborhood': 0.1},
+  'frame_length': 0.0,
   'pairs': 'batch',
   'quantization_stop_gradient': True,
   'neighborhood_stop_gradient': False,
@@ -39,6 +43,10 @@ class HashingMethod(ModuleMethod):
     weights: alpha_1 of L_s, alpha_2 of L_vr, alpha_3 of L_nr (eq. 12), by the
       names similarity, visual, neighborhood. A term of weight 0 is neither
       computed nor logged.
+    frame_length: frames are multiplied by one number, so that |v| of the
+      training videos has this root mean square; 0 leaves them as they are.
+      What eq. 16 counts beside eq. 15, and what a frame counts beside n_i,
+      depends on it, and the paper does not tell its own.
     pairs: one of pairs.CHOICES.
     quantization_stop_gradient: b is a constant in |b - t|^2. With the
       straight-through gradient in its place the term would pull at nothing
@@ -47,6 +55,7 @@ class HashingMethod(ModuleMethod):
       trained through both sides.
   """
 
+  frame_length: float = 0.0
   pairs: str = 'batch'
   quantization_stop_gradient: bool = True
   neighborhood_stop_gradient: bool = False
@@ -55,6 +64,7 @@ class HashingMethod(ModuleMethod):
     require(
       'pairs', self.pairs, pairs.CHOICES.__contains__, f'one of {pairs.CHOICES}'
     )
+    require('frame_length', self.frame_length, lambda v: v >= 0, 'zero or more')
     for name, weight in self.weights.items():
       require(f'weights.{name}', weight, lambda w: w >= 0, 'zero or more')
     if not any(self.weights.values()):
@@ -73,6 +83,26 @@ class HashingMethod(ModuleMethod):
     """Whether codes depend on the nearest anchors."""
     return self.module.reads_nearest
 
+  def fit_tables(
+    self, features: pooled.PooledFeatures, key: jax.Array
+  ) -> dict[str, np.ndarray]:
+    """What multiplies the frames, if anything does."""
+    del key
+    if not self.frame_length:
+      return {}
+    squares = sum(
+      np.square(frames, dtype=np.float64).sum()
+      for frames in features.read_frames()
+    )
+    found = np.sqrt(squares / (features.num_videos * self.num_frames))
+    return {_SCALE: np.float32(self.frame_length / found if found else 1)}
+
+  def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """See fit_tables."""
+    del num_videos
+    shape = jax.ShapeDtypeStruct((), np.float32)
+    return {_SCALE: shape} if self.frame_length else {}
+
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters and the other collections, from the neighbourhood's tables.
 
@@ -84,7 +114,15 @@ class HashingMethod(ModuleMethod):
     if self.weights['similarity']:
       num_videos = len(tables['anchor_indices'])
       stats.update(pairs.init_bank(self.pairs, num_videos, self.num_bits))
+    if self.frame_length:
+      stats[_INPUT] = {_SCALE: tables[_SCALE]}
     return params, stats
+
+  def _scaled(self, frames, collections) -> jax.Array:
+    """The frames as the module reads them, [B, M, L]."""
+    if not self.frame_length:
+      return frames
+    return frames * collections[_INPUT][_SCALE]
 
   def _nearest(self, tables, rows) -> jax.Array | None:
     """The nearest anchors [B, A, D] of `rows`, where codes depend on them."""
@@ -108,15 +146,16 @@ class HashingMethod(ModuleMethod):
     """
     dropout_key, pair_key = jax.random.split(key)
     stats = without(collections, code_bank.NAME)
+    frames = self._scaled(batch['frames'], collections)
     outputs, stats = self.module.clone(axis_name=axis_name).apply(
       {'params': params, **stats},
-      batch['frames'],
+      frames,
       self._nearest(tables, batch['index']),
       train=True,
       rngs={'dropout': dropout_key},
       mutable=list(stats),
     )
-    terms = self._reconstruction_terms(outputs, batch['frames'])
+    terms = self._reconstruction_terms(outputs, frames)
     bank = {}
     if self.weights['similarity']:
       pair_loss, bank = pairs.similarity_loss(
@@ -159,5 +198,6 @@ class HashingMethod(ModuleMethod):
 
   def relaxed_code(self, variables, frames, nearest) -> jax.Array:
     """t [B, K] of frames [B, M, L]; nearest anchors [B, A, D] or None."""
+    frames = self._scaled(frames, variables)
     encode = self.module.encode
     return self.module.apply(variables, frames, nearest, method=encode)[0]

@@ -147,5 +147,19 @@ def build(
   return make(HashingMethod, {**options, 'module': module})
 
 
+# Every value of the paper, where it gives one.
 PAPER = Entry('NPH (paper)', build, OPTIONS)
-ENTRY = Entry('NPH', build, OPTIONS)
+
+# Frames as long as y and the anchors, and y as chosen on training videos:
+# experiments/README.md. Weights and a are the paper's.
+ENTRY = Entry(
+  'NPH',
+  build,
+  {**OPTIONS, 'frame_length': 1.0},
+  {
+    'neighborhood.features': 'neighbors',
+    'neighborhood.width': 64,
+    'neighborhood.num_nearest': 3,
+    'neighborhood.target_density': 0.05,
+  },
+)

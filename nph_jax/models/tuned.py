@@ -1,22 +1,20 @@
-"""NPH begun at a closed form: a start and weights of its own, nothing more."""
+"""NPH begun at the neighbours' closed form: a start, a prior and a rate."""
 
 from __future__ import annotations
 
 from nph_jax.models import nph
-from nph_jax.models.hashing_method import OPTIONS
 from nph_jax.models.method import Entry
 
 ENTRY = Entry(
   'NPH, tuned',
   nph.build,
   {
-    **OPTIONS,
-    'weights': {**OPTIONS['weights'], 'similarity': 1.0},
-    'start': 'itq_moments',
+    **nph.ENTRY.options,
+    'start': 'itq_neighbors',
     'start_videos': 4000.0,
   },
   {
-    'neighborhood.features': 'second_moments',
+    **nph.ENTRY.settings,
     'train.learning_rate': 1e-4,
   },
 )
