@@ -18,7 +18,7 @@ LABELS = {'query': 'q_label', 'database': 're_label'}
 WIDTH = 8
 PROTOCOL = 'ranking', 'denominator', 'ties', 'exclude_self'
 SMALL = (
-  '--config=configs/activitynet.py:bits=16',
+  '--config=configs/activitynet.py:nph_paper,bits=16',
   f'--config.data.feature_dim={WIDTH}',
   '--config.method_options.memory_width=8',
   '--config.model.hidden_width=8',
@@ -85,7 +85,7 @@ def test_results_have_the_documented_structure(first):
   workdir, _ = first
   metrics = json.loads((workdir / 'metrics.json').read_text())
   assert metrics['dataset'] == 'activitynet'
-  assert (metrics['method'], metrics['num_bits']) == ('nph', 16)
+  assert (metrics['method'], metrics['num_bits']) == ('nph_paper', 16)
   assert metrics['seed'] == 0
   assert metrics['splits'] == COUNTS
   rows = {
@@ -131,7 +131,7 @@ def test_more_epochs_continue(first, main):
   flags = ('--config.train.num_epochs=3', '--stages=prepare,train')
   _, process = main(*flags)
   assert process.returncode == 0, process.stderr
-  log = (workdir / 'logs' / 'nph' / 'metrics.jsonl').read_text().splitlines()
+  log = (workdir / 'logs' / 'nph_paper' / 'metrics.jsonl').read_text().splitlines()
   assert [json.loads(line)['step'] for line in log] == [10, 15]
 
 

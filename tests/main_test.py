@@ -63,7 +63,7 @@ class Shell:
 
 def digits(workdir, *arguments, seed=SEED):
   return (
-    f'--config={DIGITS}:nph,bits=16',
+    f'--config={DIGITS}:nph_paper,bits=16',
     f'--workdir={workdir}',
     f'--config.seed={seed}',
     *SIZES,
@@ -140,7 +140,7 @@ def test_all_outputs_are_there(workdir):
 
 def test_says_what_came_out_and_what_to_try_next(root, workdir):
   stdout = (root / 'stdout').read_text()
-  assert 'nph, 16 bits, moving_digits' in stdout
+  assert 'nph_paper, 16 bits, moving_digits' in stdout
   assert 'mAP@5' in stdout and 'mAP@40' in stdout and 'mAP@60' not in stdout
   assert f'report: {workdir}/report.md' in stdout
   assert f'-m nph_jax.index build --bundle={workdir}/export' in stdout
@@ -156,7 +156,7 @@ def test_config_json_holds_every_value(workdir):
 
 def test_metrics_say_of_what_they_are(metrics):
   assert metrics['dataset'] == 'moving_digits'
-  assert metrics['method'] == 'nph'
+  assert metrics['method'] == 'nph_paper'
   assert metrics['num_bits'] == 16
   assert metrics['seed'] == SEED
   assert metrics['splits'] == VIDEOS
@@ -209,7 +209,7 @@ def test_report_names_protocols_and_neighbourhood(workdir, metrics):
 
 
 def test_logs_name_each_loss_term(workdir):
-  lines = (workdir / 'logs' / 'nph' / 'metrics.jsonl').read_text().splitlines()
+  lines = (workdir / 'logs' / 'nph_paper' / 'metrics.jsonl').read_text().splitlines()
   last = json.loads(lines[-1])
   assert last['step'] == STEPS and last['videos_per_second'] > 0
   terms = ('similarity', 'visual', 'neighborhood')

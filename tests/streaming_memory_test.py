@@ -29,7 +29,7 @@ def command(tmp_path):
   yield [
     sys.executable,
     *('-m', 'nph_jax.main'),
-    f'--config={ROOT / "configs" / "custom.py"}',
+    f'--config={ROOT / "configs" / "custom.py"}:nph_paper',
     f'--workdir={tmp_path / "run"}',
     *SETTING,
     *(

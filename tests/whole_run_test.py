@@ -33,7 +33,7 @@ def start(workdir, *more):
     sys.executable,
     '-m',
     'nph_jax.main',
-    f'--config={root / "configs" / "moving_digits.py"}',
+    f'--config={root / "configs" / "moving_digits.py"}:nph_paper',
     f'--workdir={workdir}',
     *SIZES,
     *more,
@@ -72,7 +72,7 @@ def appears(path, process):
 def test_killed_runs_end_where_an_undisturbed_one_does(undisturbed, tmp_path):
   moments = (
     'data',
-    'neighborhood/autoencoder/4',
+    'neighborhood/features/4',
     'checkpoints/6',
     'codes/query.npy',
   )

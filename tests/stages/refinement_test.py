@@ -26,7 +26,7 @@ def root(tmp_path_factory):
   return tmp_path_factory.mktemp('refinement')
 
 
-def config(root, method='nph', run=''):
+def config(root, method='nph_paper', run=''):
   """A tiny run; data and neighbourhoods are shared under `root`."""
   found = DIGITS.config(method, root / 'data', BITS, num_steps=12)
   found.model.hidden_width = WIDTH

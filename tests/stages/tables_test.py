@@ -11,7 +11,7 @@ from nph_jax.stages.job import open_job
 STEPS = 4
 
 
-def digits_config(root, name='nph', **values):
+def digits_config(root, name='nph_paper', **values):
   """A tiny set; its data and neighbourhood are shared under `root`."""
   config = configuration.base(f'{name},bits=16')
   config.data.name, config.data.dir = 'moving_digits', str(root / 'data')
