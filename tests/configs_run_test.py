@@ -131,7 +131,9 @@ def test_more_epochs_continue(first, main):
   flags = ('--config.train.num_epochs=3', '--stages=prepare,train')
   _, process = main(*flags)
   assert process.returncode == 0, process.stderr
-  log = (workdir / 'logs' / 'nph_paper' / 'metrics.jsonl').read_text().splitlines()
+  log = (
+    (workdir / 'logs' / 'nph_paper' / 'metrics.jsonl').read_text().splitlines()
+  )
   assert [json.loads(line)['step'] for line in log] == [10, 15]
 
 

@@ -209,7 +209,9 @@ def test_report_names_protocols_and_neighbourhood(workdir, metrics):
 
 
 def test_logs_name_each_loss_term(workdir):
-  lines = (workdir / 'logs' / 'nph_paper' / 'metrics.jsonl').read_text().splitlines()
+  lines = (
+    (workdir / 'logs' / 'nph_paper' / 'metrics.jsonl').read_text().splitlines()
+  )
   last = json.loads(lines[-1])
   assert last['step'] == STEPS and last['videos_per_second'] > 0
   terms = ('similarity', 'visual', 'neighborhood')
