@@ -41,7 +41,7 @@ look read off figures and are of VGG features, the others of ResNet-50: not one
 protocol.
 
 Cost: 1.8 GB of records; 100 epochs are 7,500 steps of 128 videos, and as many
-again for the autoencoder, whose length the paper does not give:
+again for nph_paper's autoencoder, whose length the paper does not give:
 --config.neighborhood.num_epochs=20 shortens it. On 2 CPU cores a step of either
 took about 0.3 s: an estimated 1 to 2 hours in all.
 """

@@ -21,8 +21,8 @@ where they have labels, and nothing is evaluated where they have none.
 
 The defaults work from 100 training videos up. Batch size and anchors follow
 their number N unless set: a power of two from 8 to 128 with four batches to an
-epoch; from 10,000 videos on the paper's 2000 anchors, below that as many as give
-S a density of 5 %, with nph_paper 1 % (report.md says which).
+epoch; from 10,000 videos on the paper's 2000 anchors, below that as many as
+give S a density of 5 %, or 1 % with nph_paper (report.md says which).
 Small sets need steps, not epochs: so many updates whatever N is.
 """
 

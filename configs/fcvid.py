@@ -37,9 +37,9 @@ NPH at 8 and 16 bits exists only as the curves of Figure 3. One method's numbers
 drift by .02 to .03 between its own README, log and later tables.
 
 Cost: 9.3 GB of records for each half; 100 epochs are 35,600 steps of 128
-videos, and as many again for the autoencoder, whose length the paper does not
-give: --config.neighborhood.num_epochs=20 shortens it. On 2 CPU cores a step of
-either took 0.5 to 0.9 s: an estimated 10 to 15 hours in all.
+videos, and as many again for nph_paper's autoencoder, whose length the paper
+does not give: --config.neighborhood.num_epochs=20 shortens it. On 2 CPU cores a
+step of either took 0.5 to 0.9 s: an estimated 10 to 15 hours in all.
 """
 
 from nph_jax import configuration

@@ -28,13 +28,13 @@ min(R, K) is larger at K = 80 and 100. NPH has no published number here.
 S5VH kept the checkpoint with the best mAP@5 on the test set; the last one is
 evaluated here, as in the paper.
 
-Below 10,000 training videos n and a follow the density of S (about 1 %), not
+Below 10,000 training videos n and a follow the density of S (5 %), not
 the paper's 2000 and 3.
 
 Cost: 1.0 GB of records; 100 epochs are 2,700 steps of 128 videos, and as many
-again for the autoencoder; so few may not suffice: --config.train.num_steps=7500
-gives those of ActivityNet. On 2 CPU cores a step of either took 0.5 to 0.9 s:
-an estimated 45 to 75 minutes in all.
+again for nph_paper's autoencoder; so few may not suffice:
+--config.train.num_steps=7500 gives those of ActivityNet. On 2 CPU cores a step
+of either took 0.5 to 0.9 s: an estimated 45 to 75 minutes in all.
 """
 
 from nph_jax import configuration

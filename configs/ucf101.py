@@ -28,12 +28,13 @@ min(R, K) differs at K = 100 only a little. NPH has no published number here.
 S5VH kept the checkpoint with the best mAP@5 on the test set; the last one is
 evaluated here, as in the paper.
 
-Below 10,000 training videos n and a follow the density of S (about 1 %), not
+Below 10,000 training videos n and a follow the density of S (5 %), not
 the paper's 2000 and 3.
 
 Cost: 2.7 GB of records; 100 epochs are 7,400 steps of 128 videos, and as many
-again for the autoencoder: --config.neighborhood.num_epochs=20 shortens it. On 2
-CPU cores a step of either took 0.5 to 0.9 s: an estimated 2 to 3 hours in all.
+again for nph_paper's autoencoder: --config.neighborhood.num_epochs=20 shortens
+it. On 2 CPU cores a step of either took 0.5 to 0.9 s: an estimated 2 to 3 hours
+in all.
 """
 
 from nph_jax import configuration

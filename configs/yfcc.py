@@ -34,7 +34,7 @@ at 64 bits) come from another split.
 
 Cost: 84 GB of records to train and 21 GB of database, streamed, never in memory
 whole; anchor indices take 5 MB. 100 epochs are 320,100 steps of 128 videos, and
-as many again for the autoencoder, whose length the paper does not give:
+as many again for nph_paper's autoencoder, whose length the paper does not give:
 --config.neighborhood.num_epochs=5 shortens it. On 2 CPU cores a step of either
 took 0.5 to 0.9 s: an estimated 4 to 6 days in all, so use GPUs, or fewer steps:
 --config.train.num_steps=50000.
