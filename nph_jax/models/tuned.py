@@ -1,4 +1,4 @@
-"""NPH begun at the neighbours' closed form: a start, a prior and a rate."""
+"""NPH begun at the neighbours' closed form: a start and a prior, no more."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ ENTRY = Entry(
   {
     **nph.ENTRY.options,
     'start': 'itq_neighbors',
-    'start_videos': 4000.0,
+    'start_videos': 100.0,
   },
-  {
-    **nph.ENTRY.settings,
-    'train.learning_rate': 1e-4,
-  },
+  nph.ENTRY.settings,
 )
