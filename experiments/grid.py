@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 
-from experiments import cells, command_line, paper, settings, tables
+from experiments import cells, command_line, pages, paper, settings
 from nph_jax import errors
 
 
@@ -75,7 +75,7 @@ def run_all(
           continue
         failed += run(wanted, chosen.folders)
   finally:
-    tables.write_all(chosen.folders.results)
+    pages.write_all(chosen.folders.results)
   if failed:
     raise errors.UserError(
       f'failed: {", ".join(failed)}; the .log files of cells are under '

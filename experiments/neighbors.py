@@ -13,7 +13,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
-from experiments import command_line, grid, settings, tables
+from experiments import command_line, grid, pages, settings
 from nph_jax import errors
 
 
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   """Runs what is missing, writes the tables and fills the READMEs."""
   flags = command_line.parser('Neighbours before variance.')
   flags.add_argument(
-    '--readme', type=pathlib.Path, nargs='*', default=tables.READMES
+    '--readme', type=pathlib.Path, nargs='*', default=pages.READMES
   )
   chosen = command_line.options(flags, argv, settings.NEIGHBORS_DATASETS)
   pairs = grid.pairs(chosen, settings.NEIGHBORS_METHODS, settings.SUMMARY_BITS)
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
       lambda dataset, seed: dataset.cells([('cosine', 0), *pairs], seed),
     )
   finally:
-    tables.fill(chosen.folders.results, chosen.flags.readme)
+    pages.fill(chosen.folders.results, chosen.flags.readme)
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from nph_jax import errors
-from nph_jax.extraction import backbones, job, output
+from nph_jax.extraction import backbones, extracting, output
 
 _SUFFIXES = ('.h5', '.hdf5')
 
@@ -101,12 +101,12 @@ def _out(flags: argparse.Namespace, shard: tuple[int, int]) -> pathlib.Path:
   return out if shard[1] == 1 else output.sharded(out, *shard)
 
 
-def _options(flags: argparse.Namespace) -> job.Options:
+def _options(flags: argparse.Namespace) -> extracting.Options:
   _positive(flags)
   shard = _shard(flags.shard)
   if flags.label_names and flags.labels == 'none':
     raise errors.UserError('--label_names needs --labels=folders.')
-  return job.Options(
+  return extracting.Options(
     videos=flags.videos,
     out=_out(flags, shard),
     backbone=flags.backbone,
@@ -122,7 +122,9 @@ def _options(flags: argparse.Namespace) -> job.Options:
   )
 
 
-def _report(options: job.Options, summary: job.Summary, strict: bool) -> None:
+def _report(
+  options: extracting.Options, summary: extracting.Summary, strict: bool
+) -> None:
   for record in summary.skipped:
     print(f'skipped: {record["error"]}', file=sys.stderr)
   if not summary.num_videos:
@@ -149,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   options = _options(flags)
   try:
     with errors.writing(options.out):
-      summary = job.run(options)
+      summary = extracting.run(options)
   except OSError as error:
     raise errors.UserError(
       f'{options.out}: cannot be written ({error.strerror}); give --out a file '

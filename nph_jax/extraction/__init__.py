@@ -2,5 +2,5 @@
 
 `files` finds the videos, `workers` decode them (`decoding`), a network of
 `backbones` sees their frames, `store` keeps what is done, `output` writes the
-field's files; `job` is the order of it all.
+field's files; `extracting` is the order of it all.
 """

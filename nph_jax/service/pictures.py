@@ -33,7 +33,7 @@ class Gallery:
   """Pictures by id, the least recently wanted forgotten first."""
 
   def __init__(self, decoder: decoders.Decoder | None, bounds: limits.Limits):
-    """`decoder` does the jobs of video_jobs; None makes no pictures."""
+    """`decoder` does the jobs of decoder_tasks; None makes no pictures."""
     self._decoder = decoder
     self._gate = limits.Gate(bounds.concurrency, 'pictures')
     self._max_bytes = bounds.cache_bytes

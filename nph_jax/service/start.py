@@ -19,13 +19,13 @@ from nph_jax.retrieval import video_index
 from nph_jax.service import app as app_lib
 from nph_jax.service import (
   batching,
+  decoder_tasks,
   decoders,
   library,
   limits,
   pictures,
   searching,
   uploads,
-  video_jobs,
 )
 from nph_jax.service import metrics as metrics_lib
 from nph_jax.service import service as service_lib
@@ -172,7 +172,7 @@ def _decoder(
   setup: Setup, metrics: metrics_lib.Metrics, arguments: tuple[Any, ...]
 ) -> decoders.Decoder:
   return decoders.Decoder(
-    video_jobs.load,
+    decoder_tasks.load,
     arguments,
     setup.bounds,
     lambda why: metrics.replaced.labels(why).inc(),

@@ -8,12 +8,12 @@ import pytest
 
 from experiments import (
   cells,
+  pages,
   paper,
   paper_tables,
   records,
   settings,
   summary,
-  tables,
 )
 
 
@@ -104,7 +104,7 @@ def test_a_method_without_a_name_is_listed_before_the_references():
     record(name, 32, 0, 0.2) for name in ('random', 'newer', 'itq', 'nph')
   )
   assert found.methods == ['nph', 'itq', 'newer', 'random']
-  assert list(rows(tables.by_k(found, 32)))[1:] == [
+  assert list(rows(pages.by_k(found, 32)))[1:] == [
     '---', 'NPH', 'ITQ', 'newer', 'random codes',
   ]  # fmt: skip
 
@@ -128,7 +128,7 @@ def test_the_neighbors_page_has_its_methods_and_lengths_alone():
 
 def test_by_k_leaves_out_what_was_not_measured():
   found = records.Results([record('nph', 32, 0, 0.2)])
-  table = rows(tables.by_k(found, 32))
+  table = rows(pages.by_k(found, 32))
   assert table['NPH'] == ['.300', '-', '.200', '.200', '-', '-', '-']
 
 
@@ -164,12 +164,12 @@ def test_the_order_of_all_ablations_against_the_papers():
 
 def test_published_numbers_of_a_data_set():
   found = [record('nph_paper', 64, 0, 0.5), record('itq', 64, 0, 0.4)]
-  page = tables.dataset_page('fcvid', records.Results(found))
+  page = pages.dataset_page('fcvid', records.Results(found))
   (part,) = (p for p in page.split('\n\n') if 'published @20' in p)
   row = rows(part)['NPH (paper)']
   assert row[2] == '.250' and row[9] == '.287'
   assert 'ITQ' not in rows(part)
-  assert 'published' not in tables.dataset_page('d', records.Results(found))
+  assert 'published' not in pages.dataset_page('d', records.Results(found))
 
 
 def test_the_origin_tells_ranges_and_mixed_configurations():
@@ -197,14 +197,14 @@ def test_transfer_and_sweep_pages(tmp_path):
       tmp_path / 'anchors_sweep' / f'digits-N100-n{anchors}' / 'nph-32-0.json',
       record('nph', 32, 0, 0.4, graph={**graph, 'num_anchors': anchors}),
     )
-  pages = tables.pages(tmp_path)
-  assert set(pages) == {'table1_unseen', 'anchors_sweep'}
-  table = rows(pages['table1_unseen'])
+  found = pages.every_page(tmp_path)
+  assert set(found) == {'table1_unseen', 'anchors_sweep'}
+  table = rows(found['table1_unseen'])
   assert table['NPH (paper)'] == ['.500', '.400', '.400', '-']
-  table = rows(pages['table1_unseen'], 1)
+  table = rows(found['table1_unseen'], 1)
   assert table['NPH (paper)'][:4] == ['.200', '.200', '.200', '-']
   assert table['NPH (paper)'][4:] == ['.306', '.175', '.109', '.079']
-  lines = [x for x in pages['anchors_sweep'].splitlines() if 'digits' in x]
+  lines = [x for x in found['anchors_sweep'].splitlines() if 'digits' in x]
   assert [re.split(r' *\| *', x)[4] for x in lines] == ['50', '100']
   assert '.0125' in lines[0] and '| - |' in lines[0]
 
@@ -217,7 +217,7 @@ def test_write_all_and_the_marked_blocks(tmp_path):
   kept = block.format('absent')
   readme.write_text(f'# T\n\n{block.format("digits")}\nmiddle\n{kept}\n')
   for _ in range(2):  # the second time changes nothing
-    tables.main([f'--results={results}', f'--readme={readme}'])
+    pages.main([f'--results={results}', f'--readme={readme}'])
   text = readme.read_text()
   assert (results / 'digits.md').read_text().startswith('# digits\n')
   assert '### digits' in text and '| NPH | .250 | - |' in text
@@ -226,7 +226,7 @@ def test_write_all_and_the_marked_blocks(tmp_path):
 
 
 def test_an_empty_folder_has_no_pages(tmp_path):
-  assert tables.pages(tmp_path) == {}
+  assert pages.every_page(tmp_path) == {}
   assert not records.Results.read(tmp_path / 'none')
 
 

@@ -58,7 +58,7 @@ def start(bundle, clips):
   def started(folder, *, load=toy.load, keep_relaxed=True, **changes):
     import httpx
 
-    from nph_jax.service import limits, start, video_jobs
+    from nph_jax.service import decoder_tasks, limits, start
 
     codes = toy.make_index(
       folder / 'index', bundle[1], clips, keep_relaxed=keep_relaxed
@@ -73,7 +73,7 @@ def start(bundle, clips):
       **{'videos': clips, 'backbone': 'toy', 'bounds': bounds} | changes,
     )
     with pytest.MonkeyPatch.context() as patch:
-      patch.setattr(video_jobs, 'load', load)
+      patch.setattr(decoder_tasks, 'load', load)
       with start.service(setup) as (app, _), toy.running(app) as address:
         with httpx.Client(
           base_url=address, timeout=60, trust_env=False

@@ -29,10 +29,10 @@ HANGS, CRASHES, EATS, LIES, RAISES = (
 
 
 def load(*_):
-  """The decoder of the tests, in place of video_jobs.load."""
-  from nph_jax.service import video_jobs
+  """The decoder of the tests, in place of decoder_tasks.load."""
+  from nph_jax.service import decoder_tasks
 
-  handle = video_jobs.load()
+  handle = decoder_tasks.load()
 
   def toy(job):
     with open(job['path'], 'rb') as file:
@@ -67,7 +67,7 @@ def load_once_there_is(path):
 
 def _features(job):
   from nph_jax.extraction import decoding
-  from nph_jax.service import video_jobs
+  from nph_jax.service import decoder_tasks
 
   video = decoding.sample_frames(
     job['path'], job['num_frames'], **job['limits']
@@ -77,7 +77,7 @@ def _features(job):
     'duration': video.duration,
     'frame_times': video.times.tolist(),
   }
-  return fields, [features.tobytes(), video_jobs._thumbnail(video.frames)]
+  return fields, [features.tobytes(), decoder_tasks._thumbnail(video.frames)]
 
 
 def quarters(frames):

@@ -1,6 +1,6 @@
 """Markdown tables from the files of results, beside the paper's numbers.
 
-  python -m experiments.tables [--results=DIR]
+  python -m experiments.pages [--results=DIR]
 
 Writes results/*.md, and the marked blocks of experiments/README.md and of the
 project's README.md with them.
@@ -114,7 +114,7 @@ def dataset_page(name: str, results: records.Results) -> str:
   return '\n\n'.join(parts) + '\n'
 
 
-def pages(results: pathlib.Path) -> dict[str, str]:
+def every_page(results: pathlib.Path) -> dict[str, str]:
   """Every page of tables by name, from the files under `results`."""
   special = {
     *paper_tables.TRANSFERS, 'anchors_sweep', 'longer', 'precision',
@@ -154,7 +154,7 @@ def write_all(results: pathlib.Path) -> dict[str, str]:
   Returns:
     The pages by name.
   """
-  found = pages(results)
+  found = every_page(results)
   for name, text in found.items():
     atomic.write_text(results / f'{name}.md', text)
   return found
