@@ -139,7 +139,7 @@ def test_failures_are_told_at_the_end(where, done, monkeypatch):
       f'--scratch={where.scratch}',
     ],
   )
-  monkeypatch.setattr(grid.tables, 'write_all', lambda results: {})
+  monkeypatch.setattr(grid.pages, 'write_all', lambda results: {})
   words = 'failed: digits/nph-8-13, digits of seed 2;'
   with pytest.raises(errors.UserError, match=words):
     grid.run_all(chosen, cells_of)
