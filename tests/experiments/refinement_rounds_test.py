@@ -78,17 +78,21 @@ def test_a_micro_chain_end_to_end(where, monkeypatch):
   folder = where.results / 'refinement'
   names = [f'moving_digits-round{i}' for i in (0, 1)]
   found = [
-    json.loads((folder / name / 'nph-16-0.json').read_text()) for name in names
+    json.loads((folder / name / 'nph_paper-16-0.json').read_text())
+    for name in names
   ]
   assert all(0 <= r['graph']['precision'] <= 1 for r in found)
   assert found[0]['graph'] != found[1]['graph']
   left = []
   for name in names:
-    (workdir,) = (where.scratch / 'refinement' / name).glob('nph-*[0-9a-f]/')
+    (workdir,) = (where.scratch / 'refinement' / name).glob(
+      'nph_paper-*[0-9a-f]/'
+    )
     left.append(sorted(p.name for p in workdir.iterdir()))
   assert left == [['codes', 'export'], ['codes']]
   page = (where.results / 'refinement.md').read_text()
-  assert '| NPH | 16 | 0 | 7 |' in page and '| NPH | 16 | 1 | 7 |' in page
+  assert '| NPH (paper) | 16 | 0 | 7 |' in page
+  assert '| NPH (paper) | 16 | 1 | 7 |' in page
   assert '64 training videos' in page
   assert [p.name for p in where.results.glob('*.md')] == ['refinement.md']
   monkeypatch.setattr(running, 'run', None)  # nothing is left to run

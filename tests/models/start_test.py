@@ -28,6 +28,8 @@ TABLES = {
   'anchor_indices': RNG.integers(0, 6, (N, 2)).astype(np.int32),
 }
 CLOSED = 'itq_moments'
+# What the NumPy reference has: that start, and frames as they are.
+OF_MOMENTS = {'start': CLOSED, 'frame_length': 0.0}
 
 
 def features():
@@ -105,7 +107,7 @@ def test_t_of_itq_moments_is_that_of_numpy_from_scratch(from_scratch):
 def test_t_of_nph_tuned_is_that_of_numpy_from_scratch(from_scratch):
   """The fixed map, the learned one and the hash layer; v~ from the module."""
   centred, projection = from_scratch
-  method = build()
+  method = build(**OF_MOMENTS)
   _, params, collections = start(method)
   draw = np.random.default_rng(4)
   trained = jax.tree.map(
@@ -137,10 +139,12 @@ def test_t_of_nph_tuned_is_that_of_numpy_from_scratch(from_scratch):
 
 def test_the_start_is_a_prior_worth_so_many_videos():
   """P / N mean (t - t_0)^2, t_0 the linear map at its start."""
-  tables, params, collections = start(build())
+  tables, params, collections = start(build(**OF_MOMENTS))
   batch = {'frames': FRAMES, 'index': np.arange(N)}
   args = batch, tables, jax.random.key(3), None
-  assert build().loss(params, collections, *args)[1][0]['change'] == 0
+  assert (
+    build(**OF_MOMENTS).loss(params, collections, *args)[1][0]['change'] == 0
+  )
   fitted = log_covariance.pooled_features(
     features(), {k: tables[f'start_{k}'] for k in log_covariance.TABLES}
   )
@@ -149,9 +153,10 @@ def test_the_start_is_a_prior_worth_so_many_videos():
   first = centred @ tables['start_projection']
   moved = jax.tree.map(lambda x: x + 0.1, params)
   # The same dropout and the batch's moments, so t itself comes from the module.
-  method = build(start_videos=300.0)
+  method = build(start_videos=300.0, **OF_MOMENTS)
   (loss, (terms, _)), (plain, _) = (
-    m.loss(moved, collections, *args) for m in (method, build(start_videos=0.0))
+    m.loss(moved, collections, *args)
+    for m in (method, build(start_videos=0.0, **OF_MOMENTS))
   )
   dropout, _ = jax.random.split(args[2])
   learned = moved[hashing.START]
