@@ -24,8 +24,8 @@ BENCH_INSTALLED := $(VENV)/bench-installed
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
-	$(BIN)/python -m nph_jax.main --config=configs/moving_digits.py:nph_tuned \
-	  --workdir=$(WORKDIR)
+	$(BIN)/python -m nph_jax.main --config=configs/moving_digits.py:nph \
+	  --workdir=$(WORKDIR) --config.train.num_epochs=20
 	@$(BIN)/python -m examples.moving_digit_videos --run=$(WORKDIR) \
 	  --out=$(WORKDIR)/videos
 	@rm -rf $(WORKDIR)/index
