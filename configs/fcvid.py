@@ -19,6 +19,7 @@ database, so a query finds itself at distance 0 unless it is excluded. The paper
 does not say which; its numbers fit "kept", like all published code. Both are in
 metrics.json.
 
+`:nph_paper` is the setting of the paper's row, `:nph` has other frames and y.
 Expected mAP@K, denominator K, self kept. With some 190 relevant videos a query,
 min(R, K) gives nearly the same up to K = 100.
 

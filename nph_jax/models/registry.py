@@ -21,7 +21,7 @@ from nph_jax.models import (
   start,
   tuned,
 )
-from nph_jax.models.config import RecurrentConfig, make
+from nph_jax.models.config import RecurrentConfig, make, require
 from nph_jax.models.method import Entry, Method
 
 METHODS: dict[str, Entry] = {
@@ -88,6 +88,9 @@ def build(
   method = found.build(**sizes, model=shared, options=chosen)
   if not chosen.get('start'):
     return method
+  require(
+    'start_videos', chosen['start_videos'], lambda v: v >= 0, 'not negative'
+  )
   first = _start(chosen['start'], sizes, shared)
   return start.BegunMethod(method, first, chosen['start_videos'])
 

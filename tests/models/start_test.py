@@ -238,6 +238,11 @@ def test_its_configuration_differs_where_it_says():
   assert not configuration.base('nph_paper').method_options.start
 
 
+def test_a_prior_of_fewer_than_no_videos_is_refused():
+  with pytest.raises(errors.UserError, match='start_videos is -1'):
+    build(8, start_videos=-1.0)
+
+
 @pytest.mark.parametrize('name', ['nph', 'dh', 'none'])
 def test_a_start_that_is_no_closed_form_is_refused(name):
   with pytest.raises(errors.UserError, match='name a closed form'):
