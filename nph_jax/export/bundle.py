@@ -23,6 +23,9 @@ from nph_jax.models.method import Method
 from nph_jax.neighborhood import anchors as anchors_lib
 
 PLATFORMS = ('cpu', 'cuda')
+# Programs of two batch sizes differ by their rounding, in float32 by 5e-7 of
+# |t| <= 1 at FCVID's size; beyond forty times that a decision is the same.
+_CERTAIN_BEYOND = 2e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,14 +64,15 @@ class Neighborhood:
 
   def nearest(
     self, parameters: Mapping[str, Any], frames: jax.Array
-  ) -> jax.Array:
-    """The nearest anchors [B, A, D] of frames [B, M, L]."""
+  ) -> tuple[jax.Array, jax.Array]:
+    """Nearest anchors [B, A, D] of frames [B, M, L], and their margin [B]."""
     y = self.autoencoder.apply(
       {'params': parameters['autoencoder']}, frames, method='features'
     )
     anchors = parameters['anchors']
-    rows = anchors_lib.nearest_anchors_jnp(y, anchors, self.num_nearest)
-    return anchors[rows]
+    find = (y, anchors, self.num_nearest)
+    rows = anchors_lib.nearest_anchors_jnp(*find)
+    return anchors[rows], anchors_lib.nearest_margin(*find)
 
 
 def build(
@@ -77,6 +81,7 @@ def build(
   neighborhood: Neighborhood | None,
   block_size: int,
   about: Mapping[str, Any],
+  precision: str = 'float32',
 ) -> Bundle:
   """Exports frames -> y -> nearest anchors -> t -> packed code.
 
@@ -86,15 +91,19 @@ def build(
     neighborhood: None if codes do not depend on it; then frames -> t directly.
     block_size: videos that the hasher encodes at a time.
     about: further entries of the manifest, among them the configuration.
+    precision: of the products. bfloat16 rounds too coarsely to be certain of
+      what another batch size gives.
   """
   parameters = {'method': variables}
   if neighborhood is not None:
     parameters.update(neighborhood.parameters())
   flat = trees.flatten(parameters, '/')
+  is_certain = method.is_continuous and precision == 'float32'
+  certain = _CERTAIN_BEYOND if is_certain else None
   return Bundle(
     _program(method, neighborhood, parameters),
     {name: np.asarray(value) for name, value in flat.items()},
-    _manifest(method, block_size, about),
+    {**_manifest(method, block_size, about), 'certain_beyond': certain},
   )
 
 
@@ -106,14 +115,21 @@ def _program(
   """(parameters, frames [B, M, L]) -> code and t as StableHLO, B symbolic.
 
   Frames are float16, as data sets store them: a hasher converts none of its
-  own. `finite` [B] says of which videos all values are.
+  own. `finite` [B] says of which videos all values are; `margin` [B] how far
+  from its other side the nearest decision is, a bit's or that on an anchor.
   """
 
   def hash_frames(parameters, frames):
     finite = jnp.isfinite(frames).all(axis=(1, 2))
     frames = frames.astype(jnp.float32)
-    nearest = neighborhood and neighborhood.nearest(parameters, frames)
-    return {'finite': finite, **_code(method, parameters, frames, nearest)}
+    nearest, margin = (
+      neighborhood.nearest(parameters, frames)
+      if neighborhood
+      else (None, jnp.inf)
+    )
+    code = _code(method, parameters, frames, nearest)
+    margin = jnp.minimum(jnp.abs(code['relaxed_code']).min(axis=1), margin)
+    return {'finite': finite, 'margin': margin, **code}
 
   # The default product of a GPU keeps 10 bits of a factor: a database hashed
   # there would not fit queries hashed on a CPU.

@@ -59,6 +59,7 @@ class DeepHashing:
   needs_neighborhood = False
   encodes_neighborhood = False
   is_closed_form = False
+  is_continuous = True
 
   @property
   def widths(self) -> tuple[int, int, int]:

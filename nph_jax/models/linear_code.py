@@ -39,6 +39,7 @@ class LinearCode:
   needs_neighborhood = False
   encodes_neighborhood = False
   is_closed_form = True
+  is_continuous = True
   NAMES = ('mean', 'projection', 'threshold')  # of its tables
 
   @classmethod

@@ -46,6 +46,8 @@ class Method(Protocol):
     encodes_neighborhood: `relaxed_code` reads `nearest`, which is None without
       it; of no matter unless needs_neighborhood.
     is_closed_form: not trained; what `init` returns is final.
+    is_continuous: rounding of the frames moves t by no more than rounding: no
+      sign is taken on the way to it.
     num_bits: K.
     num_frames: M.
     frame_dim: L.
@@ -54,6 +56,7 @@ class Method(Protocol):
   needs_neighborhood: bool
   encodes_neighborhood: bool
   is_closed_form: bool
+  is_continuous: bool
 
   @property
   def num_bits(self) -> int:
@@ -156,6 +159,7 @@ class ModuleMethod:
   needs_neighborhood = False
   encodes_neighborhood = False
   is_closed_form = False
+  is_continuous = True
 
   @property
   def num_bits(self) -> int:

@@ -125,6 +125,10 @@ class BinaryAutoencoder(nn.Module):
     )
 
 
+class _Method(ReconstructionMethod):
+  is_continuous = False  # h is a sign at every step
+
+
 def build(
   *,
   num_bits: int,
@@ -147,7 +151,7 @@ def build(
     'forward': 1 / 3,
     'mean': _MEAN_WEIGHT / (3 * num_frames),
   }
-  return ReconstructionMethod(module, weights)
+  return _Method(module, weights)
 
 
 ENTRY = Entry('SSTH', build, {'layers': 1})

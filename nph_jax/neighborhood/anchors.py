@@ -42,6 +42,23 @@ def nearest_anchors_jnp(
   return jax.lax.top_k(-distances, num_nearest)[1].astype(jnp.int32)
 
 
+def nearest_margin(
+  y: jax.Array, anchors: jax.Array, num_nearest: int
+) -> jax.Array:
+  """How far y (B, D) is from another result of `nearest_anchors_jnp`, (B,).
+
+  With y changed by less than this part of its length, the same anchors are
+  nearest, in the same order: |y + e - u|^2 - |y + e - v|^2 differs from the
+  value at y by 2 e . (v - u), at most 4 |e| max |u|.
+  """
+  count = min(num_nearest + 1, len(anchors))
+  found = jax.lax.top_k(-_squared_distances(y, anchors), count)[0]
+  gap = jnp.min(found[:, :-1] - found[:, 1:], axis=1, initial=jnp.inf)
+  longest = jnp.max(jnp.linalg.norm(anchors, axis=1))
+  reach = 4 * longest * jnp.linalg.norm(y, axis=1)
+  return gap / jnp.maximum(reach, jnp.finfo(y.dtype).tiny)
+
+
 _nearest = jax.jit(nearest_anchors_jnp, static_argnums=2)
 
 

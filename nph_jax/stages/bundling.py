@@ -25,6 +25,7 @@ def trained_bundle(job: Job) -> bundle.Bundle:
     _neighborhood(job),
     job.config.export.block_size,
     about,
+    job.config.model.precision,
   )
 
 

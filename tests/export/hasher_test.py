@@ -1,5 +1,6 @@
 """What an exported hasher computes, and that nothing but the video decides."""
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import jax
 import jax.export
+import methods
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from nph_jax import errors
 from nph_jax.export import bundle, load_hasher
 
 ROOT = pathlib.Path(__file__).parents[2]
+BLOCK_SIZE = 8  # of the toy
 HEAVY = ('flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets')
 
 
@@ -59,6 +62,82 @@ def test_the_callers_batch_size_changes_no_bit(toy, size):
   ]
   np.testing.assert_array_equal(np.concatenate([p[0] for p in parts]), codes)
   np.testing.assert_array_equal(np.concatenate([p[1] for p in parts]), relaxed)
+
+
+def test_few_videos_get_the_block_s_codes_without_one(toy):
+  frames = toy.frames(400)
+  codes, relaxed = toy.hasher.encode_relaxed(frames)
+  sizes, start = [], toy.hasher._start
+  few = toy.bundle.load()
+  few._start = lambda block, size: sizes.append(size) or start(block, size)
+  for number in range(1, BLOCK_SIZE + 1):
+    sizes.clear()
+    for first in range(0, len(frames), number):
+      part = slice(first, first + number)
+      found, near = few.encode_query(frames[part])
+      np.testing.assert_array_equal(found, codes[part])
+      np.testing.assert_allclose(near, relaxed[part], atol=2e-5)
+    if number <= BLOCK_SIZE / 2:
+      assert np.mean(np.array(sizes) < BLOCK_SIZE) > 0.5
+
+
+def test_what_rounding_could_decide_goes_through_the_block(toy):
+  made = dataclasses.replace(
+    toy.bundle, manifest={**toy.bundle.manifest, 'certain_beyond': 2.0}
+  )
+  frames = toy.frames(3)
+  expected = toy.hasher.encode_relaxed(frames)
+  for found, block in zip(made.load().encode_query(frames), expected):
+    np.testing.assert_array_equal(found, block)
+
+
+def test_the_margin_is_that_of_the_nearest_decision(toy):
+  """Of a bit, or of which anchors are nearest: the smaller one."""
+  frames = toy.frames(200)
+  outputs = toy.hasher._start(frames, len(frames))
+  relaxed = np.abs(np.asarray(outputs['relaxed_code'])).min(axis=1)
+  y = np.asarray(
+    toy.autoencoder.apply(
+      {'params': toy.autoencoder_params},
+      frames.astype(np.float32),
+      method='features',
+    ),
+    np.float64,
+  )
+  distances = np.square(y[:, None] - toy.anchors[None]).sum(-1)
+  gaps = np.diff(np.sort(distances, axis=1)[:, :3]).min(axis=1)
+  longest = np.linalg.norm(toy.anchors, axis=1).max()
+  anchors = gaps / (4 * np.linalg.norm(y, axis=1) * longest)
+  assert 0.1 < (anchors < relaxed).mean() < 0.9
+  np.testing.assert_allclose(
+    np.asarray(outputs['margin']),
+    np.minimum(relaxed, anchors),
+    rtol=1e-2,
+    atol=2e-6,
+  )
+
+
+@pytest.mark.parametrize('name', ['ssth', 'nph in bfloat16'])
+def test_other_methods_are_not_certain_of_a_few(toy, name):
+  """A sign on the way to t, or coarse products."""
+  assert toy.bundle.manifest['certain_beyond'] == 2e-5
+  method = methods.make('ssth', 16, 3, 9) if name == 'ssth' else toy.method
+  variables = toy.variables
+  if name == 'ssth':
+    variables = method.inference_variables(*method.init(jax.random.key(0), {}))
+  made = bundle.build(
+    method,
+    variables,
+    None
+    if name == 'ssth'
+    else bundle.Neighborhood(
+      toy.autoencoder, toy.autoencoder_params, toy.anchors, 2
+    ),
+    8,
+    {'method': name},
+    'float32' if name == 'ssth' else 'bfloat16',
+  )
+  assert made.manifest['certain_beyond'] is None
 
 
 def test_blocks_in_flight_come_back_in_turn(toy):
@@ -131,7 +210,7 @@ def test_program_is_for_both_platforms_and_any_batch(toy):
   assert jax.export.is_symbolic_dim(batch)
   assert (num_frames, width) == (3, 9)
   shapes = [aval.shape for aval in exported.out_avals]
-  assert shapes == [(batch,), (batch, 2), (batch, 16)]
+  assert shapes == [(batch,), (batch,), (batch, 2), (batch, 16)]
 
 
 def test_loading_needs_no_training_library(toy, tmp_path):

@@ -30,9 +30,9 @@ def exported(name):
 
   @jax.jit
   def expected():
-    nearest = neighborhood and neighborhood.nearest(
-      neighborhood.parameters(), frames
-    )
+    nearest = None
+    if neighborhood:
+      nearest, _ = neighborhood.nearest(neighborhood.parameters(), frames)
     return method.relaxed_code(variables, frames, nearest)
 
   made = bundle.build(method, variables, neighborhood, 4, {'method': name})

@@ -220,7 +220,7 @@ def test_exported_codes_are_the_models():
   made = bundle.build(method, variables, neighborhood, 4, {'method': 'x'})
   _, relaxed = made.load().encode_relaxed(FRAMES[:7].astype(np.float16))
   frames = FRAMES[:7].astype(np.float16).astype(np.float32)
-  nearest = neighborhood.nearest(neighborhood.parameters(), frames)
+  nearest, _ = neighborhood.nearest(neighborhood.parameters(), frames)
   expected = method.relaxed_code(variables, frames, nearest)
   np.testing.assert_allclose(relaxed, expected, atol=1e-3)
 
