@@ -52,7 +52,7 @@ def flat(num_codes: int) -> dict[str, Any]:
   """
   import faiss
 
-  from nph_jax.retrieval.video_index import VideoIndex
+  from nph_jax.index import VideoIndex
 
   codes = _random(num_codes)
   with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +106,7 @@ def _check_equal(
 
 def other(engine: str, num_codes: int) -> dict[str, Any]:
   """Another engine beside the exact one, on codes that lie in clusters."""
-  from nph_jax.retrieval.video_index import VideoIndex
+  from nph_jax.index import VideoIndex
 
   codes = _clustered(num_codes)
   with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +161,7 @@ def _timings(
 
 
 def _build(folder: str, engine: str, codes: np.ndarray) -> None:
-  from nph_jax.retrieval.video_index import VideoIndex
+  from nph_jax.index import VideoIndex
 
   with VideoIndex.create(
     pathlib.Path(folder) / 'index', _BITS, engine=engine, keep_relaxed=False

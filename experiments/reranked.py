@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments import measures
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 
 DEPTHS = (0, 20, 50, 100, 200)  # R; 0 is Hamming distance alone
 K = 20

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import index, index_tables
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 
 
 def assert_timings(found, names):

@@ -15,9 +15,8 @@ from index_cli_cases import build, write_manifest
 
 from nph_jax import errors
 from nph_jax.export import load_hasher
+from nph_jax.index import VideoIndex, additions
 from nph_jax.index import __main__ as index
-from nph_jax.index import additions
-from nph_jax.retrieval.video_index import VideoIndex
 
 ROOT = pathlib.Path(__file__).parents[2]
 BITS = linear.NUM_BITS
@@ -45,14 +44,15 @@ def expected(queries, k, number=11):
 def test_build_and_search_features(files, capsys):
   build()
   assert capsys.readouterr().out == 'ix: 11 videos, 16 bits\n'
-  found = results(capsys, '--bundle=export', '--features=frames.h5', '--k=4')
+  source = ('--bundle=export', '--features=frames.h5', '--k=4')
+  found = results(capsys, *source, '--rank=hamming')
   codes = linear.expected(linear.frames(11))
   assert [pairs(hits) for hits in found] == expected(codes, 4)
   assert found[3][0]['metadata'] == index_cases.metadata(1, 3)[0]
 
 
 def test_search_by_id_leaves_the_video_itself_out(files, capsys):
-  build()
+  build('--no_relaxed')
   (hits,) = results(capsys, '--id=7', '--k=5')
   codes = linear.expected(linear.frames(11))[7:8]
   (everything,) = expected(codes, 11)
@@ -61,9 +61,18 @@ def test_search_by_id_leaves_the_video_itself_out(files, capsys):
   assert pairs(near) == [p for p in everything if p[0] <= 5 and p[1] != 7]
   (cats,) = results(capsys, '--id=7', '--where=labels=cat', '--where=size=4')
   assert [hit['id'] for hit in cats] == [4]
-  (again,) = results(capsys, '--id=7', '--k=3', '--rerank=8')
-  scores = [hit['score'] for hit in again]
-  assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+
+
+def test_the_real_values_of_the_query_rank_where_they_are_known(files, capsys):
+  build()
+  scores = {}
+  for more in ('--k=3', '--rank=asymmetric', '--rerank=8', '--rank=hamming'):
+    (hits,) = results(capsys, '--id=7', '--k=3', more)
+    scores[more] = [hit['score'] for hit in hits]
+  assert scores.pop('--rank=hamming') == [None] * 3
+  for found in scores.values():
+    assert len(found) == 3 and found == sorted(found, reverse=True)
+  assert scores['--k=3'] == scores['--rank=asymmetric'] != scores['--rerank=8']
 
 
 def test_search_prints_for_people(files, capsys):
@@ -84,7 +93,7 @@ def test_add_codes_remove_and_info(files, capsys):
   about = json.loads(capsys.readouterr().out)
   assert about.pop('bytes') > 11 * 2
   assert about == {
-    'format': 1,
+    'format': 2,
     'videos': 18,
     'num_bits': BITS,
     'engine': 'flat',
@@ -275,7 +284,9 @@ def test_the_same_addition_is_made_once(files, capsys):
   assert capsys.readouterr().out == 'ix: 11 videos added, 22 in all\n'
   os.utime('frames.h5', (1, 1))
   index.main(add)
-  assert capsys.readouterr().out == 'ix: 11 videos added, 33 in all\n'
+  assert capsys.readouterr().out == (
+    'ix: 0 videos added, 11 skipped that were there already, 22 in all\n'
+  )
 
 
 def test_a_cut_after_the_last_commit_adds_nothing_more(files, capsys):
