@@ -51,7 +51,9 @@ def test_recall_after_adding_removing_and_opening(
     before = recall(index, values[keep], ids[keep].tolist())
     assert before > 0.8
   with VideoIndex.open(tmp_path / 'ix') as index:
-    assert recall(index, values[keep], ids[keep].tolist()) == before
+    # In other places of the lists, others at the last distance are found.
+    again = recall(index, values[keep], ids[keep].tolist())
+    assert abs(again - before) < 0.05
     index.compact()
     index.add(values[gone], None, ids=ids[gone])
     assert 0.8 < recall(index, values, ids.tolist())
