@@ -30,6 +30,13 @@ def index(results: Mapping[str, Any]) -> str:
       markdown.grid(
         built, list(map(_build, sizes))
       ),
+      'By t . b beside by distance, hits with their metadata, one thread; '
+      'faiss alone beside them; FastScan alone finds '
+      f'{results["asymmetric"]["fastscan_recall"]:.3f} of what is nearest:',
+      markdown.grid(
+        ['codes', 'search', 'queries/s', 'p50, ms', 'p99, ms'],
+        _searches(results['asymmetric']),
+      ),
       'Codes in clusters; recall is the share of the results that are as near '
       'as those of the exact search:',
       markdown.grid(

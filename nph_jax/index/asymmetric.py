@@ -112,7 +112,7 @@ def _rounding(t: np.ndarray) -> float:
   """
   spans = 2 * np.abs(t.astype(np.float64)).reshape(-1, 4).sum(axis=1)
   if not spans.any():
-    return 1.0
+    return np.inf  # faiss divides by zero
   steps = min(255 / spans.max(), 65535 / spans.sum())
   return 1.01 * len(spans) * 0.5 / steps
 

@@ -106,8 +106,8 @@ def check(connection: sqlite3.Connection) -> None:
 
 def holders(
   connection: sqlite3.Connection, values: Iterable[int], column: str
-) -> Iterator[tuple[int, int]]:
-  """Pairs of a value and an id that has it.
+) -> dict[int, list[int]]:
+  """Ids by value, of those of `values` that any has.
 
   Args:
     connection: to the index.
@@ -116,9 +116,12 @@ def holders(
   """
   table = {'content': 'videos', 'hash': 'facets'}[column]
   values = [value for value in set(values) if value is not None]
-  yield from _chunked(
+  found: dict[int, list[int]] = {}
+  for value, video in _chunked(
     connection, f'SELECT {column}, id FROM {table} WHERE {column} IN', values
-  )
+  ):
+    found.setdefault(value, []).append(video)
+  return found
 
 
 def matching(

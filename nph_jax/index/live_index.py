@@ -23,6 +23,8 @@ class LiveIndex:
     self._start()
 
   def _start(self) -> None:
+    # Of the same moment as the rest: a rehash changes the length of codes.
+    self._store.settings = self._store.read_settings()
     self._state = records.State()
     self.live = live_lib.Live(self._store.settings.num_bits)
     self.scan = asymmetric.Scan(self.live)
@@ -35,7 +37,6 @@ class LiveIndex:
     """Forgets everything; the next `catch_up` reads it again."""
     with contextlib.suppress(Exception):
       self.engine.close()
-    self._store.settings = self._store.read_settings()
     self._start()
 
   @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import pathlib
@@ -14,6 +15,7 @@ import numpy as np
 
 from nph_jax.index import (
   arguments,
+  catalogue,
   checking,
   errors,
   facets,
@@ -38,10 +40,10 @@ class Reader:
     self._bundle_in_use: str | None = None
     with contextlib.ExitStack() as stack:
       stack.callback(store.close)
-      self._live = live_index.LiveIndex(store)
-      stack.callback(lambda: self._live.close())
-      with self._current(engine=True):
-        pass
+      with store.reading():
+        self._live = live_index.LiveIndex(store)
+        stack.callback(lambda: self._live.close())
+        self._live.catch_up()
       self._closing = stack.pop_all()
 
   @property
@@ -112,7 +114,7 @@ class Reader:
         rank, rerank, relaxed, len(codes), self._store
       )
       self._check_in_use()
-      ids = self._store.matching(where) if where else None
+      ids = self._store.ask(catalogue.matching, where) if where else None
       scope = (max(k, rerank) if k else None, radius, ids)
       if rank == 'asymmetric':
         found = searching.by_t(live, codes, t, *scope)
@@ -121,11 +123,12 @@ class Reader:
           live.catch_up()
         found = searching.by_distance(live, codes, *scope)
       if rerank:
-        found = searching.reranked(found, t, self._store.relaxed)
+        ask = functools.partial(self._store.ask, catalogue.relaxed)
+        found = searching.reranked(found, t, ask)
       found = [
         tuple(None if x is None else x[:k] for x in result) for result in found
       ]
-      metadata = self._store.metadata(searching.all_ids(found))
+      metadata = self._store.ask(catalogue.metadata, searching.all_ids(found))
     return [_hits(metadata, *result) for result in found]
 
   def search_arrays(
@@ -153,7 +156,7 @@ class Reader:
     ids = arguments.ids(ids, unique=False)
     with self._current():
       self._check_known(ids)
-      found = self._store.metadata(np.unique(ids))
+      found = self._store.ask(catalogue.metadata, np.unique(ids))
     return [found.get(video, {}) for video in ids.tolist()]
 
   def get(
@@ -167,8 +170,10 @@ class Reader:
     ids = arguments.ids([video])
     with self._current() as live:
       (row,) = self._check_known(ids)
-      relaxed = self._store.relaxed(ids)[0] if self.keeps_relaxed else None
-      metadata = self._store.metadata(ids).get(int(ids[0]), {})
+      ask, relaxed = self._store.ask, None
+      if self.keeps_relaxed:
+        relaxed = ask(catalogue.relaxed, ids)[0]
+      metadata = ask(catalogue.metadata, ids).get(int(ids[0]), {})
       return live.live.codes[row].copy(), relaxed, metadata
 
   def items(
@@ -178,7 +183,7 @@ class Reader:
     with self._current() as live:
       start = np.searchsorted(live.live.ids, start_after, 'right')
       ids = live.live.ids[start : start + limit].copy()
-      found = self._store.metadata(ids)
+      found = self._store.ask(catalogue.metadata, ids)
     return [(video, found.get(video, {})) for video in ids.tolist()]
 
   def known(
@@ -198,8 +203,8 @@ class Reader:
     about = metadata or [{}] * len(contents)
     files = [facets.file(row) for row in about]
     with self._current():
-      by_content = self._store.holders(contents, 'content')
-      by_file = self._store.holders(files, 'hash')
+      by_content = self._store.ask(catalogue.holders, contents, 'content')
+      by_file = self._store.ask(catalogue.holders, files, 'hash')
     return [
       sorted({*by_content.get(content, ()), *by_file.get(file, ())})
       for content, file in zip(contents, files)

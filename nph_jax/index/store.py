@@ -14,7 +14,7 @@ import os
 import pathlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -264,28 +264,10 @@ class Store:
     rows = self.query('SELECT value FROM engine WHERE name = ?', name)
     return rows[0][0] if rows else None
 
-  def metadata(self, ids: np.ndarray) -> dict[int, dict[str, Any]]:
-    """Metadata by id, of those that have any."""
+  def ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of `catalogue` that reads says."""
     with database.guarded(self.path):
-      return catalogue.metadata(self._reader, ids)
-
-  def relaxed(self, ids: np.ndarray) -> np.ndarray:
-    """t float32 [n, K] of unique ids."""
-    with database.guarded(self.path):
-      return catalogue.relaxed(self._reader, ids)
-
-  def matching(self, where: Mapping[str, Any]) -> np.ndarray:
-    """Sorted ids of the videos whose metadata has all of `where`."""
-    with database.guarded(self.path):
-      return catalogue.matching(self._reader, where)
-
-  def holders(self, values: Iterable[int], column: str) -> dict[int, list[int]]:
-    """Ids by 'content' or by 'hash', of those of `values` that have any."""
-    found: dict[int, list[int]] = {}
-    with database.guarded(self.path):
-      for value, video in catalogue.holders(self._reader, values, column):
-        found.setdefault(value, []).append(video)
-    return found
+      return question(self._reader, *arguments)
 
   def jobs(self) -> dict[str, tuple[int, int]]:
     """Videos done and in all of each addition that was begun."""

@@ -375,7 +375,7 @@ def test_rehash_of_codes_goes_by_their_order(files, capsys):
   with VideoIndex.open('ix', read_only=True) as found:
     assert found.bundle_digest == load_hasher('export').digest
     # What was known of none before is known now.
-    assert len(found._store.holders(contents('nine.h5'), 'content')) == 9
+    assert found.known(contents('nine.h5')) == [[n] for n in range(9)]
 
 
 def contents(path):
