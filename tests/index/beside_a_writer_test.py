@@ -113,8 +113,8 @@ def test_a_rehash_keeps_ids_and_metadata(index, tmp_path):
     ]
     index.rehash(parts, 32, 'cd')
     for each in (index, reader):
-      assert (each.num_bits, each.bundle_digest) == (32, 'cd')
       assert each.items(limit=99)[3] == (4, metadata(1, 4)[0])
+      assert (each.num_bits, each.bundle_digest) == (32, 'cd')
       each.verify()
     assert_nearest(index, values[:9], values, ids, 88)
     np.testing.assert_array_equal(index.get(4)[1], t[3])
