@@ -56,7 +56,9 @@ def _at_depth(
   index: VideoIndex, query: measures.Encoded, labels: np.ndarray, depth: int
 ) -> dict[str, float]:
   start = time.perf_counter()
-  results = index.search(query.codes, K, rerank=depth, relaxed=query.relaxed)
+  results = index.search(
+    query.codes, K, rank='hamming', rerank=depth, relaxed=query.relaxed
+  )
   taken = time.perf_counter() - start
   found = [[hit.id for hit in hits] for hits in results]
   return {
