@@ -72,7 +72,7 @@ def run(quick: bool) -> dict[str, Any]:
 def build(size: list[int], folder: str, num_videos: int) -> dict[str, Any]:
   """An index of random codes for the bundle of encode.write_bundles."""
   from nph_jax.export import load_hasher
-  from nph_jax.retrieval.video_index import VideoIndex
+  from nph_jax.index import VideoIndex
 
   hasher = load_hasher(pathlib.Path(folder) / _PRECISION)
   rng = np.random.default_rng(0)

@@ -48,7 +48,7 @@ class _Hasher(Protocol):
 
 
 class _Index(Protocol):
-  """What is needed of retrieval.video_index.VideoIndex."""
+  """What is needed of index.VideoIndex."""
 
   def search(self, codes: np.ndarray, k: int, **options: Any) -> list: ...
 

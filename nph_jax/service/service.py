@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.index import errors as index_errors
 from nph_jax.service import (
   batching,
   bodies,
@@ -25,9 +26,6 @@ from nph_jax.service import (
 _RESERVED = frozenset(
   ('backbone', 'duration', 'frame_times', 'hash', 'path', 'stored')
 )
-# What a UserError follows from where the caller is at fault; else the machine
-# is: a full disk, or a Milvus that is away.
-_OF_VALUES = (type(None), TypeError, ValueError, RecursionError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Service:
   """One index behind one hasher.
 
   Attributes:
-    index: retrieval.video_index.VideoIndex.
+    index: index.VideoIndex.
     hasher: export.hasher.Hasher.
     hashing: runs a searching.Hashing; apart from the next, so that who searches
       by an id does not wait for others' videos to be hashed.
@@ -111,10 +109,10 @@ class Service:
     """Code, t and metadata of an indexed video; a Problem if it is not one."""
     try:
       return await asyncio.to_thread(self.index.get, id)
+    except index_errors.UnknownVideo as error:
+      raise _unknown(id) from error
     except errors.UserError as error:
-      # Without another error behind it, it is that there is no such id.
-      unknown = error.__cause__ is None
-      raise (_unknown(id) if unknown else self._problem(error)) from error
+      raise self._problem(error) from error
 
   async def search(self, query: searching.Query) -> list[Any]:
     """Hits, nearest first, found together with those of whoever else waits.
@@ -184,7 +182,8 @@ class Service:
 
   def _problem(self, error: errors.UserError) -> problems.Problem:
     names = {self.directory: 'the index'}
-    callers = isinstance(error.__cause__, _OF_VALUES)
+    # Else the machine is at fault: a full disk, or a Milvus that is away.
+    callers = isinstance(error, index_errors.InvalidRequest)
     sentence = problems.without_paths(error, names)
     return problems.Problem(422 if callers else 503, sentence)
 

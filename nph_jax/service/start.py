@@ -15,7 +15,7 @@ import numpy as np
 
 from nph_jax import compilation, errors
 from nph_jax.export import hasher as hasher_lib
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 from nph_jax.service import app as app_lib
 from nph_jax.service import (
   batching,

@@ -11,7 +11,7 @@ pytest.importorskip('httpx')
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 from nph_jax.service import library, pictures
 
 

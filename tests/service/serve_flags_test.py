@@ -18,7 +18,7 @@ pytest.importorskip('httpx')
 import service_toy as toy
 
 from nph_jax import errors, serve
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 
 ROOT = pathlib.Path(__file__).parents[2]
 HEAVY = ('jax', 'numpy', 'fastapi', 'uvicorn', 'av', 'torch', 'tensorflow')

@@ -26,7 +26,7 @@ import httpx
 import service_toy as toy
 
 from nph_jax import serve
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 
 ROOT = pathlib.Path(__file__).parents[2]
 NPY = {'Content-Type': 'application/x-npy'}

@@ -14,7 +14,7 @@ pytest.importorskip('httpx')
 import httpx
 import service_toy as toy
 
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 
 NPY = {'Content-Type': 'application/x-npy'}
 ADDERS, PER_ADDER, SEARCHERS = 4, 15, 4

@@ -218,7 +218,7 @@ def make_index(folder, hasher, videos, number=40, keep_relaxed=True):
 
   Returns the codes by id.
   """
-  from nph_jax.retrieval import video_index
+  from nph_jax.index import video_index
 
   paths = sorted(p for p in pathlib.Path(videos).rglob('*.*') if p.is_file())
   frames = [clip_features(path)[0] for path in paths]
