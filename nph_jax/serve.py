@@ -10,17 +10,14 @@ import ipaddress
 import os
 import pathlib
 import re
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from nph_jax import errors
 
-TOKEN_VARIABLE = 'NPH_TOKEN'
+_OLD_VARIABLE = 'NPH_TOKEN'
 _MISSING = "{} is not installed; run pip install 'nph-jax[serve]'."
-_GRACE_SECONDS = 30
 _NAME = re.compile(r'[A-Za-z0-9._-]+')
 
 
@@ -44,8 +41,7 @@ def _parser() -> argparse.ArgumentParser:
   add('--weights', help='weights file of the backbone')
   add(
     '--token_file',
-    help='file with a token that callers must bear; or set the environment '
-    f'variable {TOKEN_VARIABLE}',
+    help='file with a token that callers must bear; - reads it from the input',
   )
   add(
     '--allowed_hosts',
@@ -72,11 +68,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
   add('--max_frames', _positive(int), 50_000, 'frames of a video')
   add('--max_k', _positive(int), 1000, 'results of a search')
   add('--max_concurrent', _positive(int), 64, 'searches in progress')
-  add('--max_videos', _positive(int), 8, 'uploads of videos at a time')
+  add('--max_videos', _positive(int), 8, 'uploads that wait for a decoder')
+  add('--decoders', _positive(int), 2, 'processes that decode uploads')
   add('--decode_seconds', _positive(float), 60, 'that one video may take')
   add('--decode_mb', _positive(float), 2048, 'MiB that one video may take')
-  add('--max_batch', _positive(int), 64, 'queries searched together')
-  add('--batch_wait_ms', _positive(float), 2, 'that a query waits for others')
+  add('--max_batch', _positive(int), 64, 'videos hashed together')
+  add('--batch_wait_ms', _positive(float), 2, 'that a video waits for others')
 
 
 def _port(text: str) -> int:
@@ -120,31 +117,15 @@ def main(argv: Sequence[str] | None = None) -> None:
   listening = _listen(flags.host, flags.port)
   with listening:
     try:
-      import uvicorn
-
-      from nph_jax.service import start
+      from nph_jax.service import server, start
     except ModuleNotFoundError as error:
       raise errors.UserError(_MISSING.format(error.name)) from error
     with start.service(_setup(flags, token)) as (app, words):
       address = _address(flags.host, listening)
       print(f'{words}\nopen {address}', flush=True)
       _warn_if_open(flags.host, token)
-      _serve(uvicorn, app, listening)
+      server.serve(app, listening)
   print('stopped.', flush=True)
-
-
-def _serve(uvicorn: Any, app: Any, listening: socket.socket) -> None:
-  # The end by a signal is this program's way to end, not a failure of it.
-  for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: None)
-  config = uvicorn.Config(
-    app,
-    log_level='warning',
-    access_log=False,
-    server_header=False,
-    timeout_graceful_shutdown=_GRACE_SECONDS,
-  )
-  uvicorn.Server(config).run(sockets=[listening])
 
 
 def _setup(flags: argparse.Namespace, token: str | None):
@@ -157,6 +138,7 @@ def _setup(flags: argparse.Namespace, token: str | None):
     k=flags.max_k,
     concurrency=flags.max_concurrent,
     videos=flags.max_videos,
+    decoders=flags.decoders,
     decode_seconds=flags.decode_seconds,
     memory_bytes=int(flags.decode_mb * (1 << 20)),
     batch=flags.max_batch,
@@ -176,24 +158,30 @@ def _setup(flags: argparse.Namespace, token: str | None):
 
 
 def _token(path: str | None) -> str | None:
-  """The token of the file or of the environment, None where there is none.
+  """The token in the file, None where no file is named.
 
-  Not a flag: every user of a machine sees the flags of its programs.
+  Neither a flag nor a variable: programs of the same user, and of others in
+  the case of flags, see both of them.
   """
-  # Not for the processes that read the files of strangers.
-  token = os.environ.pop(TOKEN_VARIABLE, None)
-  source = TOKEN_VARIABLE
-  if path is not None:
-    source = f'--token_file={path}'
-    try:
-      token = pathlib.Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
+  if path is None:
+    if _OLD_VARIABLE in os.environ:
       raise errors.UserError(
-        f'{source}: cannot be read; give a text file with the token.'
-      ) from error
-  if token is not None and not (
-    token.isascii() and token.isprintable() and token
-  ):
+        f'{_OLD_VARIABLE}: is not read any more, since other programs can see '
+        'it; give the token in a file, --token_file=FILE, or from the input, '
+        '--token_file=-.'
+      )
+    return None
+  source = f'--token_file={path}'
+  try:
+    text = (
+      sys.stdin.readline() if path == '-' else pathlib.Path(path).read_text()
+    )
+  except (OSError, UnicodeDecodeError) as error:
+    raise errors.UserError(
+      f'{source}: cannot be read; give a text file with the token.'
+    ) from error
+  token = text.strip()
+  if not (token.isascii() and token.isprintable() and token):
     raise errors.UserError(
       f'{source}: holds no token; expected one line of plain characters.'
     )
@@ -225,8 +213,8 @@ def _warn_if_open(host: str, token: str | None) -> None:
     local = host == 'localhost'
   if not local and token is None:
     print(
-      'warning: whoever reaches this address can search, add and remove; set '
-      f'{TOKEN_VARIABLE} or --token_file, or give --read_only.',
+      'warning: whoever reaches this address can search, add and remove; give '
+      '--token_file or --read_only.',
       file=sys.stderr,
       flush=True,
     )

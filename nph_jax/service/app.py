@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 from collections.abc import AsyncIterator, Sequence
 
 import fastapi
+from fastapi import staticfiles
 
 from nph_jax.service import (
-  bodies,
+  access,
   guard,
-  hosts,
+  limits,
+  npy,
   problems,
   routes_pages,
   routes_search,
@@ -21,14 +22,14 @@ from nph_jax.service import metrics as metrics_lib
 from nph_jax.service import service as service_lib
 
 _DESCRIPTION = (
-  'Videos by their binary codes. Every error is {"error": one sentence}.'
+  'Videos by their binary codes. Every error is {"error": one sentence}; '
+  'addresses in answers are relative to that of the service.'
 )
 
 
 def create(
   service: service_lib.Service,
   token: str | None,
-  folder: pathlib.Path,
   metrics: metrics_lib.Metrics,
   names: Sequence[str] = (),
 ) -> fastapi.FastAPI:
@@ -37,7 +38,6 @@ def create(
   Args:
     service: what it does.
     token: that callers must bear; None lets everybody in.
-    folder: for uploads while they are looked at.
     metrics: told of every request.
     names: that the service goes by where there is no token, apart from
       addresses and localhost.
@@ -45,7 +45,7 @@ def create(
 
   @contextlib.asynccontextmanager
   async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
-    async with service.hashing, service.searching:
+    async with service.hashing:
       yield
 
   app = fastapi.FastAPI(
@@ -57,23 +57,26 @@ def create(
   )
   app.state.service = service
   app.state.metrics = metrics
-  app.state.token = guard.Token(token)
-  app.state.reader = bodies.Reader(
-    service.hasher.num_frames,
-    service.hasher.feature_dim,
-    service.bounds,
-    folder,
-    service.admit_video,
+  app.state.token = access.Token(token)
+  bounds, hasher = service.bounds, service.hasher
+  feature_bytes = npy.max_bytes(hasher.num_frames, hasher.feature_dim)
+  # For all that are computed with, and as many that still arrive.
+  app.state.memory = limits.Store(
+    2 * bounds.concurrency * max(1 << 16, feature_bytes), 'memory'
   )
   for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
+  app.mount('/static', staticfiles.StaticFiles(directory=routes_pages.STATIC))
   problems.install(app)
   app.add_middleware(
     guard.Guard,
     token=app.state.token,
-    hosts=hosts.Hosts(names),
-    upload_bytes=service.bounds.upload_bytes,
+    names=names,
+    bounds=bounds,
+    feature_bytes=feature_bytes,
+    memory=app.state.memory,
     metrics=metrics,
+    read_only=service.read_only,
   )
   _add_gauges(service, metrics)
   return app
@@ -87,8 +90,8 @@ def _add_gauges(
   )
   metrics.gauge(
     'nph_queue_queries',
-    'Videos and queries that wait for a batch.',
-    lambda: service.hashing.waiting + service.searching.waiting,
+    'Videos that wait for a batch.',
+    lambda: service.hashing.waiting,
   )
   metrics.gauge(
     'nph_in_progress_requests',
@@ -97,6 +100,6 @@ def _add_gauges(
   )
   metrics.gauge(
     'nph_in_progress_videos',
-    'Uploads that arrive, wait for the decoder or are in it.',
+    'Uploads that wait for a decoder or are in one.',
     lambda: service.extractor.gate.inside if service.extractor else 0,
   )

@@ -8,7 +8,8 @@ import contextlib
 import logging
 import multiprocessing
 from collections.abc import Callable, Sequence
-from typing import Any
+from multiprocessing import reduction
+from typing import Any, BinaryIO
 
 from nph_jax import errors
 from nph_jax.service import decoding_process, limits, messages, problems
@@ -26,8 +27,9 @@ class Decoder:
     arguments: Sequence[Any],
     bounds: limits.Limits,
     on_replaced: Callable[[str], None] = lambda why: None,
+    offline: bool = True,
   ):
-    """Starts the process and waits until it has loaded.
+    """Starts the process; `wait` before its first job.
 
     Args:
       load: see decoding_process.main; found by its name in the new process.
@@ -35,22 +37,21 @@ class Decoder:
       bounds: how long a job may take, and how much memory.
       on_replaced: told `timeout`, `memory` or `crash` when the process had to
         be replaced.
-
-    Raises:
-      UserError: `load` raised it, or took minutes.
+      offline: see decoding_process.main.
     """
     self._start_arguments = (
-      load,
+      load.__module__,
+      load.__qualname__,
       arguments,
       bounds.decode_seconds,
       bounds.memory_bytes,
+      offline,
     )
     self._seconds = bounds.decode_seconds
     self._on_replaced = on_replaced
     self._thread = concurrent.futures.ThreadPoolExecutor(1, 'decoder')
     self._ready = False
     self._start()
-    self._wait_until_ready()
 
   def __enter__(self) -> Decoder:
     return self
@@ -62,9 +63,9 @@ class Decoder:
     self._kill()
 
   async def run(
-    self, job: dict[str, Any]
+    self, job: dict[str, Any], file: BinaryIO
   ) -> tuple[dict[str, Any], list[bytes]]:
-    """The answer to `job`, after those that came before.
+    """The answer to `job` on `file`, after those that came before.
 
     Raises:
       UserError: the file is at fault, in the decoder's own words.
@@ -72,12 +73,15 @@ class Decoder:
         died of it; 503, there is no process at the moment.
     """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(self._thread, self._do, job)
+    return await loop.run_in_executor(self._thread, self._do, job, file)
 
-  def _do(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+  def _do(
+    self, job: dict[str, Any], file: BinaryIO
+  ) -> tuple[dict[str, Any], list[bytes]]:
     self._wait_for_a_process()
     try:
       self._connection.send_bytes(messages.pack(job))
+      reduction.send_handle(self._connection, file.fileno(), self._process.pid)
       if not self._connection.poll(self._seconds):
         raise self._replaced('timeout')
       message = self._connection.recv_bytes(messages.MAX_BYTES)
@@ -94,7 +98,7 @@ class Decoder:
     if self._connection.closed:  # the last one did not start
       self._start()
     try:
-      self._wait_until_ready()
+      self.wait()
     except errors.UserError as error:
       _LOG.error('the decoding process did not start: %s', error)
       raise problems.Problem(
@@ -130,7 +134,12 @@ class Decoder:
     theirs.close()
     self._ready = False
 
-  def _wait_until_ready(self) -> None:
+  def wait(self) -> None:
+    """Returns once the process has loaded.
+
+    Raises:
+      UserError: loading raised it, or took minutes.
+    """
     if self._ready:
       return
     with contextlib.suppress(EOFError, OSError):
@@ -150,3 +159,37 @@ class Decoder:
     self._process.kill()
     self._process.join()
     self._connection.close()
+
+
+class Pool:
+  """Some decoders, and a queue of jobs before them; a context manager."""
+
+  def __init__(self, made: Sequence[Decoder]):
+    """Waits until all are ready; raises a UserError where one cannot be."""
+    self._decoders = made
+    with contextlib.ExitStack() as stack:
+      for decoder in made:
+        stack.enter_context(decoder)
+      for decoder in made:
+        decoder.wait()
+      self._stack = stack.pop_all()
+    # First come, first served; the one that rested last has the warmest caches.
+    self._idle = asyncio.LifoQueue[Decoder]()
+    for decoder in made:
+      self._idle.put_nowait(decoder)
+
+  def __enter__(self) -> Pool:
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self._stack.close()
+
+  async def run(
+    self, job: dict[str, Any], file: BinaryIO
+  ) -> tuple[dict[str, Any], list[bytes]]:
+    """The answer of whichever decoder is free first; as Decoder.run."""
+    decoder = await self._idle.get()
+    task = asyncio.create_task(decoder.run(job, file))
+    # Not before the job has ended, though its caller may go away earlier.
+    task.add_done_callback(lambda _: self._idle.put_nowait(decoder))
+    return await asyncio.shield(task)

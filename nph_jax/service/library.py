@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from nph_jax import atomic, errors
 
@@ -19,8 +19,8 @@ _HIDDEN = ('stored',)
 class Library:
   """The folder that was indexed, and the videos added through the service.
 
-  The latter lie in a folder of the index; `adding/` in it holds those whose
-  record is not known to be in the index yet.
+  The latter lie in a folder of the index, from before their record is there
+  until after it is gone.
   """
 
   def __init__(self, videos: pathlib.Path | None, kept: pathlib.Path):
@@ -40,7 +40,6 @@ class Library:
       )
     self._videos = videos.resolve() if videos else None
     self._kept = kept
-    self._adding = kept / 'adding'
 
   def find(self, metadata: Mapping[str, Any]) -> pathlib.Path | None:
     """The file of the video with this metadata, None where there is none."""
@@ -48,8 +47,8 @@ class Library:
     if stored is not None:
       if not isinstance(stored, str) or not _NAME.fullmatch(stored):
         return None
-      places = (self._kept / stored, self._adding / stored)
-      return next((path for path in places if path.is_file()), None)
+      path = self._kept / stored
+      return path if path.is_file() else None
     path = metadata.get('path')
     if self._videos is None or not isinstance(path, str):
       return None
@@ -70,53 +69,38 @@ class Library:
       pathlib.PurePath(name).suffix.lower() if isinstance(name, str) else ''
     )
 
-  def keep(self, upload: pathlib.Path, suffix: str) -> str:
+  def keep(self, upload: BinaryIO, suffix: str) -> str:
     """Copies an upload here and returns its name, for `stored`; durable."""
     name = f'{secrets.token_hex(16)}{suffix}'
-    path = self._adding / name
+    path = self._kept / name
     try:
       with errors.writing('The folder of added videos'):
-        self._make_folders()
-        with open(upload, 'rb') as source, open(path, 'wb') as target:
-          shutil.copyfileobj(source, target, 1 << 20)
+        if not self._kept.is_dir():
+          self._kept.mkdir(parents=True, exist_ok=True)
+          atomic.sync_folder(self._kept.parent)
+        upload.seek(0)
+        with open(path, 'wb') as target:
+          shutil.copyfileobj(upload, target, 1 << 20)
           target.flush()
           os.fsync(target.fileno())
-        atomic.sync_folder(self._adding)
+        atomic.sync_folder(self._kept)
     except BaseException:
       path.unlink(missing_ok=True)
       raise
     return name
 
-  def _make_folders(self) -> None:
-    if not self._adding.is_dir():
-      self._adding.mkdir(parents=True, exist_ok=True)
-      atomic.sync_folder(self._kept.parent)
-      atomic.sync_folder(self._kept)
-
-  def settle(self, name: str) -> None:
-    """Moves a kept video to its place once its record is there; durable."""
-    os.replace(self._adding / name, self._kept / name)
-    atomic.sync_folder(self._kept)
-
   def drop(self, metadata: Mapping[str, Any]) -> None:
     """Deletes the file of a removed record, if the service had kept it."""
     stored = metadata.get('stored')
     if isinstance(stored, str) and _NAME.fullmatch(stored):
-      for folder in (self._kept, self._adding):
-        (folder / stored).unlink(missing_ok=True)
+      (self._kept / stored).unlink(missing_ok=True)
 
-  def unsettled(self) -> list[str]:
-    """Names that a killed service left in `adding/`."""
-    if not self._adding.is_dir():
-      return []
-    return sorted(path.name for path in self._adding.iterdir())
-
-  def settled(self) -> list[str]:
-    """Names of the added videos that are in their place."""
+  def kept(self) -> set[str]:
+    """Names of the added videos."""
     if not self._kept.is_dir():
-      return []
-    files = (path for path in self._kept.iterdir() if path.is_file())
-    return sorted(path.name for path in files if _NAME.fullmatch(path.name))
+      return set()
+    files = (path.name for path in self._kept.iterdir() if path.is_file())
+    return {name for name in files if _NAME.fullmatch(name)}
 
 
 def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,21 +113,17 @@ def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recover(library: Library, index: Any) -> int:
-  """Settles or deletes what a killed service left; returns how many it was.
+  """Deletes what a killed service left; returns how many files it was.
 
   That is a video whose addition did not end, or whose removal: no record names
-  it any more. The index is read through once, and only if videos were added.
+  it. The index is read through once, and only if videos were added.
   """
-  unsettled, settled = library.unsettled(), library.settled()
-  if not (unsettled or settled):
-    return 0
-  recorded = _recorded(index)
-  for name in recorded.intersection(unsettled):
-    library.settle(name)
-  orphans = {*unsettled, *settled} - recorded
+  orphans = library.kept()
+  if orphans:
+    orphans -= _recorded(index)
   for name in orphans:
     library.drop({'stored': name})
-  return len(recorded.intersection(unsettled)) + len(orphans)
+  return len(orphans)
 
 
 def _recorded(index: Any) -> set[str]:

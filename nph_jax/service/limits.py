@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 from nph_jax.service import problems
 
@@ -24,11 +23,13 @@ class Limits:
     pixels: of a frame.
     k: results of one search, and videos that a re-ranking looks at.
     concurrency: searches and additions in progress.
-    videos: uploads that arrive, wait for the decoder or are in it.
+    videos: uploads that wait for a decoder or are in one; so many of the
+      largest may be on the disk.
+    decoders: processes that make features of uploads.
     decode_seconds: that decoding and features of one video may take.
     memory_bytes: that decoding one video may take on top of the backbone.
-    batch: queries that are hashed and searched together.
-    wait_seconds: that a query waits for others to join it.
+    batch: videos that are hashed together.
+    wait_seconds: that a video waits for others to join it.
     cache_bytes: of thumbnails and previews kept in memory.
   """
 
@@ -42,6 +43,7 @@ class Limits:
   k: int = 1000
   concurrency: int = 64
   videos: int = 8
+  decoders: int = 2
   decode_seconds: float = 60.0
   memory_bytes: int = 2 << 30
   batch: int = 64
@@ -78,7 +80,7 @@ class Gate:
       self.inside -= 1
 
 
-class Memory:
+class Store:
   """Holds so many bytes of bodies and turns away what would be more.
 
   In bytes rather than bodies: who sends nothing takes no place of others.
@@ -87,9 +89,10 @@ class Memory:
     held: bytes.
   """
 
-  def __init__(self, size: int):
+  def __init__(self, size: int, what: str):
     self.held = 0
     self._size = size
+    self._what = what
 
   @contextlib.contextmanager
   def share(self) -> Iterator[Callable[[int], None]]:
@@ -104,8 +107,8 @@ class Memory:
       if self.held + count > self._size:
         raise problems.Problem(
           503,
-          'The service holds as many uploads as it has memory for; try again '
-          'in a second.',
+          f'The service holds as many uploads as it has {self._what} for; try '
+          'again in a second.',
           {'Retry-After': '1'},
         )
       self.held += count
@@ -115,35 +118,3 @@ class Memory:
       yield take
     finally:
       self.held -= taken
-
-
-async def paced(
-  chunks: AsyncIterator[bytes], bounds: Limits
-) -> AsyncIterator[bytes]:
-  """The chunks of a body, as long as they do not come too slowly.
-
-  What counts is the time that they are waited for, not what is done with them.
-
-  Raises:
-    Problem: status 408, the caller is too slow.
-  """
-  clock = asyncio.get_running_loop().time
-  waited, arrived = 0.0, 0
-  while True:
-    late = bounds.patience_seconds + arrived / bounds.upload_rate
-    patience = min(bounds.upload_seconds, late)
-    start = clock()
-    try:
-      async with asyncio.timeout(patience - waited):
-        chunk = await anext(chunks)
-    except StopAsyncIteration:
-      return
-    except TimeoutError as error:
-      raise problems.Problem(
-        408,
-        f'The upload took longer than {patience:.3g} s, and {arrived:,} bytes '
-        'had come; send a smaller file, or from a faster connection.',
-      ) from error
-    waited += clock() - start
-    arrived += len(chunk)
-    yield chunk

@@ -32,7 +32,7 @@ class Pictures:
 class Gallery:
   """Pictures by id, the least recently wanted forgotten first."""
 
-  def __init__(self, decoder: decoders.Decoder | None, bounds: limits.Limits):
+  def __init__(self, decoder: decoders.Pool | None, bounds: limits.Limits):
     """`decoder` does the jobs of decoder_tasks; None makes no pictures."""
     self._decoder = decoder
     self._gate = limits.Gate(bounds.concurrency, 'pictures')
@@ -69,12 +69,13 @@ class Gallery:
     assert self._decoder is not None
     with self._gate.enter():
       try:
-        _, (thumbnail, preview) = await self._decoder.run(
-          {'do': 'pictures', 'path': str(path)}
-        )
+        with open(path, 'rb') as file:
+          _, (thumbnail, preview) = await self._decoder.run(
+            {'do': 'pictures', 'name': path.name}, file
+          )
         made = Pictures(thumbnail, preview)
-      except (errors.UserError, problems.Problem) as error:
-        if isinstance(error, problems.Problem) and error.status == 503:
+      except (errors.UserError, problems.Problem, OSError) as error:
+        if getattr(error, 'status_code', 0) == 503:
           raise  # no fault of the video: not remembered
         _LOG.warning('no pictures of video %d: %s', id, error)
         made = Pictures()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,24 +15,21 @@ from nph_jax import errors
 from nph_jax.index import errors as index_errors
 from nph_jax.service import (
   batching,
-  bodies,
+  hashing,
   library,
   limits,
+  npy,
   pictures,
   problems,
-  searching,
   uploads,
 )
 
-# Said by the service itself, so that no caller can claim another file's name.
-_RESERVED = frozenset(
-  ('backbone', 'duration', 'frame_times', 'hash', 'path', 'stored')
-)
+_COPIES = 100  # of one video in an index, among which the first is looked for
 
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-  """What a body holds, ready to search with or to add.
+  """What a caller sent, ready to search with or to add.
 
   Attributes:
     code: of the video.
@@ -38,7 +37,7 @@ class Seen:
     thumbnail: of an uploaded video, a data: address, or None.
   """
 
-  code: searching.Code
+  code: hashing.Code
   metadata: dict[str, Any]
   thumbnail: str | None = None
 
@@ -50,13 +49,10 @@ class Service:
   Attributes:
     index: index.VideoIndex.
     hasher: export.hasher.Hasher.
-    hashing: runs a searching.Hashing; apart from the next, so that who searches
-      by an id does not wait for others' videos to be hashed.
-    searching: runs a searching.Searching.
+    hashing: runs a hashing.Hashing.
     videos: the library of files.
     gallery: their pictures.
     bounds: the limits.
-    gate: turns searches and additions away when there are too many.
     directory: of the index; nothing tells callers of it.
     extractor: None where videos cannot be hashed.
     no_videos: why not, one sentence.
@@ -66,7 +62,6 @@ class Service:
   index: Any
   hasher: Any
   hashing: batching.Batcher
-  searching: batching.Batcher
   videos: library.Library
   gallery: pictures.Gallery
   bounds: limits.Limits
@@ -75,31 +70,34 @@ class Service:
   extractor: uploads.Extractor | None = None
   no_videos: str = ''
   read_only: bool = False
+  adding: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
-  def admit_video(self) -> contextlib.AbstractContextManager[None]:
-    """A place for an uploaded video until its request ends.
+  @contextlib.contextmanager
+  def admit_video(self) -> Iterator[Callable[[int], None]]:
+    """Yields what is told of the bytes of an upload until its request ends.
 
     Raises:
-      Problem: status 501, videos cannot be hashed; 503, there are too many.
+      Problem: status 501, videos cannot be hashed.
     """
     if self.extractor is None:
       raise problems.Problem(501, self.no_videos)
-    return self.extractor.gate.enter()
+    with self.extractor.disk.share() as take:
+      yield take
 
-  async def see(self, body: bodies.Body) -> Seen:
-    """Looks an id up, or hashes a video or its features.
+  async def see_features(self, content: bytes) -> Seen:
+    """Hashes features, a `.npy` file; raises a Problem where it is none."""
+    shape = self.hasher.num_frames, self.hasher.feature_dim
+    frames = npy.read_features(content, *shape)
+    return Seen(await self.hashing.submit(frames), {})
+
+  async def see_video(self, upload: uploads.Upload) -> Seen:
+    """Hashes a video.
 
     Raises:
-      Problem: there is no such id, or the video cannot be used.
+      Problem: it cannot be used, or there are too many.
     """
-    if body.id is not None:
-      packed, relaxed, metadata = await self.record(body.id)
-      return Seen(searching.Code(packed, relaxed), metadata)
-    if body.frames is not None:
-      code = await self.hashing.submit(body.frames)
-      return Seen(code, {'name': body.name} if body.name else {})
     assert self.extractor is not None, 'the video was admitted'
-    found = await self.extractor.extract(body)
+    found = await self.extractor.extract(upload)
     code = await self.hashing.submit(found.frames)
     return Seen(code, found.metadata, found.thumbnail)
 
@@ -112,80 +110,104 @@ class Service:
     except index_errors.UnknownVideo as error:
       raise _unknown(id) from error
     except errors.UserError as error:
-      raise self._problem(error) from error
+      raise problems.of_index(error, self.directory) from error
 
-  async def search(self, query: searching.Query) -> list[Any]:
-    """Hits, nearest first, found together with those of whoever else waits.
+  async def search(
+    self, code: hashing.Code, k: int, rerank: int, **options: Any
+  ) -> list[Any]:
+    """Hits, nearest first; the arguments are those of VideoIndex.search.
 
     Raises:
       Problem: status 422, the index cannot search that way; 503, or not now.
     """
-    try:
-      return await self.searching.submit(query)
-    except errors.UserError as error:
-      raise self._problem(error) from error
+    if rerank:
+      if code.relaxed is None:
+        raise problems.Problem(
+          422, 'This index keeps no real-valued codes; search without rerank.'
+        )
+      options |= {'rerank': rerank, 'relaxed': code.relaxed[None]}
+    return (
+      await self._ask(self.index.search, code.packed[None], k, **options)
+    )[0]
 
-  async def add(self, body: bodies.Body) -> tuple[int, dict[str, Any]]:
+  async def add(
+    self,
+    see: Callable[[], Any],
+    digest: str,
+    given: dict[str, Any],
+    upload: uploads.Upload | None = None,
+  ) -> tuple[int, dict[str, Any], bool]:
     """Adds one video; on return it is durable.
 
+    Args:
+      see: makes what there is to see of it, if it is not here yet.
+      digest: of the file.
+      given: metadata from the caller.
+      upload: the video; None where only its features came.
+
     Returns:
-      Its id and its metadata.
+      Its id, its metadata, and whether it was added now.
     """
-    reserved = sorted(_RESERVED & set(body.metadata))
-    if reserved:
-      raise problems.Problem(
-        422,
-        f'metadata: the name `{reserved[0]}` is kept for what the service '
-        'finds itself; use another.',
+    if (known := await self._known(digest)) is not None:
+      return *known, False
+    seen = await see()
+    metadata = {**seen.metadata, **given, 'hash': digest}
+    async with self.adding:
+      if (known := await self._known(digest)) is not None:
+        return *known, False
+      id = await asyncio.to_thread(self._add, seen.code, metadata, upload)
+      return id, metadata, True
+
+  async def _known(self, digest: str) -> tuple[int, dict[str, Any]] | None:
+    """The first video of that content, if the index has one."""
+    codes = np.zeros((1, self.index.num_bits // 8), np.uint8)
+    try:
+      (hits,) = await asyncio.to_thread(
+        self.index.search, codes, _COPIES, where={'hash': digest}
       )
-    if body.id is not None:
-      raise problems.Problem(422, 'An id adds nothing; send a video.')
-    seen = await self.see(body)
-    metadata = {**seen.metadata, **body.metadata}
-    return await asyncio.to_thread(self._add, body, seen.code, metadata)
+    except errors.UserError:  # no video has a hash: say what adding says
+      return None
+    first = min(hits, key=lambda hit: hit.id, default=None)
+    return first and (first.id, first.metadata)
 
   def _add(
-    self, body: bodies.Body, code: searching.Code, metadata: dict[str, Any]
-  ) -> tuple[int, dict[str, Any]]:
+    self,
+    code: hashing.Code,
+    metadata: dict[str, Any],
+    upload: uploads.Upload | None,
+  ) -> int:
     try:
-      if body.video is not None:
-        metadata['stored'] = self.videos.keep(body.video, body.suffix)
+      if upload is not None:
+        metadata['stored'] = self.videos.keep(upload.file, upload.suffix)
       relaxed = code.relaxed[None] if self.index.keeps_relaxed else None
       (id,) = self.index.add(code.packed[None], [metadata], relaxed=relaxed)
     except errors.UserError as error:
       self.videos.drop(metadata)
-      raise self._problem(error) from error
+      raise problems.of_index(error, self.directory) from error
     # Whether the record is there after any other error nobody knows: the file
-    # stays in adding/, where the next start settles or deletes it.
-    if body.video is not None:
-      self.videos.settle(metadata['stored'])
-    return int(id), metadata
+    # stays, and the next start deletes it if nothing names it.
+    return int(id)
 
   async def remove(self, id: int) -> None:
     """Removes a video and what the service kept of it; a Problem if none."""
     _, _, metadata = await self.record(id)
-    try:
-      removed = await asyncio.to_thread(self.index.remove, [id])
-    except errors.UserError as error:
-      raise self._problem(error) from error
-    if not removed:
+    if not await self._ask(self.index.remove, [id]):
       raise _unknown(id)
     self.gallery.forget(id)
     await asyncio.to_thread(self.videos.drop, metadata)
 
-  def check_writable(self) -> None:
-    """Raises a Problem where nothing may be added or removed."""
-    if self.read_only:
-      raise problems.Problem(
-        403, 'This service only searches: it was started with --read_only.'
-      )
+  async def _ask(
+    self, method: Callable[..., Any], *args: Any, **kw: Any
+  ) -> Any:
+    try:
+      return await asyncio.to_thread(method, *args, **kw)
+    except errors.UserError as error:
+      raise problems.of_index(error, self.directory) from error
 
-  def _problem(self, error: errors.UserError) -> problems.Problem:
-    names = {self.directory: 'the index'}
-    # Else the machine is at fault: a full disk, or a Milvus that is away.
-    callers = isinstance(error, index_errors.InvalidRequest)
-    sentence = problems.without_paths(error, names)
-    return problems.Problem(422 if callers else 503, sentence)
+
+def digest(content: bytes) -> str:
+  """Stands for a file; as the hash of extraction's manifest."""
+  return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _unknown(id: int) -> problems.Problem:

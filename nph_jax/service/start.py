@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import pathlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,10 +19,10 @@ from nph_jax.service import (
   batching,
   decoder_tasks,
   decoders,
+  hashing,
   library,
   limits,
   pictures,
-  searching,
   uploads,
 )
 from nph_jax.service import metrics as metrics_lib
@@ -83,12 +81,17 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     viewer = _viewer(setup, metrics, stack)
     _warm_up(hasher)
     gate = limits.Gate(setup.bounds.concurrency, 'searches and additions')
-    batcher = functools.partial(_batcher, setup.bounds, metrics, gate)
+    batcher = batching.Batcher(
+      hashing.Hashing(hasher),
+      max_batch=setup.bounds.batch,
+      max_wait=setup.bounds.wait_seconds,
+      observe=metrics.batch_sizes.labels('hashing').observe,
+      coming=lambda: gate.inside,
+    )
     made = service_lib.Service(
       index,
       hasher,
-      batcher('hashing', searching.Hashing(hasher)),
-      batcher('searching', searching.Searching(index)),
+      batcher,
       videos,
       pictures.Gallery(viewer, setup.bounds),
       setup.bounds,
@@ -98,27 +101,7 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       why_not,
       setup.read_only,
     )
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='nph-'))
-    app = app_lib.create(
-      made, setup.token, pathlib.Path(folder), metrics, setup.hosts
-    )
-    yield app, _words(made)
-
-
-def _batcher(
-  bounds: limits.Limits,
-  metrics: metrics_lib.Metrics,
-  gate: limits.Gate,
-  step: str,
-  run: Any,
-) -> batching.Batcher:
-  return batching.Batcher(
-    run,
-    max_batch=bounds.batch,
-    max_wait=bounds.wait_seconds,
-    observe=metrics.batch_sizes.labels(step).observe,
-    coming=lambda: gate.inside,
-  )
+    yield app_lib.create(made, setup.token, metrics, setup.hosts), _words(made)
 
 
 def _words(made: service_lib.Service) -> str:
@@ -138,17 +121,24 @@ def _extractor(
   backbone = setup.backbone or _indexed_backbone(index)
   if backbone is None:
     return None, _NO_BACKBONE.format('the index names no backbone')
+  shape = hasher.num_frames, hasher.feature_dim
+  # Whose weights do not come as a package, it may have to fetch.
+  offline = setup.weights is not None or backbone != 'vgg16'
   try:
-    decoder = _decoder(
-      setup, metrics, (backbone, setup.weights, hasher.feature_dim)
+    pool = stack.enter_context(
+      _pool(
+        setup,
+        metrics,
+        (backbone, setup.weights, shape),
+        setup.bounds.decoders,
+        offline,
+      )
     )
   except errors.UserError as error:
     if setup.backbone is not None:
       raise
     return None, _NO_BACKBONE.format(str(error).rstrip('.'))
-  shape = hasher.num_frames, hasher.feature_dim
-  stack.enter_context(decoder)
-  return uploads.Extractor(decoder, backbone, shape, setup.bounds), ''
+  return uploads.Extractor(pool, backbone, shape, setup.bounds), ''
 
 
 def _indexed_backbone(index: Any) -> str | None:
@@ -160,22 +150,32 @@ def _indexed_backbone(index: Any) -> str | None:
 
 def _viewer(
   setup: Setup, metrics: metrics_lib.Metrics, stack: contextlib.ExitStack
-) -> decoders.Decoder | None:
+) -> decoders.Pool | None:
   """The decoder of thumbnails; none without the packages for video."""
   try:
-    return stack.enter_context(_decoder(setup, metrics, ()))
+    return stack.enter_context(_pool(setup, metrics, (), 1, True))
   except errors.UserError:
     return None
 
 
-def _decoder(
-  setup: Setup, metrics: metrics_lib.Metrics, arguments: tuple[Any, ...]
-) -> decoders.Decoder:
-  return decoders.Decoder(
-    decoder_tasks.load,
-    arguments,
-    setup.bounds,
-    lambda why: metrics.replaced.labels(why).inc(),
+def _pool(
+  setup: Setup,
+  metrics: metrics_lib.Metrics,
+  arguments: tuple[Any, ...],
+  number: int,
+  offline: bool,
+) -> decoders.Pool:
+  return decoders.Pool(
+    [
+      decoders.Decoder(
+        decoder_tasks.load,
+        arguments,
+        setup.bounds,
+        lambda why: metrics.replaced.labels(why).inc(),
+        offline,
+      )
+      for _ in range(number)
+    ]
   )
 
 

@@ -16,16 +16,19 @@ from nph_jax.service import service as service_lib
 def video(
   service: service_lib.Service, id: int, metadata: Mapping[str, Any]
 ) -> dict[str, Any]:
-  """An indexed video: its metadata, and where its file and pictures are."""
+  """An indexed video: its metadata, and where its file and pictures are.
+
+  Addresses are relative to the service's, which a proxy may have moved.
+  """
   # Not looked for on the disk: a page of results would wait for that.
   suffix = service.videos.suffix(metadata)
   there = suffix in containers.MEDIA_TYPES
   return {
     'id': id,
     'metadata': library.public(metadata),
-    'thumbnail': f'/videos/{id}/thumbnail',
-    'preview': f'/videos/{id}/preview' if there else None,
-    'file': f'/videos/{id}/file' if there else None,
+    'thumbnail': f'videos/{id}/thumbnail',
+    'preview': f'videos/{id}/preview' if there else None,
+    'file': f'videos/{id}/file' if there else None,
     'playable': suffix in containers.PLAYABLE,
   }
 

@@ -12,7 +12,7 @@ pytest.importorskip('fastapi')
 from nph_jax import errors
 from nph_jax.service import limits, pictures, problems
 
-PATH = pathlib.Path('film.mp4')
+PATH = pathlib.Path(__file__)  # any file
 
 
 class Decoder:
@@ -20,7 +20,7 @@ class Decoder:
     self.jobs = []
     self._size, self._error = size, error
 
-  async def run(self, job):
+  async def run(self, job, file):
     self.jobs.append(job)
     await asyncio.sleep(0)
     if self._error:
@@ -96,7 +96,7 @@ def test_more_than_may_wait_are_turned_away():
   assert [isinstance(x, problems.Problem) for x in answers] == [
     False, False, False, True, True
   ]  # fmt: skip
-  assert answers[4].status == 503
+  assert answers[4].status_code == 503
   assert asyncio.run(gallery.get(4, PATH)).thumbnail
 
 

@@ -12,8 +12,11 @@ pytest.importorskip('av')
 pytest.importorskip('httpx')
 
 import httpx
+import service_toy as toy
 
-from nph_jax.service import limits, problems
+from nph_jax.service import limits, problems, receiving
+
+NPY = {'Content-Type': 'application/x-npy'}
 
 
 def test_an_announced_upload_is_refused_before_it_comes(served):
@@ -21,7 +24,7 @@ def test_an_announced_upload_is_refused_before_it_comes(served):
   host, port = served.address.removeprefix('http://').split(':')
   with socket.create_connection((host, int(port)), timeout=20) as connection:
     connection.sendall(
-      b'POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
+      b'POST /search/video HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
       b'multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n\r\n'
     )
     answer = connection.recv(4000)
@@ -45,7 +48,9 @@ def test_an_unannounced_upload_is_cut_at_the_limit(served, head, status):
 
   headers = {'Content-Type': 'multipart/form-data; boundary=x'}
   try:
-    answer = served.client.post('/search', content=endless(), headers=headers)
+    answer = served.client.post(
+      '/search/video', content=endless(), headers=headers
+    )
     assert answer.status_code == status
   except httpx.TransportError:
     pass  # the service hung up, which a sender may meet first
@@ -56,8 +61,11 @@ def test_too_many_searches_are_told_when_to_come_back(served):
   gate = served.service.gate
   places, gate._places = gate._places, 0
   try:
-    for method, path in (('POST', '/search'), ('POST', '/videos')):
-      answer = served.client.request(method, path, json={'id': 0})
+    body = toy.npy(toy.features(1))
+    for answer in (
+      served.client.post('/search', json={'id': 0}),
+      served.client.post('/videos/features', content=body, headers=NPY),
+    ):
       assert answer.status_code == 503
       assert answer.headers['retry-after'] == '1'
       assert 'as many as it takes' in answer.json()['error']
@@ -72,18 +80,29 @@ def test_a_gate_counts():
   with gate.enter(), gate.enter():
     with pytest.raises(problems.Problem) as caught, gate.enter():
       pass
-    assert caught.value.status == 503 and gate.inside == 2
+    assert caught.value.status_code == 503 and gate.inside == 2
   assert gate.inside == 0
 
 
-async def sent(*waits, size=100):
-  for wait in waits:
-    await asyncio.sleep(wait)
-    yield b'x' * size
+async def read(waits, thinking=0.0, limit=10_000, **bounds):
+  """How many messages of 100 bytes come through."""
+  waits = list(waits)
 
+  async def receive():
+    await asyncio.sleep(waits.pop(0))
+    body = {'type': 'http.request', 'body': b'x' * 100}
+    return body | {'more_body': bool(waits)}
 
-async def read(chunks, **bounds):
-  return [x async for x in limits.paced(chunks, limits.Limits(**bounds))]
+  receive = receiving.bounded(
+    receive, limit, limits.Limits(**bounds), lambda count: None
+  )
+  count = 0
+  while True:
+    message = await receive()
+    count += 1
+    if not message['more_body']:
+      return count
+    await asyncio.sleep(thinking)
 
 
 @pytest.mark.parametrize(
@@ -97,28 +116,30 @@ async def read(chunks, **bounds):
 )
 def test_slow_bodies_are_given_up(waits, bounds):
   with pytest.raises(problems.Problem) as caught:
-    asyncio.run(read(sent(*waits), **bounds))
-  assert caught.value.status == 408 and 'faster' in caught.value.sentence
+    asyncio.run(read(waits, **bounds))
+  assert caught.value.status_code == 408 and 'faster' in caught.value.detail
 
 
 def test_only_the_sender_s_time_counts():
-  assert len(asyncio.run(read(sent(0, 0, 0)))) == 3
-  slow = {'patience_seconds': 0.1, 'upload_rate': 1000}
-  assert len(asyncio.run(read(sent(*(0.02,) * 20), **slow))) == 20
-
-  async def think():
-    chunks = limits.paced(sent(0, 0, 0), limits.Limits(patience_seconds=0.1))
-    return [await asyncio.sleep(0.1, chunk) async for chunk in chunks]
-
-  assert len(asyncio.run(think())) == 3
+  assert asyncio.run(read((0, 0, 0))) == 3
+  slow = {'patience_seconds': 1.0, 'upload_rate': 100}
+  assert asyncio.run(read((0.02,) * 20, **slow)) == 20
+  assert asyncio.run(read((0, 0, 0), 0.3, patience_seconds=0.5)) == 3
 
 
-def test_memory_is_given_back():
-  memory = limits.Memory(100)
+def test_a_body_is_cut_at_its_limit():
+  assert asyncio.run(read((0, 0, 0), limit=300)) == 3
+  with pytest.raises(problems.Problem) as caught:
+    asyncio.run(read((0, 0, 0), limit=299))
+  assert caught.value.status_code == 413
+
+
+def test_what_is_held_is_given_back():
+  memory = limits.Store(100, 'memory')
   with memory.share() as take, memory.share() as other:
     take(60)
     other(40)
     with pytest.raises(problems.Problem) as caught:
       take(1)
-    assert caught.value.status == 503 and memory.held == 100
+    assert caught.value.status_code == 503 and memory.held == 100
   assert memory.held == 0

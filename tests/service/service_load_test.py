@@ -33,12 +33,16 @@ def test_concurrent_additions_and_searches(start, tmp_path):
       with client() as own:
         for number in range(adder, len(added_frames), ADDERS):
           frames = added_frames[number]
-          answer = own.post('/videos', content=toy.npy(frames), headers=NPY)
+          answer = own.post(
+            '/videos/features', content=toy.npy(frames), headers=NPY
+          )
           assert answer.status_code == 201, answer.text
           ids[answer.json()['id']] = number
           # What was added is found by whoever asks afterwards.
           found = own.post(
-            '/search?k=1&radius=0', content=toy.npy(frames), headers=NPY
+            '/search/features?k=1&radius=0',
+            content=toy.npy(frames),
+            headers=NPY,
           ).json()['results']
           assert [x['distance'] for x in found] == [0]
       return ids
@@ -48,7 +52,9 @@ def test_concurrent_additions_and_searches(start, tmp_path):
       with client() as own:
         while not over.is_set():
           frames = toy.features(1, 2000 + 100 * searcher + rounds)
-          answer = own.post('/search?k=5', content=toy.npy(frames), headers=NPY)
+          answer = own.post(
+            '/search/features?k=5', content=toy.npy(frames), headers=NPY
+          )
           results = answer.json()['results']
           code = toy.codes(frames)
           known = [x for x in results if x['id'] < len(served.codes)]
@@ -85,7 +91,9 @@ def test_concurrent_additions_and_searches(start, tmp_path):
 
 def test_concurrent_removals_count_once(own):
   frames = toy.features(1, 3000)
-  answer = own.client.post('/videos', content=toy.npy(frames), headers=NPY)
+  answer = own.client.post(
+    '/videos/features', content=toy.npy(frames), headers=NPY
+  )
   address = f'{own.address}/videos/{answer.json()["id"]}'
   with concurrent.futures.ThreadPoolExecutor(8) as threads:
     answers = list(threads.map(httpx.delete, [address] * 8))

@@ -34,18 +34,9 @@ def test_features_find_what_brute_force_finds(served):
     frames = toy.features(1, 100 + seed)
     for body in (frames, frames[0], np.asfortranarray(frames[0]).astype('>f8')):
       answer = served.client.post(
-        '/search?k=7', content=toy.npy(body), headers=NPY
+        '/search/features?k=7', content=toy.npy(body), headers=NPY
       )
       assert pairs(answer) == expected(served, toy.codes(frames), 7)
-
-
-def test_a_form_with_features_is_the_same(served):
-  frames = toy.features(1, 200)
-  answer = served.client.post(
-    '/search?k=5', files={'features': ('mine.npy', toy.npy(frames))}
-  )
-  assert pairs(answer) == expected(served, toy.codes(frames), 5)
-  assert answer.json()['query']['metadata'] == {'name': 'mine.npy'}
 
 
 @pytest.mark.parametrize('kind', ['Application/JSON', 'application/json;a=b'])
@@ -69,7 +60,7 @@ def test_an_id_finds_all_others(served, id):
 )
 def test_an_indexed_video_finds_itself_first(served, clips, name):
   answer = served.client.post(
-    '/search?k=4',
+    '/search/video?k=4',
     files={'video': (f'C:\\somewhere\\{name}', (clips / name).read_bytes())},
   )
   code = toy.codes(toy.clip_features(clips / name))
@@ -87,12 +78,12 @@ def test_radius_and_where_filter(served):
   frames = toy.features(1, 300)
   code = toy.codes(frames)
   near = served.client.post(
-    '/search?k=50&radius=13', content=toy.npy(frames), headers=NPY
+    '/search/features?k=50&radius=13', content=toy.npy(frames), headers=NPY
   )
   inside = [x for x in expected(served, code, 50) if x[0] <= 13]
   assert 0 < len(inside) < 44 and pairs(near) == inside
   cats = served.client.post(
-    '/search',
+    '/search/features',
     params={'k': 50, 'where': json.dumps({'labels': 'digit 1'})},
     content=toy.npy(frames),
     headers=NPY,
@@ -104,7 +95,7 @@ def test_radius_and_where_filter(served):
 def test_rerank_orders_the_nearest_by_t(served):
   frames = toy.features(1, 400)
   answer = served.client.post(
-    '/search?k=6&rerank=20', content=toy.npy(frames), headers=NPY
+    '/search/features?k=6&rerank=20', content=toy.npy(frames), headers=NPY
   )
   near = [id for _, id in expected(served, toy.codes(frames), 20)]
   index = served.service.index
@@ -144,13 +135,13 @@ def test_labels_say_right_or_wrong(served):
   for result in results:
     assert result['relevant'] == (result['metadata']['labels'] == ['cat'])
   unlabelled = served.client.post(
-    '/search?k=3', content=toy.npy(toy.features(1)), headers=NPY
+    '/search/features?k=3', content=toy.npy(toy.features(1)), headers=NPY
   ).json()['results']
   assert [x['relevant'] for x in unlabelled] == [None] * 3
 
 
 def test_everybody_gets_their_own_answer(served):
-  """Concurrent callers with different k, radius and filters share batches."""
+  """Concurrent callers with different k, radius and filters."""
   frames = toy.features(60, 500)
   params = [
     {'k': 1 + number % 7}
@@ -162,7 +153,7 @@ def test_everybody_gets_their_own_answer(served):
   def ask(number):
     with httpx.Client(base_url=served.address, trust_env=False) as client:
       return client.post(
-        '/search',
+        '/search/features',
         params=params[number],
         content=toy.npy(frames[number]),
         headers=NPY,

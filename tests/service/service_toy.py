@@ -8,6 +8,7 @@ light.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import signal
@@ -34,9 +35,8 @@ def load(*_):
 
   handle = decoder_tasks.load()
 
-  def toy(job):
-    with open(job['path'], 'rb') as file:
-      start = file.read(64)
+  def toy(job, file):
+    start = file.read(64)
     if start == HANGS:
       time.sleep(1000)
     if start == CRASHES:
@@ -48,7 +48,10 @@ def load(*_):
       return {'duration': 'long', 'frame_times': None}, [b'12', b'']
     if start == RAISES:
       raise ZeroDivisionError
-    return _features(job) if job['do'] == 'features' else handle(job)
+    file.seek(0)
+    return (
+      _features(job, file) if job['do'] == 'features' else handle(job, file)
+    )
 
   return toy
 
@@ -62,16 +65,50 @@ def load_nothing(*_):
 def load_once_there_is(path):
   if not os.path.exists(path):
     load_nothing()
-  return lambda job: ({'went': True}, [])
+  return lambda job, file: ({'went': file.read().decode()}, [])
 
 
-def _features(job):
+def load_sleeper():
+  def sleep(job, _):
+    time.sleep(job['sleep'])
+    return {'process': os.getpid()}, []
+
+  return sleep
+
+
+def load_probe():
+  return lambda job, _: (_probe(**job), [])
+
+
+def _probe(port, folder):
+  """What a decoding process may still do."""
+  import resource
+
+  def attempt(what):
+    try:
+      what()
+    except OSError as error:
+      return errno.errorcode[error.errno]
+    return ''
+
+  status = pathlib.Path('/proc/self/status').read_text().splitlines()
+  return {
+    'status': dict(line.split(':\t', 1) for line in status if ':\t' in line),
+    'limits': {
+      name: resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[1]
+      for name in ('FSIZE', 'CORE', 'NPROC', 'DATA')
+    },
+    'written': attempt(lambda: pathlib.Path(folder, 'new').write_text('x')),
+    'connected': attempt(lambda: socket.create_connection(('127.0.0.1', port))),
+    'network': os.readlink('/proc/self/ns/net'),
+  }
+
+
+def _features(job, file):
   from nph_jax.extraction import decoding
   from nph_jax.service import decoder_tasks
 
-  video = decoding.sample_frames(
-    job['path'], job['num_frames'], **job['limits']
-  )
+  video = decoding.sample_frames(file, job['num_frames'], **job['limits'])
   features = quarters(np.stack(video.frames)).astype('<f2')
   fields = {
     'duration': video.duration,
@@ -198,11 +235,10 @@ def clip_features(path):
 @contextlib.contextmanager
 def running(app):
   """Serves `app` at a free port; yields its address."""
-  import uvicorn
+  from nph_jax.service import server as server_lib
 
   listening = socket.create_server(('127.0.0.1', 0), backlog=256)
-  config = uvicorn.Config(app, log_level='critical', access_log=False)
-  server = uvicorn.Server(config)
+  server = server_lib.server(app, 'critical')
   thread = threading.Thread(target=server.run, args=([listening],))
   with listening:
     thread.start()

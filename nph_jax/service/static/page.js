@@ -27,6 +27,8 @@
       request.responseType = 'text';
       if (typeof body === 'string') {
         request.setRequestHeader('Content-Type', 'application/json');
+      } else if (body instanceof File) {
+        request.setRequestHeader('Content-Type', 'application/x-npy');
       }
       request.upload.onprogress = (event) => onProgress?.(event);
       request.onerror = () => reject(new Refused(0,
@@ -225,7 +227,7 @@
     query = null;
     return show('Loading …', async () => {
       const start = starts[starts.length - 1];
-      const page = await send('GET', `/videos?limit=${PAGE}&start_after=${start}`);
+      const page = await send('GET', `videos?limit=${PAGE}&start_after=${start}`);
       return () => {
         at('query').hidden = at('back').hidden = true;
         at('title').textContent = 'Indexed videos';
@@ -264,11 +266,11 @@
   function search(wanted, remember = true) {
     query = wanted;
     if (remember && wanted.id !== undefined) history.pushState(null, '', `?id=${wanted.id}`);
-    if (remember && wanted.file && location.search) history.pushState(null, '', '/');
-    const body = wanted.file ? form(wanted.file) : JSON.stringify({ id: wanted.id });
+    if (remember && wanted.file && location.search) history.pushState(null, '', './');
+    const [address, body] = question(wanted);
     return show(wanted.file ? 'Uploading …' : 'Searching …', async () => {
       const mine = turn;
-      const found = await send('POST', `/search?${parameters()}`, body, (event) => {
+      const found = await send('POST', `${address}?${parameters()}`, body, (event) => {
         if (mine !== turn || !wanted.file || !event.lengthComputable) return;
         const share = Math.round(100 * event.loaded / event.total);
         at('status').textContent = share < 100
@@ -278,15 +280,20 @@
     });
   }
 
-  function form(file) {
-    const data = new FormData();
-    data.append(file.name.endsWith('.npy') ? 'features' : 'video', file);
-    return data;
+  // An address, and what is sent there.
+  function question({ id, file }) {
+    if (!file) return ['search', JSON.stringify({ id })];
+    if (file.name.endsWith('.npy')) return ['search/features', file];
+    const form = new FormData();
+    form.append('video', file);
+    return ['search/video', form];
   }
 
   function drawFound(wanted, found) {
     const shared = labelsOf(found.query.metadata);
-    const name = nameOf({ id: wanted.id, metadata: found.query.metadata });
+    const name = nameOf({
+      id: wanted.id, metadata: { name: wanted.file?.name, ...found.query.metadata },
+    });
     at('query').hidden = at('back').hidden = false;
     at('query-name').textContent = name;
     fillLabels(at('query-labels'), shared);
@@ -320,7 +327,7 @@
 
   function queryPicture(wanted, seen) {
     if (wanted.id !== undefined) return media(seen, false);
-    if (!seen.thumbnail) return picture('/static/icon.svg');
+    if (!seen.thumbnail) return picture('static/icon.svg');
     const element = document.createElement('video');
     Object.assign(element, {
       src: URL.createObjectURL(wanted.file), poster: seen.thumbnail, muted: true,
@@ -364,7 +371,7 @@
 
   async function start() {
     try {
-      index = await send('GET', '/index');
+      index = await send('GET', 'index');
     } catch (error) {
       explain(error);
       return;
@@ -386,7 +393,7 @@
 
   function home() {
     starts = [-1];
-    history.pushState(null, '', '/');
+    history.pushState(null, '', './');
     return browse();
   }
 
@@ -423,7 +430,7 @@
   at('sign-in-form').addEventListener('submit', async (event) => {
     event.preventDefault();
     try {
-      await send('POST', '/session', JSON.stringify({ token: at('token').value }));
+      await send('POST', 'session', JSON.stringify({ token: at('token').value }));
       at('sign-in').close();
       start();
     } catch (error) {
