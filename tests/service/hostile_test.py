@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import time
 
 import pytest
 
@@ -17,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 BOUNDS = {
-  'decode_seconds': 1.5,
+  'decode_seconds': 3.0,
   'memory_bytes': 256 << 20,
   'duration': 2.0,
   'frames': 60,
@@ -56,7 +55,7 @@ def sentence(served, answer, status=422):
 @pytest.mark.parametrize(
   'content, words, reason',
   [
-    (toy.HANGS, 'longer than 1.5 s to decode', 'timeout'),
+    (toy.HANGS, 'longer than 3 s to decode', 'timeout'),
     (toy.CRASHES, 'made the decoder crash', 'crash'),
     (toy.EATS, 'more memory to decode', 'memory'),
     (toy.RAISES, 'made the decoder crash', 'crash'),
@@ -78,11 +77,9 @@ def test_a_decoder_that_fails_is_replaced(small, clips, content, words, reason):
 def test_ids_are_answered_while_a_decoder_hangs(small):
   with concurrent.futures.ThreadPoolExecutor(1) as thread:
     hanging = thread.submit(post, small, toy.HANGS)
-    time.sleep(0.3)
-    start = time.monotonic()
+    toy.comes_to(lambda: small.service.extractor.gate.inside)
     answer = small.client.post('/search?k=3', json={'id': 1})
-    assert answer.status_code == 200 and time.monotonic() - start < 1
-    assert not hanging.done()
+    assert answer.status_code == 200 and not hanging.done()
     assert hanging.result().status_code == 422
 
 

@@ -27,7 +27,7 @@ def test_an_announced_upload_is_refused_before_it_comes(served):
       b'POST /search/video HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
       b'multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n\r\n'
     )
-    answer = connection.recv(4000)
+    answer = toy.answer(connection)
   assert answer.startswith(b'HTTP/1.1 413')
   assert b'larger than the 4 MiB' in answer
 

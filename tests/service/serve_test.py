@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -109,10 +108,9 @@ def test_it_ends_cleanly_and_what_was_added_is_there(bundle, clips, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert process.stderr.read() == ''
-  end = time.monotonic() + 10
-  while any(pathlib.Path(f'/proc/{child}').exists() for child in children):
-    assert time.monotonic() < end
-    time.sleep(0.05)
+  toy.comes_to(
+    lambda: not any(pathlib.Path(f'/proc/{x}').exists() for x in children)
+  )
   with video_index.VideoIndex.open(index) as opened:
     assert len(opened) == len(codes) + 3
     found = opened.search(toy.codes(frames), 1)
@@ -129,18 +127,25 @@ def test_a_request_in_progress_is_answered_before_the_end(bundle, tmp_path):
     with socket.create_connection((host, port), timeout=20) as connection:
       head = (
         f'POST /videos/features HTTP/1.1\r\nHost: {host}:{port}\r\n'
-        'Content-Type: application/x-npy\r\n'
+        'Content-Type: application/x-npy\r\nExpect: 100-continue\r\n'
         f'Content-Length: {len(body)}\r\n\r\n'
       )
-      connection.sendall(head.encode() + body[:40])
-      time.sleep(0.3)
+      connection.sendall(head.encode())
+      assert connection.recv(4000) == b'HTTP/1.1 100 Continue\r\n\r\n'
       process.send_signal(signal.SIGINT)
-      time.sleep(0.5)
-      connection.sendall(body[40:])
+      toy.comes_to(lambda: _refuses(host, port))
+      connection.sendall(body)
       assert connection.recv(4000).startswith(b'HTTP/1.1 201')
     assert process.wait(20) == 0
   with video_index.VideoIndex.open(index) as opened:
     assert len(opened) == 41
+
+
+def _refuses(host, port):
+  try:
+    socket.create_connection((host, port), timeout=20).close()
+  except ConnectionRefusedError:
+    return True
 
 
 def test_a_killed_service_keeps_what_it_confirmed(bundle, tmp_path):
@@ -181,10 +186,7 @@ def test_nothing_of_an_upload_stays_after_a_kill(bundle, clips, tmp_path):
         + toy.HANGS
         + b'\0' * (3 << 20)
       )
-      end = time.monotonic() + 20
-      while not _deleted_files(process.pid, temporary):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+      toy.comes_to(lambda: _deleted_files(process.pid, temporary))
       process.kill()
       process.wait()
   assert not [path for path in temporary.rglob('*') if path.is_file()]

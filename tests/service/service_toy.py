@@ -232,6 +232,22 @@ def clip_features(path):
   return quarters(frames).astype(np.float16)[None]
 
 
+def answer(connection):
+  """All of an answer that says its length: it may come in pieces."""
+  with connection.makefile('rb') as file:
+    head = b''.join(iter(file.readline, b'\r\n'))
+    length = head.lower().partition(b'content-length: ')[2].split()[0]
+    return head + file.read(int(length))
+
+
+def comes_to(condition):
+  """Waits until it holds; a busy machine takes its time."""
+  end = time.monotonic() + 60
+  while not condition():
+    assert time.monotonic() < end
+    time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def running(app):
   """Serves `app` at a free port; yields its address."""

@@ -45,14 +45,6 @@ def sending(served, path, kind, content=b'', length=1_000_000):
     yield connection
 
 
-def comes_to(value, wanted):
-  """Waits until the service has got so far."""
-  end = time.monotonic() + 20
-  while value() != wanted:
-    assert time.monotonic() < end, (value(), wanted)
-    time.sleep(0.01)
-
-
 @pytest.mark.parametrize(
   'path, kind, content',
   [
@@ -103,13 +95,13 @@ def test_no_more_of_videos_reaches_the_disk_than_may_wait(patient, clips):
   with contextlib.ExitStack() as stack:
     for _ in range(2):
       stack.enter_context(sending(patient, '/video', FORM, content, 4 << 20))
-    comes_to(lambda: disk.held >> 20, 6)
+    toy.comes_to(lambda: disk.held >> 20 == 6)
     third = stack.enter_context(
       sending(patient, '/video', FORM, content, 4 << 20)
     )
-    answer = third.recv(4000)
+    answer = toy.answer(third)
     assert answer.startswith(b'HTTP/1.1 503') and b'disk' in answer
-  comes_to(lambda: disk.held, 0)
+  toy.comes_to(lambda: disk.held == 0)
   video = {'video': (clips / 'cat/two.mp4').read_bytes()}
   assert patient.client.post('/search/video', files=video).status_code == 200
 
@@ -128,10 +120,10 @@ def test_bodies_in_memory_are_bounded(patient):
     memory._size = 4 * len(content)
     for _ in range(4):
       stack.enter_context(sending(patient, '/features', NPY, content, 1001))
-    comes_to(lambda: memory.held, 4 * len(content))
+    toy.comes_to(lambda: memory.held == 4 * len(content))
     answer = patient.client.post('/search', json={'id': 0})
     assert answer.status_code == 503 and 'memory' in answer.json()['error']
-  comes_to(lambda: memory.held, 0)
+  toy.comes_to(lambda: memory.held == 0)
   assert patient.client.post('/search', json={'id': 0}).status_code == 200
 
 
