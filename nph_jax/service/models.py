@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from typing import Annotated, Any, Literal
 
 import fastapi
 import pydantic
 
 from nph_jax.service import service as service_lib
-from nph_jax.service import strict_json
 
 _MAX_ID = 2**63 - 2
 _NAMES, _NAME_LENGTH = 64, 100
@@ -52,11 +52,17 @@ class Wanted(pydantic.BaseModel):
   radius: int | None = pydantic.Field(
     None, ge=0, description='largest distance in bits'
   )
+  rank: Literal['hamming', 'asymmetric'] | None = pydantic.Field(
+    None,
+    description='by the bits that differ, or by how well codes match the '
+    "query's real values, which is the default where these are known and the "
+    'engine is `flat`',
+  )
   rerank: int = pydantic.Field(
     0,
     ge=0,
-    description='nearest videos that are ordered anew by their real-valued '
-    'codes; 0 or at least k',
+    description='nearest videos, k at least, that are ordered anew by their '
+    'real-valued codes',
   )
   where: str | None = pydantic.Field(
     None, description='what the metadata must hold, as {"labels": "dog"}'
@@ -80,8 +86,10 @@ class Wanted(pydantic.BaseModel):
 
 def _object(text: str) -> dict[str, Any]:
   try:
-    fields = strict_json.loads(text)
-  except ValueError as error:
+    fields = json.loads(text)
+    # No NaN, no number too large, no half character: it is written again.
+    json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
+  except (ValueError, RecursionError) as error:
     raise ValueError('is not JSON.') from error
   if not isinstance(fields, dict):
     raise ValueError('is not a JSON object, as {"labels": "dog"}.')

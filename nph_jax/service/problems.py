@@ -37,15 +37,6 @@ class Problem(HTTPException):
   """
 
 
-def of_index(error: errors.UserError, directory: str) -> Problem:
-  """What callers hear of an error of the index; the one place that decides."""
-  # Else the machine is at fault: a full disk, or a Milvus that is away.
-  callers = isinstance(error, index_errors.InvalidRequest)
-  return Problem(
-    422 if callers else 503, str(error).replace(directory, 'the index')
-  )
-
-
 def answer(
   status: int, sentence: str, headers: Mapping[str, str] | None = None
 ) -> responses.JSONResponse:
@@ -68,6 +59,7 @@ def install(app: fastapi.FastAPI) -> None:
   """Registers the handlers of every kind of error."""
   app.add_exception_handler(HTTPException, _on_http)
   app.add_exception_handler(exceptions.RequestValidationError, _on_invalid)
+  app.add_exception_handler(errors.UserError, _on_index)
   app.add_exception_handler(ClientDisconnect, _on_gone)
   app.add_exception_handler(Exception, _on_unexpected)
 
@@ -80,6 +72,16 @@ async def _on_http(_: Any, error: Any) -> fastapi.Response:
   return answer(
     status, text if known else in_words(status, text), error.headers
   )
+
+
+async def _on_index(request: fastapi.Request, error: Any) -> fastapi.Response:
+  """For errors of the index; the one place that decides whose fault it is."""
+  # Else the machine is at fault: damage, a full disk, or a Milvus that is away.
+  status = 422 if isinstance(error, index_errors.InvalidRequest) else 503
+  if isinstance(error, index_errors.UnknownVideo):
+    status = 404
+  directory = request.app.state.service.directory
+  return answer(status, str(error).replace(directory, 'the index'))
 
 
 async def _on_invalid(_: Any, error: Any) -> fastapi.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import fastapi
 import numpy as np
 
-from nph_jax.service import forms, hashing, problems, uploads, views
+from nph_jax.service import forms, problems, uploads, views
 from nph_jax.service import service as service_lib
 from nph_jax.service.models import Access, Features, Indexed, Wanted
 
@@ -22,11 +23,7 @@ async def search(
   service: Access, query: Indexed, wanted: Query
 ) -> dict[str, Any]:
   """The k videos nearest to an indexed one, which is not among them."""
-
-  async def see() -> service_lib.Seen:
-    packed, relaxed, metadata = await service.record(query.id)
-    return service_lib.Seen(hashing.Code(packed, relaxed), metadata)
-
+  see = functools.partial(service.see, query.id)
   return await _search(service, wanted, see, query.id)
 
 
@@ -35,7 +32,8 @@ async def search_features(
   service: Access, features: Features, wanted: Query
 ) -> dict[str, Any]:
   """The k videos nearest to one of which the frame features are known."""
-  return await _search(service, wanted, lambda: service.see_features(features))
+  see = functools.partial(service.see_features, features)
+  return await _search(service, wanted, see)
 
 
 @router.post('/search/video')
@@ -43,8 +41,8 @@ async def search_video(
   service: Access, video: fastapi.UploadFile, wanted: Query
 ) -> dict[str, Any]:
   """The k videos nearest to the one that is sent."""
-  upload = uploads.received(video)
-  return await _search(service, wanted, lambda: service.see_video(upload))
+  see = functools.partial(service.see_video, uploads.received(video))
+  return await _search(service, wanted, see)
 
 
 async def _search(
@@ -54,14 +52,17 @@ async def _search(
   id: int | None = None,
 ) -> dict[str, Any]:
   start = time.perf_counter()
-  _check(service.bounds.k, wanted)
+  for name, value in (('k', wanted.k), ('rerank', wanted.rerank)):
+    if value > (limit := service.bounds.k):
+      raise problems.Problem(422, f'{name}: {value} is more than {limit}.')
   own = int(id is not None)
   with service.gate.enter():
     seen = await see()
     found = await service.search(
-      seen.code,
+      seen,
       wanted.k + own,
-      wanted.rerank + own if wanted.rerank else 0,
+      rank=wanted.rank,
+      rerank=wanted.rerank + own if wanted.rerank else 0,
       radius=wanted.radius,
       where=wanted.filters,
     )
@@ -69,24 +70,12 @@ async def _search(
   labels = views.labels(seen.metadata)
   results = [views.result(service, hit, labels) for hit in hits]
   if wanted.bits:
-    await views.add_differing_bits(service, results, seen.code.packed)
+    await views.add_differing_bits(service, results, seen.code)
   return {
     'query': {
       **views.query(service, id, seen),
-      'code': np.unpackbits(seen.code.packed).tolist() if wanted.bits else None,
+      'code': np.unpackbits(seen.code).tolist() if wanted.bits else None,
     },
     'results': results,
     'seconds': time.perf_counter() - start,
   }
-
-
-def _check(limit: int, wanted: Wanted) -> None:
-  for name, value in (('k', wanted.k), ('rerank', wanted.rerank)):
-    if value > limit:
-      raise problems.Problem(422, f'{name}: {value} is more than {limit}.')
-  if wanted.rerank and wanted.rerank < wanted.k:
-    raise problems.Problem(
-      422,
-      f'rerank: {wanted.rerank} is less than k, {wanted.k}; order at least k '
-      'videos.',
-    )

@@ -71,10 +71,7 @@ async def add(
   the first one, and status 200.
   """
   upload = uploads.received(video)
-  digest = await asyncio.to_thread(upload.digest)
-  return await _add(
-    answer, service, lambda: service.see_video(upload), digest, metadata, upload
-  )
+  return await _add(answer, service, service.add_video, upload, metadata)
 
 
 @router.post('/videos/features', status_code=201)
@@ -85,22 +82,18 @@ async def add_features(
   metadata: Annotated[Metadata, fastapi.Query(description=METADATA)] = '',
 ) -> dict[str, Any]:
   """Adds a video by its frame features; the rest is as above."""
-  digest = service_lib.digest(features)
-  return await _add(
-    answer, service, lambda: service.see_features(features), digest, metadata
-  )
+  return await _add(answer, service, service.add_features, features, metadata)
 
 
 async def _add(
   answer: fastapi.Response,
   service: service_lib.Service,
-  see: Callable[[], Any],
-  digest: str,
+  method: Callable[..., Any],
+  sent: Any,
   metadata: Any,
-  upload: uploads.Upload | None = None,
 ) -> dict[str, Any]:
   with service.gate.enter():
-    id, kept, new = await service.add(see, digest, metadata or {}, upload)
+    id, kept, new = await method(sent, metadata or {})
   answer.status_code = 201 if new else 200
   return views.video(service, id, kept)
 
@@ -108,8 +101,7 @@ async def _add(
 @router.get('/videos/{id}')
 async def video(service: Access, id: Id) -> dict[str, Any]:
   """One indexed video."""
-  _, _, metadata = await service.record(id)
-  return views.video(service, id, metadata)
+  return views.video(service, id, (await service.see(id)).metadata)
 
 
 @router.delete('/videos/{id}', status_code=204)
@@ -127,8 +119,7 @@ async def file(
   request: fastapi.Request, service: Access, id: Id
 ) -> responses.FileResponse:
   """The video itself, or the part of it that a header Range asks for."""
-  _, _, metadata = await service.record(id)
-  path = service.videos.find(metadata)
+  path = service.videos.find((await service.see(id)).metadata)
   media_type = path and containers.MEDIA_TYPES.get(path.suffix.lower())
   if path is None or media_type is None:
     raise problems.Problem(404, f'The file of video {id} is not here.')
@@ -142,20 +133,20 @@ async def file(
 @router.get('/videos/{id}/thumbnail')
 async def thumbnail(service: Access, id: Id) -> fastapi.Response:
   """A JPEG of its middle frame; an SVG of its code where there is none."""
-  code, _, metadata = await service.record(id)
-  made = await service.gallery.get(id, service.videos.find(metadata))
+  seen = await service.see(id)
+  made = await service.gallery.get(id, service.videos.find(seen.metadata))
   if made.thumbnail:
     return fastapi.Response(made.thumbnail, 200, _KEEP, 'image/jpeg')
   return fastapi.Response(
-    pictures.placeholder(code), 200, _KEEP, 'image/svg+xml'
+    pictures.placeholder(seen.code), 200, _KEEP, 'image/svg+xml'
   )
 
 
 @router.get('/videos/{id}/preview')
 async def preview(service: Access, id: Id) -> fastapi.Response:
   """A few frames of it as an animated WebP."""
-  _, _, metadata = await service.record(id)
-  made = await service.gallery.get(id, service.videos.find(metadata))
+  seen = await service.see(id)
+  made = await service.gallery.get(id, service.videos.find(seen.metadata))
   if not made.preview:
     raise problems.Problem(404, f'There are no pictures of video {id}.')
   return fastapi.Response(made.preview, 200, _KEEP, 'image/webp')

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.index import errors as index_errors
+from nph_jax.index import facets
 from nph_jax.service import (
   batching,
-  hashing,
   library,
   limits,
   npy,
@@ -24,21 +22,23 @@ from nph_jax.service import (
   uploads,
 )
 
-_COPIES = 100  # of one video in an index, among which the first is looked for
-
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-  """What a caller sent, ready to search with or to add.
+  """A video, ready to search with or to add.
 
   Attributes:
-    code: of the video.
+    code: uint8 [K / 8].
+    relaxed: t float32 [K], None if unknown.
     metadata: of an indexed video, or what is known of an upload.
+    content: what its features are known by; None of an indexed video.
     thumbnail: of an uploaded video, a data: address, or None.
   """
 
-  code: hashing.Code
+  code: np.ndarray
+  relaxed: np.ndarray | None
   metadata: dict[str, Any]
+  content: int | None = None
   thumbnail: str | None = None
 
 
@@ -46,10 +46,12 @@ class Seen:
 class Service:
   """One index behind one hasher.
 
+  Its methods raise a Problem, or a UserError of the index.
+
   Attributes:
     index: index.VideoIndex.
     hasher: export.hasher.Hasher.
-    hashing: runs a hashing.Hashing.
+    hashing: makes (code, t) of frames float16 [M, L].
     videos: the library of files.
     gallery: their pictures.
     bounds: the limits.
@@ -70,145 +72,119 @@ class Service:
   extractor: uploads.Extractor | None = None
   no_videos: str = ''
   read_only: bool = False
-  adding: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+  changing: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
   @contextlib.contextmanager
   def admit_video(self) -> Iterator[Callable[[int], None]]:
-    """Yields what is told of the bytes of an upload until its request ends.
-
-    Raises:
-      Problem: status 501, videos cannot be hashed.
-    """
+    """Yields what is told of the bytes of an upload until its request ends."""
     if self.extractor is None:
       raise problems.Problem(501, self.no_videos)
     with self.extractor.disk.share() as take:
       yield take
 
   async def see_features(self, content: bytes) -> Seen:
-    """Hashes features, a `.npy` file; raises a Problem where it is none."""
+    """Hashes features, a `.npy` file."""
     shape = self.hasher.num_frames, self.hasher.feature_dim
-    frames = npy.read_features(content, *shape)
-    return Seen(await self.hashing.submit(frames), {})
+    return await self._see(npy.read_features(content, *shape), {})
 
   async def see_video(self, upload: uploads.Upload) -> Seen:
-    """Hashes a video.
-
-    Raises:
-      Problem: it cannot be used, or there are too many.
-    """
-    assert self.extractor is not None, 'the video was admitted'
+    """Hashes a video, which was admitted."""
+    assert self.extractor is not None
     found = await self.extractor.extract(upload)
-    code = await self.hashing.submit(found.frames)
-    return Seen(code, found.metadata, found.thumbnail)
+    return await self._see(found.frames, found.metadata, found.thumbnail)
 
-  async def record(
-    self, id: int
-  ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
-    """Code, t and metadata of an indexed video; a Problem if it is not one."""
-    try:
-      return await asyncio.to_thread(self.index.get, id)
-    except index_errors.UnknownVideo as error:
-      raise _unknown(id) from error
-    except errors.UserError as error:
-      raise problems.of_index(error, self.directory) from error
-
-  async def search(
-    self, code: hashing.Code, k: int, rerank: int, **options: Any
-  ) -> list[Any]:
-    """Hits, nearest first; the arguments are those of VideoIndex.search.
-
-    Raises:
-      Problem: status 422, the index cannot search that way; 503, or not now.
-    """
-    if rerank:
-      if code.relaxed is None:
-        raise problems.Problem(
-          422, 'This index keeps no real-valued codes; search without rerank.'
-        )
-      options |= {'rerank': rerank, 'relaxed': code.relaxed[None]}
-    return (
-      await self._ask(self.index.search, code.packed[None], k, **options)
-    )[0]
-
-  async def add(
+  async def _see(
     self,
-    see: Callable[[], Any],
-    digest: str,
-    given: dict[str, Any],
-    upload: uploads.Upload | None = None,
+    frames: np.ndarray,
+    metadata: dict[str, Any],
+    thumbnail: str | None = None,
+  ) -> Seen:
+    code, relaxed = await self.hashing.submit(frames)
+    content = int(facets.contents(frames[None])[0])
+    return Seen(code, relaxed, metadata, content, thumbnail)
+
+  async def see(self, id: int) -> Seen:
+    """An indexed video."""
+    return Seen(*await asyncio.to_thread(self.index.get, id))
+
+  async def search(self, seen: Seen, k: int, **options: Any) -> list[Any]:
+    """Hits, nearest first; the options are those of VideoIndex.search."""
+    if seen.relaxed is not None:
+      options['relaxed'] = seen.relaxed[None]
+    (hits,) = await asyncio.to_thread(
+      self.index.search, seen.code[None], k, **options
+    )
+    return hits
+
+  async def add_features(
+    self, content: bytes, given: dict[str, Any]
+  ) -> tuple[int, dict[str, Any], bool]:
+    """Adds a video by its frame features; the rest is as of `add_video`."""
+    seen = await self.see_features(content)
+    async with self.changing:
+      if known := await self._known(content=seen.content):
+        return *known, False
+      return *await asyncio.to_thread(
+        self._add, seen, seen.metadata | given
+      ), True
+
+  async def add_video(
+    self, upload: uploads.Upload, given: dict[str, Any]
   ) -> tuple[int, dict[str, Any], bool]:
     """Adds one video; on return it is durable.
 
     Args:
-      see: makes what there is to see of it, if it is not here yet.
-      digest: of the file.
+      upload: the video.
       given: metadata from the caller.
-      upload: the video; None where only its features came.
 
     Returns:
       Its id, its metadata, and whether it was added now.
     """
-    if (known := await self._known(digest)) is not None:
+    hashed = {'hash': await asyncio.to_thread(upload.digest)}
+    if known := await self._known(hashed):
       return *known, False
-    seen = await see()
-    metadata = {**seen.metadata, **given, 'hash': digest}
-    async with self.adding:
-      if (known := await self._known(digest)) is not None:
+    seen = await self.see_video(upload)
+    metadata = seen.metadata | given | hashed
+    async with self.changing:
+      if known := await self._known(hashed):
         return *known, False
-      id = await asyncio.to_thread(self._add, seen.code, metadata, upload)
-      return id, metadata, True
+      return *await asyncio.to_thread(self._add, seen, metadata, upload), True
 
-  async def _known(self, digest: str) -> tuple[int, dict[str, Any]] | None:
-    """The first video of that content, if the index has one."""
-    codes = np.zeros((1, self.index.num_bits // 8), np.uint8)
-    try:
-      (hits,) = await asyncio.to_thread(
-        self.index.search, codes, _COPIES, where={'hash': digest}
-      )
-    except errors.UserError:  # no video has a hash: say what adding says
-      return None
-    first = min(hits, key=lambda hit: hit.id, default=None)
-    return first and (first.id, first.metadata)
+  async def _known(
+    self, hashed: dict[str, str] | None = None, content: int | None = None
+  ) -> tuple[int, dict[str, Any]] | None:
+    """The first video of a file or of features, if the index has one."""
+
+    def find() -> tuple[int, dict[str, Any]] | None:
+      (ids,) = self.index.known([content], [hashed or {}])
+      return (ids[0], *self.index.metadata(ids[:1])) if ids else None
+
+    return await asyncio.to_thread(find)
 
   def _add(
     self,
-    code: hashing.Code,
+    seen: Seen,
     metadata: dict[str, Any],
-    upload: uploads.Upload | None,
-  ) -> int:
+    upload: uploads.Upload | None = None,
+  ) -> tuple[int, dict[str, Any]]:
     try:
       if upload is not None:
         metadata['stored'] = self.videos.keep(upload.file, upload.suffix)
-      relaxed = code.relaxed[None] if self.index.keeps_relaxed else None
-      (id,) = self.index.add(code.packed[None], [metadata], relaxed=relaxed)
-    except errors.UserError as error:
+      relaxed = seen.relaxed[None] if self.index.keeps_relaxed else None
+      (id,) = self.index.add(
+        seen.code[None], [metadata], relaxed=relaxed, contents=[seen.content]
+      )
+    except errors.UserError:
       self.videos.drop(metadata)
-      raise problems.of_index(error, self.directory) from error
+      raise
     # Whether the record is there after any other error nobody knows: the file
     # stays, and the next start deletes it if nothing names it.
-    return int(id)
+    return int(id), metadata
 
   async def remove(self, id: int) -> None:
-    """Removes a video and what the service kept of it; a Problem if none."""
-    _, _, metadata = await self.record(id)
-    if not await self._ask(self.index.remove, [id]):
-      raise _unknown(id)
+    """Removes a video and what the service kept of it."""
+    async with self.changing:
+      metadata = (await self.see(id)).metadata
+      await asyncio.to_thread(self.index.remove, [id])
     self.gallery.forget(id)
     await asyncio.to_thread(self.videos.drop, metadata)
-
-  async def _ask(
-    self, method: Callable[..., Any], *args: Any, **kw: Any
-  ) -> Any:
-    try:
-      return await asyncio.to_thread(method, *args, **kw)
-    except errors.UserError as error:
-      raise problems.of_index(error, self.directory) from error
-
-
-def digest(content: bytes) -> str:
-  """Stands for a file; as the hash of extraction's manifest."""
-  return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _unknown(id: int) -> problems.Problem:
-  return problems.Problem(404, f'There is no video {id} in the index.')

@@ -19,7 +19,6 @@ from nph_jax.service import (
   batching,
   decoder_tasks,
   decoders,
-  hashing,
   library,
   limits,
   pictures,
@@ -82,7 +81,7 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     _warm_up(hasher)
     gate = limits.Gate(setup.bounds.concurrency, 'searches and additions')
     batcher = batching.Batcher(
-      hashing.Hashing(hasher),
+      lambda videos: [*zip(*hasher.encode_relaxed(np.stack(videos)))],
       max_batch=setup.bounds.batch,
       max_wait=setup.bounds.wait_seconds,
       observe=metrics.batch_sizes.labels('hashing').observe,

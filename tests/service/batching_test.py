@@ -6,12 +6,11 @@ import asyncio
 import threading
 import time
 
-import numpy as np
 import pytest
 
 pytest.importorskip('fastapi')
 
-from nph_jax.service import batching, hashing
+from nph_jax.service import batching
 
 
 def together(run, items, **options):
@@ -102,23 +101,3 @@ def test_a_caller_that_went_away_disturbs_nobody():
   results = asyncio.run(submit())
   assert isinstance(results[1], asyncio.CancelledError)
   assert [results[i] for i in (0, 2, 3)] == [0, 2, 3]
-
-
-class Hasher:
-  calls = 0
-
-  def encode_relaxed(self, frames):
-    self.calls += 1
-    relaxed = frames.reshape(len(frames), -1)[:, :8]
-    return np.packbits(relaxed >= 0, axis=1), relaxed
-
-
-def test_one_hashing_for_all():
-  hasher = Hasher()
-  videos = np.random.default_rng(1).standard_normal((5, 2, 4))
-  codes = hashing.Hashing(hasher)(list(videos))
-  assert hasher.calls == 1
-  packed, relaxed = hasher.encode_relaxed(videos)
-  for number, code in enumerate(codes):
-    np.testing.assert_array_equal(code.packed, packed[number])
-    np.testing.assert_array_equal(code.relaxed, relaxed[number])

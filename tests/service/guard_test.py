@@ -126,15 +126,17 @@ def test_without_a_backbone_videos_are_refused_in_words(closed, bearer):
   assert features.status_code == 200
 
 
-def test_without_t_nothing_is_reranked(closed, bearer):
-  for path, body in (
-    ('', {'json': {'id': 0}, 'headers': bearer}),
+def test_without_t_nothing_is_ranked_by_it(closed, bearer):
+  for path, wanted, body in (
+    ('', 'rank=asymmetric', {'json': {'id': 0}, 'headers': bearer}),
+    ('', 'rerank=20', {'json': {'id': 0}, 'headers': bearer}),
     (
       '/features',
+      'rerank=20',
       {'content': toy.npy(toy.features(1)), 'headers': bearer | NPY},
     ),
   ):
-    answer = closed.client.post(f'/search{path}?rerank=20', **body)
+    answer = closed.client.post(f'/search{path}?{wanted}', **body)
     assert answer.status_code == 422
     assert str(closed.folder) not in answer.json()['error']
 

@@ -18,6 +18,7 @@ import fastapi
 import httpx
 
 from nph_jax import errors
+from nph_jax.index import errors as index_errors
 from nph_jax.service import problems
 
 
@@ -121,13 +122,35 @@ def test_everything_works_below_a_prefix(served):
     assert served.client.get(f'/{video[name]}').status_code == 200
 
 
-def test_sentences_lose_the_paths_of_this_machine():
-  error = errors.UserError('/data/index: holds nothing like that.')
-  problem = problems.of_index(error, '/data/index')
-  assert problem.status_code == 422
-  assert problem.detail == 'the index: holds nothing like that.'
-  error.__cause__ = OSError(28, 'No space left on device')
-  assert problems.of_index(error, '/data/index').status_code == 503
+@pytest.mark.parametrize(
+  'kind, status',
+  [
+    (index_errors.InvalidRequest, 422),
+    (index_errors.UnknownVideo, 404),
+    (index_errors.Unavailable, 503),
+    (index_errors.Damaged, 503),
+    (errors.UserError, 503),
+  ],
+)
+def test_an_error_of_the_index_is_of_its_kind(
+  served, monkeypatch, kind, status
+):
+  """Not of its cause's or its words', and without paths of this machine."""
+
+  def fail(*_, **__):
+    raise kind(f'{served.service.directory}: no such id.') from KeyError('id')
+
+  for name in ('get', 'items', 'search', '__len__'):
+    monkeypatch.setattr(type(served.service.index), name, fail)
+  for answer in (
+    served.client.get('/videos'),
+    served.client.get('/videos/3'),
+    served.client.get('/videos/3/thumbnail'),
+    served.client.get('/index'),
+    served.client.post('/search', json={'id': 3}),
+  ):
+    assert answer.status_code == status
+    assert answer.json() == {'error': 'the index: no such id.'}
 
 
 @pytest.mark.parametrize('path', ['/', '/docs', '/healthz'])

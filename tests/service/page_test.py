@@ -76,9 +76,8 @@ def test_it_shows_the_index_page_by_page(page):
 def test_an_indexed_video_is_searched_with(page, served):
   page.click('.card[data-id="0"] .similar')
   searched(page)
-  expected = toy.nearest(
-    served.codes[0], served.codes[1:], list(range(1, 44)), 24
-  )
+  t, others = served.service.index.get(0)[1], list(range(1, 44))
+  expected = toy.ranked(t, served.codes[1:], others, 24)
   assert ids(page) == [id for _, id in expected]
   distance, id = expected[0]
   card = f'.card[data-id="{id}"]'
@@ -102,6 +101,15 @@ def test_an_indexed_video_is_searched_with(page, served):
   )
   assert right == [1]
   assert 'id=0' in page.run('return location.search')
+  page.run(
+    'const rank = document.getElementById("rank"); rank.value = "hamming";'
+    'rank.dispatchEvent(new Event("change", {bubbles: true}))'
+  )
+  expected = toy.nearest(served.codes[0], served.codes[1:], others, 24)
+  page.wait(
+    f'[...document.querySelectorAll(".card")].map(c => c.dataset.id).join()'
+    f' === "{",".join(str(id) for _, id in expected)}"'
+  )
   page.run('history.back()')
   page.wait('document.getElementById("query").hidden')
   assert page.problems() == []
@@ -200,7 +208,7 @@ def test_errors_are_shown_and_go_away(page, tmp_path):
 
 def test_an_unknown_id_in_the_address_is_an_error(page, served):
   page.open(f'{served.address}/?id=999')
-  assert toast(page) == 'There is no video 999 in the index.'
+  assert toast(page) == 'the index: no video with id 999.'
 
 
 def test_the_keyboard_does_all_of_it(page):

@@ -10,6 +10,7 @@ import pathlib
 import queue
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -166,6 +167,28 @@ def test_a_killed_service_keeps_what_it_confirmed(bundle, tmp_path):
   with video_index.VideoIndex.open(index) as opened:
     code, _, _ = opened.get(answer.json()['id'])
     assert code.tolist() == toy.codes(toy.features(1, 90))[0].tolist()
+
+
+def test_damage_is_no_caller_s_fault(bundle, tmp_path):
+  index = tmp_path / 'index'
+  toy.make_index(index, bundle[1], tmp_path / 'none')
+  flags = [f'--index={index}', f'--bundle={bundle[0]}', '--read_only']
+  with command(*flags) as (_, client):
+    assert client.get('/videos/3').status_code == 200
+    with contextlib.closing(sqlite3.connect(index / 'index.sqlite')) as file:
+      file.execute("UPDATE videos SET metadata = '{}' WHERE id = 3")
+      file.commit()
+    for answer in (
+      client.get('/videos/3'),
+      client.get('/videos'),
+      client.post('/search', json={'id': 3}),
+      client.post('/search?k=40', json={'id': 4}),
+    ):
+      assert answer.status_code == 503
+      assert 'is damaged' in answer.json()['error']
+      assert str(tmp_path) not in answer.json()['error']
+    assert client.get('/videos/4').status_code == 200
+    assert client.get('/videos/40').status_code == 404
 
 
 def test_nothing_of_an_upload_stays_after_a_kill(bundle, clips, tmp_path):

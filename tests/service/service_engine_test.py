@@ -8,13 +8,12 @@ pytest.importorskip('httpx')
 
 import service_toy as toy
 
-from nph_jax import errors
-from nph_jax.index import engines
+from nph_jax.index import engines, errors
 from nph_jax.service import library
 
 
 def down(*_):
-  raise errors.UserError('The engine is away.')
+  raise errors.Unavailable('The engine is away.')
 
 
 def test_record_and_file_stay_together(start, tmp_path, monkeypatch):

@@ -53,7 +53,9 @@ def test_concurrent_additions_and_searches(start, tmp_path):
         while not over.is_set():
           frames = toy.features(1, 2000 + 100 * searcher + rounds)
           answer = own.post(
-            '/search/features?k=5', content=toy.npy(frames), headers=NPY
+            '/search/features?k=5&rank=hamming',
+            content=toy.npy(frames),
+            headers=NPY,
           )
           results = answer.json()['results']
           code = toy.codes(frames)

@@ -12,7 +12,7 @@ pytest.importorskip('httpx')
 
 import service_toy as toy
 
-from nph_jax import errors
+from nph_jax.index import errors as index_errors
 
 NPY = {'Content-Type': 'application/x-npy'}
 
@@ -34,7 +34,7 @@ def refused(answer, status):
     ({'k': 'many'}, 'k: '),
     ({'radius': -1}, 'radius: '),
     ({'radius': 33}, 'radius'),
-    ({'rerank': 3}, 'rerank: 3 is less than k, 10'),
+    ({'rank': 'cosine'}, 'rank: '),
     ({'rerank': 2000}, 'rerank: 2000 is more than 1000.'),
     ({'where': 'dog'}, 'where: is not JSON.'),
     ({'where': '["dog"]'}, 'where: is not a JSON object'),
@@ -65,7 +65,7 @@ TEXT = b'--edge\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n'
 @pytest.mark.parametrize(
   'path, content, kind, status, words',
   [
-    ('', b'{"id": 999}', JSON, 404, 'no video 999'),
+    ('', b'{"id": 999}', JSON, 404, 'no video with id 999'),
     ('', b'{"id": -1}', JSON, 422, 'id: '),
     ('', b'{"id": 9223372036854775808}', JSON, 422, 'id: '),
     ('', b'{"id": true}', JSON, 422, 'id: '),
@@ -156,12 +156,12 @@ def test_what_is_the_machine_s_fault_is_no_caller_s(own, monkeypatch):
   ]
 
   def fail(*_, **__):
-    raise errors.UserError(
+    raise index_errors.Unavailable(
       f'{own.service.directory}: the disk is full.'
-    ) from OSError(28, 'No space left on device')
+    )
 
   body = toy.npy(toy.features(1, 906))
-  for name in ('add', 'remove', 'search', 'get'):
+  for name in ('add', 'known', 'remove', 'search', 'get'):
     monkeypatch.setattr(own.service.index, name, fail)
   for answer in (
     own.client.post('/videos/features', content=body, headers=kind),

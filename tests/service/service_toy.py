@@ -146,6 +146,15 @@ def nearest(query, database, ids, k):
   return sorted(zip(bits.tolist(), ids))[:k]
 
 
+def ranked(t, database, ids, k):
+  """(distance, id) of the k of greatest t . b, by brute force."""
+  signs = np.unpackbits(database, axis=1) * 2.0 - 1
+  bits = np.unpackbits(np.packbits(t >= 0) ^ database, axis=1).sum(1)
+  products = (signs @ t.astype(np.float64)).round(9)
+  found = sorted(zip((-products).tolist(), ids, bits.tolist()))
+  return [(distance, id) for _, id, distance in found[:k]]
+
+
 def npy(array):
   import io
 

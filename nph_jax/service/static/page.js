@@ -256,6 +256,7 @@
   function parameters() {
     const k = Math.min(Number(at('k').value), index.limits.k);
     const values = new URLSearchParams({ k, bits: true });
+    if (at('rank').value) values.set('rank', at('rank').value);
     if (at('radius').value !== '') values.set('radius', at('radius').value);
     if (at('rerank').checked) {
       values.set('rerank', Math.max(k, Math.min(RERANK, index.limits.k)));
