@@ -52,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     help='names, apart from localhost and --host, by which the service may be '
     'called where there is no token',
   )
+  add(
+    '--trusted_proxies',
+    type=_addresses,
+    default='',
+    metavar='ADDRESS[,ADDRESS]',
+    help='of reverse proxies, whose X-Forwarded-For and -Proto are believed',
+  )
   add('--read_only', action='store_true', help='nothing is added or removed')
   _add_limits(parser)
   return parser
@@ -91,6 +98,15 @@ def _names(text: str) -> list[str]:
   return names
 
 
+def _addresses(text: str) -> str:
+  try:
+    for address in filter(None, text.split(',')):
+      ipaddress.ip_network(address)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(f'{error}; expected 127.0.0.1') from error
+  return text
+
+
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
   def parse(text: str) -> float:
     value = kind(text)
@@ -124,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> None:
       address = _address(flags.host, listening)
       print(f'{words}\nopen {address}', flush=True)
       _warn_if_open(flags.host, token)
-      server.serve(app, listening)
+      server.serve(app, listening, flags.trusted_proxies)
   print('stopped.', flush=True)
 
 

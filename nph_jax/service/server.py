@@ -77,8 +77,17 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
     super().connection_lost(exc)
 
 
-def server(app: Any, log_level: str = 'warning') -> uvicorn.Server:
-  """A server of `app`, to be run."""
+def server(
+  app: Any, proxies: str = '', log_level: str = 'warning'
+) -> uvicorn.Server:
+  """A server of `app`, to be run.
+
+  Args:
+    app: of ASGI.
+    proxies: addresses that are believed whom they ask for, with commas between;
+      uvicorn itself would believe all of this machine.
+    log_level: of uvicorn.
+  """
   return uvicorn.Server(
     uvicorn.Config(
       app,
@@ -90,18 +99,20 @@ def server(app: Any, log_level: str = 'warning') -> uvicorn.Server:
       log_level=log_level,
       access_log=False,
       server_header=False,
+      proxy_headers=bool(proxies),
+      forwarded_allow_ips=proxies,
       timeout_graceful_shutdown=_GRACE_SECONDS,
     )
   )
 
 
-def serve(app: Any, listening: socket.socket) -> None:
+def serve(app: Any, listening: socket.socket, proxies: str = '') -> None:
   """Answers until it is told to stop (SIGTERM or Ctrl-C)."""
   # The end by a signal is this program's way to end, not a failure of it.
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: None)
   Protocol.most = max((_raised_files() - _OTHER_FILES) // 2, _LEAST)
-  server(app).run(sockets=[listening])
+  server(app, proxies).run(sockets=[listening])
 
 
 def _raised_files() -> int:

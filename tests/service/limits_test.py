@@ -19,17 +19,26 @@ from nph_jax.service import limits, problems, receiving
 NPY = {'Content-Type': 'application/x-npy'}
 
 
-def test_an_announced_upload_is_refused_before_it_comes(served):
+@pytest.mark.parametrize(
+  'path, limit',
+  [
+    ('search', b'4,096 bytes'),
+    ('search/features', b'1,396 bytes'),
+    ('search/video', b'4 MiB'),
+    ('session', b'4,096 bytes'),
+  ],
+)
+def test_an_announced_body_is_refused_before_it_comes(served, path, limit):
   """The answer arrives though not a byte of the body was sent."""
   host, port = served.address.removeprefix('http://').split(':')
   with socket.create_connection((host, int(port)), timeout=20) as connection:
     connection.sendall(
-      b'POST /search/video HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
-      b'multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n\r\n'
+      f'POST /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: '
+      '99999999\r\n\r\n'.encode()
     )
     answer = toy.answer(connection)
   assert answer.startswith(b'HTTP/1.1 413')
-  assert b'larger than the 4 MiB' in answer
+  assert b'larger than the %b' % limit in answer
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ def test_missing_folders_are_a_sentence(bundle, tmp_path):
     ('--allowed_hosts=http://x', 'allowed_hosts'),
     ('--allowed_hosts=x:80', 'without a port'),
     ('--allowed_hosts=x,', 'allowed_hosts'),
+    ('--trusted_proxies=*', 'trusted_proxies'),
     ('--nothing', 'nothing'),
   ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import pathlib
 import socket
@@ -13,6 +14,8 @@ import pytest
 pytest.importorskip('uvicorn')
 
 import service_toy as toy
+
+from nph_jax.service import server
 
 ROOT = pathlib.Path(__file__).parents[2]
 REQUEST = b'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -74,6 +77,26 @@ def hung_up(connection):
     return connection.recv(1000) == b''
   except ConnectionResetError:
     return True
+
+
+@pytest.mark.parametrize(
+  'proxies, believed',
+  [('', False), ('192.0.2.1', False), ('127.0.0.1', True)],
+)
+def test_only_named_proxies_are_believed(monkeypatch, proxies, believed):
+  monkeypatch.setenv('FORWARDED_ALLOW_IPS', '*')
+  seen = []
+
+  async def app(scope, *_):
+    seen.append((scope['client'][0], scope['scheme']))
+
+  config = server.server(app, proxies).config
+  config.load()
+  headers = {b'x-forwarded-for': b'192.0.2.7', b'x-forwarded-proto': b'https'}
+  scope = {'type': 'http', 'scheme': 'http', 'client': ('127.0.0.1', 1)}
+  scope['headers'] = list(headers.items())
+  asyncio.run(config.loaded_app(scope, None, None))
+  assert seen == [('192.0.2.7', 'https') if believed else ('127.0.0.1', 'http')]
 
 
 def test_half_sent_heads_leave_room_for_others():

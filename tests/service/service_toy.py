@@ -263,7 +263,7 @@ def running(app):
   from nph_jax.service import server as server_lib
 
   listening = socket.create_server(('127.0.0.1', 0), backlog=256)
-  server = server_lib.server(app, 'critical')
+  server = server_lib.server(app, log_level='critical')
   thread = threading.Thread(target=server.run, args=([listening],))
   with listening:
     thread.start()
