@@ -61,8 +61,9 @@ def create(
   bounds, hasher = service.bounds, service.hasher
   feature_bytes = npy.max_bytes(hasher.num_frames, hasher.feature_dim)
   # For all that are computed with, and as many that still arrive.
-  app.state.memory = limits.Store(
-    2 * bounds.concurrency * max(1 << 16, feature_bytes), 'memory'
+  app.state.memory = limits.Room(
+    2 * bounds.concurrency * max(1 << 16, feature_bytes),
+    'The service holds as many uploads as it has memory for',
   )
   for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
@@ -96,10 +97,10 @@ def _add_gauges(
   metrics.gauge(
     'nph_in_progress_requests',
     'Searches and additions in progress.',
-    lambda: service.gate.inside,
+    lambda: service.room.held,
   )
   metrics.gauge(
     'nph_in_progress_videos',
     'Uploads that wait for a decoder or are in one.',
-    lambda: service.extractor.gate.inside if service.extractor else 0,
+    lambda: service.extractor.room.held if service.extractor else 0,
   )

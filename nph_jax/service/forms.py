@@ -11,7 +11,6 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from nph_jax import errors
 from nph_jax.service import containers, problems
 
 _LOG = logging.getLogger('uvicorn.error')
@@ -90,19 +89,18 @@ class VideoForm(MultiPartParser):
     """The form.
 
     Raises:
-      Problem: status 400, it is malformed; 415, the file is no video; 503, the
-        disk is full; or what `admit` and what it made raise.
+      Problem: status 400, it is malformed; 415, the file is no video; 503, it
+        cannot be kept; or what `admit` and what it made raise.
     """
     try:
-      with errors.writing('The folder of uploads'):
-        return await super().parse()
+      return await super().parse()
     except (MultiPartException, FormParserError) as error:
       message = getattr(error, 'message', 'its boundary is none.')
       raise problems.Problem(
         400, f'The form is malformed: {message[:1].lower()}{message[1:]}'
       ) from error
-    except errors.UserError as error:
-      _LOG.error('%s', error)
+    except OSError as error:
+      _LOG.error('an upload cannot be kept: %s', error)
       raise problems.Problem(
         503,
         'The service has no space left on its disk for this upload; send a '

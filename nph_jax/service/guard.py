@@ -57,7 +57,7 @@ class Guard:
     names: Sequence[str],
     bounds: limits.Limits,
     feature_bytes: int,
-    memory: limits.Store,
+    memory: limits.Room,
     metrics: metrics_lib.Metrics,
     read_only: bool,
   ):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import secrets
 import shutil
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from nph_jax import atomic, errors
 
+# The hash of the content, by which the index knows a video.
 _NAME = re.compile(r'[0-9a-f]{32}\.[a-z0-9]{2,4}')
 _HIDDEN = ('stored',)
 
@@ -69,9 +69,13 @@ class Library:
       pathlib.PurePath(name).suffix.lower() if isinstance(name, str) else ''
     )
 
-  def keep(self, upload: BinaryIO, suffix: str) -> str:
-    """Copies an upload here and returns its name, for `stored`; durable."""
-    name = f'{secrets.token_hex(16)}{suffix}'
+  def keep(self, upload: BinaryIO, name: str) -> str:
+    """Copies an upload here and returns its name, for `stored`; durable.
+
+    Args:
+      upload: the video.
+      name: hash and suffix.
+    """
     path = self._kept / name
     try:
       with errors.writing('The folder of added videos'):
@@ -115,22 +119,13 @@ def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def recover(library: Library, index: Any) -> int:
   """Deletes what a killed service left; returns how many files it was.
 
-  That is a video whose addition did not end, or whose removal: no record names
-  it. The index is read through once, and only if videos were added.
+  That is a video whose addition did not end, or whose removal: the index does
+  not know it.
   """
-  orphans = library.kept()
-  if orphans:
-    orphans -= _recorded(index)
+  names = sorted(library.kept())
+  hashes = [{'hash': name.partition('.')[0]} for name in names]
+  known = index.known([None] * len(names), hashes) if names else []
+  orphans = [name for name, ids in zip(names, known, strict=True) if not ids]
   for name in orphans:
     library.drop({'stored': name})
   return len(orphans)
-
-
-def _recorded(index: Any) -> set[str]:
-  """The names of added videos that are in the index."""
-  found, last = set(), -1
-  while page := index.items(start_after=last, limit=1000):
-    names = (metadata.get('stored') for _, metadata in page)
-    found.update(name for name in names if isinstance(name, str))
-    last = page[-1][0]
-  return found

@@ -30,7 +30,7 @@ class Limits:
     memory_bytes: that decoding one video may take on top of the backbone.
     batch: videos that are hashed together.
     wait_seconds: that a video waits for others to join it.
-    cache_bytes: of thumbnails and previews kept in memory.
+    pictures: videos whose thumbnails and previews are kept in memory.
   """
 
   upload_bytes: int = 200 << 20
@@ -48,57 +48,30 @@ class Limits:
   memory_bytes: int = 2 << 30
   batch: int = 64
   wait_seconds: float = 0.002
-  cache_bytes: int = 64 << 20
+  pictures: int = 1000
 
 
-class Gate:
-  """Lets so many in at once and turns the others away with status 503.
+class Room:
+  """So many places, or bytes, for all callers together.
 
-  Attributes:
-    inside: how many are in.
-  """
-
-  def __init__(self, places: int, what: str):
-    self.inside = 0
-    self._places = places
-    self._what = what
-
-  @contextlib.contextmanager
-  def enter(self) -> Iterator[None]:
-    """Raises a Problem when all places are taken."""
-    if self.inside >= self._places:
-      raise problems.Problem(
-        503,
-        f'The service has {self._places} {self._what} in progress, as many as '
-        'it takes; try again in a second.',
-        {'Retry-After': '1'},
-      )
-    self.inside += 1
-    try:
-      yield
-    finally:
-      self.inside -= 1
-
-
-class Store:
-  """Holds so many bytes of bodies and turns away what would be more.
-
-  In bytes rather than bodies: who sends nothing takes no place of others.
+  In bytes rather than bodies where these arrive: who sends nothing takes no
+  place of others.
 
   Attributes:
-    held: bytes.
+    held: of them.
   """
 
-  def __init__(self, size: int, what: str):
+  def __init__(self, size: int, sentence: str):
+    """`sentence` is for whom there is no room, without its end."""
     self.held = 0
     self._size = size
-    self._what = what
+    self._sentence = sentence
 
   @contextlib.contextmanager
-  def share(self) -> Iterator[Callable[[int], None]]:
-    """Yields what takes so many bytes more; all are given back in the end.
+  def share(self, count: int = 0) -> Iterator[Callable[[int], None]]:
+    """Takes `count`, and yields what takes more; gives all back in the end.
 
-    It raises a Problem, status 503, when there are none left.
+    Both raise a Problem, status 503, when there is not as much left.
     """
     taken = 0
 
@@ -107,14 +80,21 @@ class Store:
       if self.held + count > self._size:
         raise problems.Problem(
           503,
-          f'The service holds as many uploads as it has {self._what} for; try '
-          'again in a second.',
+          f'{self._sentence}; try again in a second.',
           {'Retry-After': '1'},
         )
       self.held += count
       taken += count
 
     try:
+      take(count)
       yield take
     finally:
       self.held -= taken
+
+
+def room(places: int, what: str) -> Room:
+  """For so many of something at once."""
+  return Room(
+    places, f'The service has {places} {what} in progress, as many as it takes'
+  )

@@ -56,7 +56,7 @@ async def _search(
     if value > (limit := service.bounds.k):
       raise problems.Problem(422, f'{name}: {value} is more than {limit}.')
   own = int(id is not None)
-  with service.gate.enter():
+  with service.room.share(1):
     seen = await see()
     found = await service.search(
       seen,

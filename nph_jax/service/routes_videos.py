@@ -92,7 +92,7 @@ async def _add(
   sent: Any,
   metadata: Any,
 ) -> dict[str, Any]:
-  with service.gate.enter():
+  with service.room.share(1):
     id, kept, new = await method(sent, metadata or {})
   answer.status_code = 201 if new else 200
   return views.video(service, id, kept)

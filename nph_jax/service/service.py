@@ -55,6 +55,7 @@ class Service:
     videos: the library of files.
     gallery: their pictures.
     bounds: the limits.
+    room: for searches and additions in progress.
     directory: of the index; nothing tells callers of it.
     extractor: None where videos cannot be hashed.
     no_videos: why not, one sentence.
@@ -67,7 +68,7 @@ class Service:
   videos: library.Library
   gallery: pictures.Gallery
   bounds: limits.Limits
-  gate: limits.Gate
+  room: limits.Room
   directory: str
   extractor: uploads.Extractor | None = None
   no_videos: str = ''
@@ -169,7 +170,8 @@ class Service:
   ) -> tuple[int, dict[str, Any]]:
     try:
       if upload is not None:
-        metadata['stored'] = self.videos.keep(upload.file, upload.suffix)
+        name = f'{metadata["hash"]}{upload.suffix}'
+        metadata['stored'] = self.videos.keep(upload.file, name)
       relaxed = seen.relaxed[None] if self.index.keeps_relaxed else None
       (id,) = self.index.add(
         seen.code[None], [metadata], relaxed=relaxed, contents=[seen.content]
@@ -186,5 +188,5 @@ class Service:
     async with self.changing:
       metadata = (await self.see(id)).metadata
       await asyncio.to_thread(self.index.remove, [id])
+      await asyncio.to_thread(self.videos.drop, metadata)
     self.gallery.forget(id)
-    await asyncio.to_thread(self.videos.drop, metadata)

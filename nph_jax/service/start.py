@@ -79,13 +79,13 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     extractor, why_not = _extractor(setup, hasher, index, metrics, stack)
     viewer = _viewer(setup, metrics, stack)
     _warm_up(hasher)
-    gate = limits.Gate(setup.bounds.concurrency, 'searches and additions')
+    room = limits.room(setup.bounds.concurrency, 'searches and additions')
     batcher = batching.Batcher(
       lambda videos: [*zip(*hasher.encode_relaxed(np.stack(videos)))],
       max_batch=setup.bounds.batch,
       max_wait=setup.bounds.wait_seconds,
       observe=metrics.batch_sizes.labels('hashing').observe,
-      coming=lambda: gate.inside,
+      coming=lambda: room.held,
     )
     made = service_lib.Service(
       index,
@@ -94,7 +94,7 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       videos,
       pictures.Gallery(viewer, setup.bounds),
       setup.bounds,
-      gate,
+      room,
       str(setup.index),
       extractor,
       why_not,

@@ -71,7 +71,7 @@ class Extractor:
   Attributes:
     backbone: whose features they are.
     disk: room for uploads while they arrive and wait.
-    gate: turns uploads away when too many that have arrived wait.
+    room: for those that have arrived and wait, or are in a decoder.
   """
 
   def __init__(
@@ -82,8 +82,11 @@ class Extractor:
     bounds: limits.Limits,
   ):
     self.backbone = backbone
-    self.disk = limits.Store(bounds.videos * bounds.upload_bytes, 'disk')
-    self.gate = limits.Gate(bounds.videos, 'videos')
+    self.disk = limits.Room(
+      bounds.videos * bounds.upload_bytes,
+      'The service holds as many uploads as it has disk for',
+    )
+    self.room = limits.room(bounds.videos, 'videos')
     self._pool, self._shape = pool, shape
     self._job = {
       'do': 'features',
@@ -102,7 +105,7 @@ class Extractor:
       Problem: status 422, the video cannot be used; 503, not now.
     """
     job = {**self._job, 'name': upload.name or 'The file'}
-    with self.gate.enter():
+    with self.room.share(1):
       try:
         fields, (features, picture) = await self._pool.run(job, upload.file)
       except errors.UserError as error:

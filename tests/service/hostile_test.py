@@ -77,7 +77,7 @@ def test_a_decoder_that_fails_is_replaced(small, clips, content, words, reason):
 def test_ids_are_answered_while_a_decoder_hangs(small):
   with concurrent.futures.ThreadPoolExecutor(1) as thread:
     hanging = thread.submit(post, small, toy.HANGS)
-    toy.comes_to(lambda: small.service.extractor.gate.inside)
+    toy.comes_to(lambda: small.service.extractor.room.held)
     answer = small.client.post('/search?k=3', json={'id': 1})
     assert answer.status_code == 200 and not hanging.done()
     assert hanging.result().status_code == 422

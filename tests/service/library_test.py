@@ -16,6 +16,8 @@ from nph_jax import errors
 from nph_jax.index import video_index
 from nph_jax.service import library, pictures
 
+NAME = f'{0:032x}.mp4'
+
 
 @pytest.mark.parametrize(
   'path',
@@ -57,13 +59,14 @@ def test_links_inside_the_videos_are_followed(tmp_path):
 def test_what_a_killed_service_left_is_deleted(tmp_path):
   """Whether it was adding or removing: a file that no record names."""
   videos = library.Library(None, tmp_path / 'kept')
-  names = [videos.keep(io.BytesIO(b'film'), '.mp4') for _ in range(3)]
+  hashes = [f'{n:032x}' for n in range(3)]
+  names = [videos.keep(io.BytesIO(b'film'), f'{x}.mp4') for x in hashes]
   other = tmp_path / 'kept' / 'notes.txt'
   other.write_text('of the operator')
   with video_index.VideoIndex.create(
     tmp_path / 'index', 8, keep_relaxed=False
   ) as index:
-    metadata = [{'stored': names[0]}, {'stored': names[1]}, {'stored': ['x']}]
+    metadata = [{'hash': hashes[0]}, {'hash': hashes[1]}, {'hash': ['x']}]
     ids = index.add(np.zeros((3, 1), np.uint8), metadata)
     assert library.recover(videos, index) == 1
     assert videos.kept() == set(names[:2])
@@ -85,9 +88,9 @@ def test_names_of_kept_videos_are_durable(tmp_path, monkeypatch):
   monkeypatch.setattr(library.atomic, 'sync_folder', synced.append)
   kept = tmp_path / 'index' / 'videos'
   videos = library.Library(None, kept)
-  videos.keep(io.BytesIO(b'film'), '.mp4')
+  videos.keep(io.BytesIO(b'film'), NAME)
   assert synced == [tmp_path / 'index', kept]
-  videos.keep(io.BytesIO(b'film'), '.mp4')
+  videos.keep(io.BytesIO(b'film'), NAME)
   assert synced[2:] == [kept]
 
 
@@ -99,7 +102,7 @@ def test_a_full_disk_keeps_nothing(tmp_path, monkeypatch):
 
   monkeypatch.setattr(library.shutil, 'copyfileobj', full)
   with pytest.raises(errors.UserError, match='disk is full'):
-    videos.keep(io.BytesIO(b'film'), '.mp4')
+    videos.keep(io.BytesIO(b'film'), NAME)
   assert videos.kept() == set()
 
 

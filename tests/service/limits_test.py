@@ -67,8 +67,8 @@ def test_an_unannounced_upload_is_cut_at_the_limit(served, head, status):
 
 
 def test_too_many_searches_are_told_when_to_come_back(served):
-  gate = served.service.gate
-  places, gate._places = gate._places, 0
+  room = served.service.room
+  places, room._size = room._size, 0
   try:
     body = toy.npy(toy.features(1))
     for answer in (
@@ -80,17 +80,8 @@ def test_too_many_searches_are_told_when_to_come_back(served):
       assert 'as many as it takes' in answer.json()['error']
     assert served.client.get('/healthz').status_code == 200
   finally:
-    gate._places = places
+    room._size = places
   assert served.client.post('/search', json={'id': 0}).status_code == 200
-
-
-def test_a_gate_counts():
-  gate = limits.Gate(2, 'videos')
-  with gate.enter(), gate.enter():
-    with pytest.raises(problems.Problem) as caught, gate.enter():
-      pass
-    assert caught.value.status_code == 503 and gate.inside == 2
-  assert gate.inside == 0
 
 
 async def read(waits, thinking=0.0, limit=10_000, **bounds):
@@ -144,11 +135,12 @@ def test_a_body_is_cut_at_its_limit():
 
 
 def test_what_is_held_is_given_back():
-  memory = limits.Store(100, 'memory')
-  with memory.share() as take, memory.share() as other:
-    take(60)
+  room = limits.room(100, 'videos')
+  with room.share(1) as take, room.share() as other:
+    take(59)
     other(40)
-    with pytest.raises(problems.Problem) as caught:
-      take(1)
-    assert caught.value.status_code == 503 and memory.held == 100
-  assert memory.held == 0
+    for count in (1, 41):
+      with pytest.raises(problems.Problem) as caught, room.share(count):
+        pass
+      assert caught.value.status_code == 503 and room.held == 100
+  assert room.held == 0
