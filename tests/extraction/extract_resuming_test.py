@@ -34,12 +34,11 @@ def test_killed_at_any_time_it_ends_the_same(finished, videos, tmp_path):
   expected = contents(finished[0])
   arguments = command(videos, tmp_path / 'features.h5', '--labels=folders')
   for wanted in (1, 3, 7):
-    process = subprocess.Popen(
-      arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    wait_for_videos(process, tmp_path / 'features.partial', wanted)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    with open(tmp_path.with_name('said'), 'w+') as said:
+      process = subprocess.Popen(arguments, stdout=said, stderr=said)
+      wait_for_videos(process, tmp_path / 'features.partial', wanted)
+      process.kill()
+      assert process.wait() == -signal.SIGKILL, said.seek(0) or said.read()
   result = run(videos, tmp_path / 'features.h5', '--labels=folders')
   assert result.returncode == 0, result.stderr
   assert contents(tmp_path) == expected
@@ -61,7 +60,7 @@ def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
   wait_for_videos(process, tmp_path / 'features.partial', 1)
   process.send_signal(signal.SIGINT)
   _, stderr = process.communicate(timeout=60)
-  assert process.returncode == 130
+  assert process.returncode == 130, stderr
   assert 'the same command continues' in stderr and 'Traceback' not in stderr
   other = run(videos, tmp_path / 'features.h5', '--num_frames=4')
   assert other.returncode == 1
