@@ -6,6 +6,7 @@ python -m nph_jax.serve --index=DIR --bundle=DIR [--videos=DIR]
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import ipaddress
 import os
 import pathlib
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from nph_jax import errors
+from nph_jax.service import limits
 
 _OLD_VARIABLE = 'NPH_TOKEN'
 _MISSING = "{} is not installed; run pip install 'nph-jax[serve]'."
@@ -65,22 +67,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-  limits = parser.add_argument_group('limits')
+  group = parser.add_argument_group('limits')
+  for bound in _bounds():
+    unit = bound.metadata['unit']
+    kind = type(bound.default) if unit == 1 else float
+    default = kind(bound.default / unit)
+    group.add_argument(
+      f'--{bound.metadata["flag"]}',
+      type=_positive(kind),
+      default=default,
+      help=f'{bound.metadata["what"]} (default: {default:g})',
+    )
 
-  def add(name: str, kind: Callable, default: float, what: str) -> None:
-    limits.add_argument(name, type=kind, default=default, help=what)
 
-  add('--max_upload_mb', _positive(float), 200, 'MiB of an upload')
-  add('--max_duration', _positive(float), 600, 'seconds of a video')
-  add('--max_frames', _positive(int), 50_000, 'frames of a video')
-  add('--max_k', _positive(int), 1000, 'results of a search')
-  add('--max_concurrent', _positive(int), 64, 'searches in progress')
-  add('--max_videos', _positive(int), 8, 'uploads that wait for a decoder')
-  add('--decoders', _positive(int), 2, 'processes that decode uploads')
-  add('--decode_seconds', _positive(float), 60, 'that one video may take')
-  add('--decode_mb', _positive(float), 2048, 'MiB that one video may take')
-  add('--max_batch', _positive(int), 64, 'videos hashed together')
-  add('--batch_wait_ms', _positive(float), 2, 'that a video waits for others')
+def _bounds() -> list[dataclasses.Field]:
+  """Those that have a flag."""
+  return [x for x in dataclasses.fields(limits.Limits) if x.metadata]
 
 
 def _port(text: str) -> int:
@@ -145,21 +147,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _setup(flags: argparse.Namespace, token: str | None):
-  from nph_jax.service import limits, start
+  from nph_jax.service import start
 
-  bounds = limits.Limits(
-    upload_bytes=int(flags.max_upload_mb * (1 << 20)),
-    duration=flags.max_duration,
-    frames=flags.max_frames,
-    k=flags.max_k,
-    concurrency=flags.max_concurrent,
-    videos=flags.max_videos,
-    decoders=flags.decoders,
-    decode_seconds=flags.decode_seconds,
-    memory_bytes=int(flags.decode_mb * (1 << 20)),
-    batch=flags.max_batch,
-    wait_seconds=flags.batch_wait_ms / 1000,
-  )
+  given = {
+    bound.name: type(bound.default)(
+      getattr(flags, bound.metadata['flag']) * bound.metadata['unit']
+    )
+    for bound in _bounds()
+  }
   return start.Setup(
     index=pathlib.Path(flags.index),
     bundle=pathlib.Path(flags.bundle),
@@ -169,7 +164,7 @@ def _setup(flags: argparse.Namespace, token: str | None):
     token=token,
     hosts=(flags.host, *flags.allowed_hosts),
     read_only=flags.read_only,
-    bounds=bounds,
+    bounds=limits.Limits(**given),
   )
 
 

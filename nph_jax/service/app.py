@@ -11,9 +11,9 @@ from fastapi import staticfiles
 from nph_jax.service import (
   access,
   guard,
-  limits,
   npy,
   problems,
+  rooms,
   routes_pages,
   routes_search,
   routes_videos,
@@ -61,7 +61,7 @@ def create(
   bounds, hasher = service.bounds, service.hasher
   feature_bytes = npy.max_bytes(hasher.num_frames, hasher.feature_dim)
   # For all that are computed with, and as many that still arrive.
-  app.state.memory = limits.Room(
+  app.state.memory = rooms.Room(
     2 * bounds.concurrency * max(1 << 16, feature_bytes),
     'The service holds as many uploads as it has memory for',
   )
@@ -79,28 +79,5 @@ def create(
     metrics=metrics,
     read_only=service.read_only,
   )
-  _add_gauges(service, metrics)
+  metrics.watch(service)
   return app
-
-
-def _add_gauges(
-  service: service_lib.Service, metrics: metrics_lib.Metrics
-) -> None:
-  metrics.gauge(
-    'nph_index_videos', 'Videos in the index.', lambda: len(service.index)
-  )
-  metrics.gauge(
-    'nph_queue_queries',
-    'Videos that wait for a batch.',
-    lambda: service.hashing.waiting,
-  )
-  metrics.gauge(
-    'nph_in_progress_requests',
-    'Searches and additions in progress.',
-    lambda: service.room.held,
-  )
-  metrics.gauge(
-    'nph_in_progress_videos',
-    'Uploads that wait for a decoder or are in one.',
-    lambda: service.extractor.room.held if service.extractor else 0,
-  )

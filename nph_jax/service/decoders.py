@@ -12,7 +12,7 @@ from multiprocessing import reduction
 from typing import Any, BinaryIO
 
 from nph_jax import errors
-from nph_jax.service import decoding_process, limits, messages, problems
+from nph_jax.service import decoding_process, limits, problems
 
 _LOG = logging.getLogger('uvicorn.error')
 _START_SECONDS = 180.0
@@ -78,25 +78,6 @@ class Decoder:
   def _do(
     self, job: dict[str, Any], file: BinaryIO
   ) -> tuple[dict[str, Any], list[bytes]]:
-    self._wait_for_a_process()
-    try:
-      self._connection.send_bytes(messages.pack(job))
-      reduction.send_handle(self._connection, file.fileno(), self._process.pid)
-      if not self._connection.poll(self._seconds):
-        raise self._replaced('timeout')
-      message = self._connection.recv_bytes(messages.MAX_BYTES)
-      fields, blobs = messages.unpack(message)
-    except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
-      raise self._replaced('crash') from error
-    if 'memory' in fields:
-      raise self._replaced('memory')
-    if 'error' in fields:
-      raise errors.UserError(str(fields['error']))
-    return fields, blobs
-
-  def _wait_for_a_process(self) -> None:
-    if self._connection.closed:  # the last one did not start
-      self._start()
     try:
       self.wait()
     except errors.UserError as error:
@@ -106,6 +87,26 @@ class Decoder:
         'The service cannot decode videos at the moment; its own log says why.',
         {'Retry-After': '60'},
       ) from error
+    try:
+      self._connection.send_bytes(decoding_process.pack(job))
+      reduction.send_handle(self._connection, file.fileno(), self._process.pid)
+      fields, blobs = self._receive(self._seconds)
+    except TimeoutError as error:
+      raise self._replaced('timeout') from error
+    except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
+      raise self._replaced('crash') from error
+    if 'memory' in fields:
+      raise self._replaced('memory')
+    if 'error' in fields:
+      raise errors.UserError(str(fields['error']))
+    return fields, blobs
+
+  def _receive(self, seconds: float) -> tuple[dict[str, Any], list[bytes]]:
+    if not self._connection.poll(seconds):
+      raise TimeoutError
+    return decoding_process.unpack(
+      self._connection.recv_bytes(decoding_process.MAX_BYTES)
+    )
 
   def _replaced(self, why: str) -> problems.Problem:
     self._kill()
@@ -140,20 +141,20 @@ class Decoder:
     Raises:
       UserError: loading raised it, or took minutes.
     """
+    if self._connection.closed:  # the last one did not start
+      self._start()
     if self._ready:
       return
+    fields: dict[str, Any] = {
+      'error': 'The process that decodes videos did not start; the lines above '
+      'say why.'
+    }
     with contextlib.suppress(EOFError, OSError):
-      if self._connection.poll(_START_SECONDS):
-        fields, _ = messages.unpack(self._connection.recv_bytes())
-        if 'error' in fields:
-          self._kill()
-          raise errors.UserError(str(fields['error']))
-        self._ready = True
-        return
-    self._kill()
-    raise errors.UserError(
-      'The process that decodes videos did not start; the lines above say why.'
-    )
+      fields, _ = self._receive(_START_SECONDS)
+    if 'error' in fields:
+      self._kill()
+      raise errors.UserError(str(fields['error']))
+    self._ready = True
 
   def _kill(self) -> None:
     self._process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import math
 import os
 import signal
@@ -13,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, BinaryIO
 
 from nph_jax import errors
-from nph_jax.service import messages, sandbox
+from nph_jax.service import sandbox
 
 Handler = Callable[
   [dict[str, Any], BinaryIO], tuple[dict[str, Any], Sequence[bytes]]
@@ -21,6 +22,7 @@ Handler = Callable[
 
 # Beyond the service's own time limit, for when the service itself is gone.
 _GRACE_SECONDS = 5
+MAX_BYTES = 256 << 20  # of a message
 
 
 class _Named(io.BufferedReader):
@@ -59,13 +61,13 @@ def main(
     load = getattr(importlib.import_module(module), name)
     handle: Handler = load(*arguments)
   except errors.UserError as error:
-    connection.send_bytes(messages.pack({'error': str(error)}))
+    connection.send_bytes(pack({'error': str(error)}))
     return
   sandbox.limit(memory_bytes)
-  connection.send_bytes(messages.pack({}))
+  connection.send_bytes(pack({}))
   while True:
     try:
-      job, _ = messages.unpack(connection.recv_bytes())
+      job, _ = unpack(connection.recv_bytes())
       descriptor = reduction.recv_handle(connection)
     except (EOFError, OSError):
       return
@@ -80,8 +82,34 @@ def _answer(handle: Handler, job: dict[str, Any], descriptor: int) -> bytes:
     with _Named(io.FileIO(descriptor)) as file:
       file.name = job.get('name', '')
       file.seek(0, os.SEEK_SET)
-      return messages.pack(*handle(job, file))
+      return pack(*handle(job, file))
   except errors.UserError as error:
-    return messages.pack({'error': str(error)})
+    return pack({'error': str(error)})
   except MemoryError:
-    return messages.pack({'memory': True})
+    return pack({'memory': True})
+
+
+def pack(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
+  """One message of `fields`, JSON values, and `blobs`."""
+  head = {'fields': fields, 'sizes': [len(blob) for blob in blobs]}
+  return b'\n'.join([json.dumps(head).encode(), b''.join(blobs)])
+
+
+def unpack(message: bytes) -> tuple[dict[str, Any], list[bytes]]:
+  """The inverse of `pack`.
+
+  Raises:
+    ValueError: it is not a message.
+  """
+  first, _, rest = message.partition(b'\n')
+  head = json.loads(first)
+  if not isinstance(head, dict) or not isinstance(head.get('fields'), dict):
+    raise ValueError('not a message')
+  sizes = head['sizes']
+  if any(size < 0 for size in sizes) or sum(sizes) != len(rest):
+    raise ValueError('not a whole message')
+  blobs, start = [], 0
+  for size in sizes:
+    blobs.append(rest[start : start + size])
+    start += size
+  return head['fields'], blobs

@@ -15,7 +15,7 @@ from urllib import parse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from nph_jax.service import access, limits, problems, receiving
+from nph_jax.service import access, limits, problems, receiving, rooms
 from nph_jax.service import metrics as metrics_lib
 
 # Nothing of the index is in these; the rest wants the token.
@@ -57,7 +57,7 @@ class Guard:
     names: Sequence[str],
     bounds: limits.Limits,
     feature_bytes: int,
-    memory: limits.Room,
+    memory: rooms.Room,
     metrics: metrics_lib.Metrics,
     read_only: bool,
   ):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.service import decoders, limits, problems
+from nph_jax.service import decoders, limits, problems, rooms
 
 _LOG = logging.getLogger('uvicorn.error')
 _WIDTH, _HEIGHT = 320, 240
@@ -29,7 +29,7 @@ class Gallery:
   def __init__(self, decoder: decoders.Pool | None, bounds: limits.Limits):
     """`decoder` does the jobs of decoder_tasks; None makes no pictures."""
     self._decoder = decoder
-    self._room = limits.room(bounds.concurrency, 'pictures')
+    self._room = rooms.room(bounds.concurrency, 'pictures')
     self._most = bounds.pictures
     # Whoever asks while they are being made gets the same ones.
     self._made: dict[int, asyncio.Task[Pictures]] = {}

@@ -19,6 +19,7 @@ from nph_jax.service import (
   npy,
   pictures,
   problems,
+  rooms,
   uploads,
 )
 
@@ -68,7 +69,7 @@ class Service:
   videos: library.Library
   gallery: pictures.Gallery
   bounds: limits.Limits
-  room: limits.Room
+  room: rooms.Room
   directory: str
   extractor: uploads.Extractor | None = None
   no_videos: str = ''

@@ -22,6 +22,7 @@ from nph_jax.service import (
   library,
   limits,
   pictures,
+  rooms,
   uploads,
 )
 from nph_jax.service import metrics as metrics_lib
@@ -79,12 +80,12 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     extractor, why_not = _extractor(setup, hasher, index, metrics, stack)
     viewer = _viewer(setup, metrics, stack)
     _warm_up(hasher)
-    room = limits.room(setup.bounds.concurrency, 'searches and additions')
+    room = rooms.room(setup.bounds.concurrency, 'searches and additions')
     batcher = batching.Batcher(
       lambda videos: [*zip(*hasher.encode_relaxed(np.stack(videos)))],
       max_batch=setup.bounds.batch,
       max_wait=setup.bounds.wait_seconds,
-      observe=metrics.batch_sizes.labels('hashing').observe,
+      observe=metrics.batch_sizes.observe,
       coming=lambda: room.held,
     )
     made = service_lib.Service(

@@ -11,7 +11,7 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.extraction import tasks
-from nph_jax.service import containers, decoders, limits, problems
+from nph_jax.service import containers, decoders, limits, problems, rooms
 
 _NAME_LENGTH = 200
 
@@ -82,11 +82,11 @@ class Extractor:
     bounds: limits.Limits,
   ):
     self.backbone = backbone
-    self.disk = limits.Room(
+    self.disk = rooms.Room(
       bounds.videos * bounds.upload_bytes,
       'The service holds as many uploads as it has disk for',
     )
-    self.room = limits.room(bounds.videos, 'videos')
+    self.room = rooms.room(bounds.videos, 'videos')
     self._pool, self._shape = pool, shape
     self._job = {
       'do': 'features',

@@ -18,7 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nph_jax import errors
-from nph_jax.service import containers, decoders, limits, messages, problems
+from nph_jax.service import (
+  containers,
+  decoders,
+  decoding_process,
+  limits,
+  problems,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +53,11 @@ def test_a_decoder_that_cannot_load_says_why():
 @given(st.binary(max_size=100))
 def test_messages_of_a_decoder_are_not_believed(noise):
   fields = {'a': [1.5, 'x', None]}
-  whole = messages.pack(fields, [b'12\n', b'', noise])
-  assert messages.unpack(whole) == (fields, [b'12\n', b'', noise])
+  whole = decoding_process.pack(fields, [b'12\n', b'', noise])
+  assert decoding_process.unpack(whole) == (fields, [b'12\n', b'', noise])
   for damaged in (noise, whole + b'1', whole[:-1], b'[]\n', b'{"fields": 1}\n'):
     with pytest.raises((ValueError, KeyError, TypeError)):
-      messages.unpack(damaged)
+      decoding_process.unpack(damaged)
 
 
 def test_a_decoder_that_did_not_start_is_started_again(tmp_path):

@@ -14,7 +14,7 @@ pytest.importorskip('httpx')
 import httpx
 import service_toy as toy
 
-from nph_jax.service import limits, problems, receiving
+from nph_jax.service import limits, problems, receiving, rooms
 
 NPY = {'Content-Type': 'application/x-npy'}
 
@@ -135,7 +135,7 @@ def test_a_body_is_cut_at_its_limit():
 
 
 def test_what_is_held_is_given_back():
-  room = limits.room(100, 'videos')
+  room = rooms.room(100, 'videos')
   with room.share(1) as take, room.share() as other:
     take(59)
     other(40)

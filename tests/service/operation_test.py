@@ -76,9 +76,7 @@ def test_metrics_count(served):
   assert float(after[name]) == before + 1
   assert float(after['nph_index_videos']) == 44
   assert float(after['nph_queue_queries']) == 0
-  assert any(
-    x.startswith('nph_batch_size_count{step="hashing"}') for x in after
-  )
+  assert 'nph_batch_size_count' in after
   assert float(after['nph_in_progress_requests']) == 0
   assert not any('nothing' in line.lower() for line in after)
   assert any('route="/search"' in x and '_seconds_bucket' in x for x in after)
