@@ -10,6 +10,7 @@ pytest.importorskip('httpx')
 
 import browser as browser_lib
 import service_toy as toy
+from starlette import requests, responses
 
 MISSING = browser_lib.missing()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f'no {MISSING}')
@@ -260,6 +261,38 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, served, colours):
     ground
     == {'light': 'rgb(244, 245, 248)', 'dark': 'rgb(14, 17, 22)'}[colours]
   )
+
+
+def test_it_works_below_a_prefix(page, served):
+  """Behind a proxy that passes on what begins with /nph/."""
+
+  async def proxy(scope, receive, send):
+    if scope['type'] != 'http':
+      return
+    request = requests.Request(scope, receive)
+    method, path = request.method, request.url.path
+    assert path.startswith('/nph/'), path
+    answer = served.client.request(
+      method,
+      f'{path.removeprefix("/nph")}?{request.url.query}',
+      content=await request.body(),
+      headers=request.headers.raw,
+    )
+    await responses.Response(
+      answer.content, answer.status_code, dict(answer.headers)
+    )(scope, receive, send)
+
+  with toy.running(proxy) as address:
+    page.open(f'{address}/nph/')
+    page.wait(f'{CARDS} === 24')
+    page.click('.card[data-id="0"] .similar')
+    searched(page)
+    loaded = 'document.querySelector(".card[data-id=\\"1\\"] img").naturalWidth'
+    page.wait(f'{loaded} > 0')
+    assert page.run('return location.pathname') == '/nph/'
+    page.open(f'{address}/nph/docs')
+    page.wait('document.querySelectorAll(".operation").length > 5')
+    assert page.problems() == []
 
 
 def test_the_documentation_lists_every_operation(page, served):
