@@ -70,17 +70,9 @@ class VideoForm(MultiPartParser):
       if self._head is not None:
         self._head += data[start : start + containers.HEAD_BYTES]
         if len(self._head) >= containers.HEAD_BYTES:
-          self._check_head()
+          containers.suffix_of(self._head)
+          self._head = None
     super().on_part_data(data, start, end)
-
-  def on_part_end(self) -> None:
-    if self._current_part.file is not None and self._head is not None:
-      self._check_head()
-    super().on_part_end()
-
-  def _check_head(self) -> None:
-    containers.suffix_of(self._head or b'')
-    self._head = None
 
   def on_end(self) -> None:
     self._whole = True

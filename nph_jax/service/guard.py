@@ -39,8 +39,6 @@ _HEADERS = {
 # may send what they announced, and then hear what was wrong with it.
 _HANG_UP = (408, 413)
 _SMALL_BYTES = 4 << 10
-# Whoever invents methods must not fill the memory with their names either.
-_METHODS = ('DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT')
 _OTHER_NAME = (
   'This service does not go by that name; open it by its address, or start it '
   'with --allowed_hosts=NAME if that name is its own.'
@@ -141,10 +139,11 @@ class Guard:
     return self._feature_bytes if path.endswith('/features') else _SMALL_BYTES
 
   def _observe(self, scope: Any, status: int, seconds: float) -> None:
-    # The route's pattern, not the address: whoever asks for many addresses
-    # must not fill the memory with their names.
-    route = getattr(scope.get('route'), 'path', 'other')
-    known = route != 'other' and scope['method'] in _METHODS
+    # The route's pattern, not the address, and its own methods: whoever invents
+    # some must not fill the memory with their names.
+    found = scope.get('route')
+    route = getattr(found, 'path', 'other')
+    known = scope['method'] in getattr(found, 'methods', ())
     method = scope['method'] if known else 'other'
     self._metrics.requests.labels(method, route, str(status)).inc()
     self._metrics.seconds.labels(method, route).observe(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from collections.abc import Callable
@@ -70,7 +71,8 @@ async def _search(
   labels = views.labels(seen.metadata)
   results = [views.result(service, hit, labels) for hit in hits]
   if wanted.bits:
-    await views.add_differing_bits(service, results, seen.code)
+    add = views.add_differing_bits
+    await asyncio.to_thread(add, service, results, seen.code)
   return {
     'query': {
       **views.query(service, id, seen),

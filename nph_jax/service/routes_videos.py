@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -30,7 +29,7 @@ _KEEP = {'Cache-Control': 'private, max-age=3600'}
 
 
 @router.get('/videos')
-async def browse(
+def browse(
   service: Access,
   start_after: Annotated[
     int, fastapi.Query(ge=-1, le=2**63 - 2, description='an id')
@@ -41,21 +40,14 @@ async def browse(
 
   `next` is the `start_after` of the page that follows, null on the last one.
   """
-  items, total = await asyncio.to_thread(_page, service, start_after, limit)
+  # One more than is shown, if there is one.
+  items = service.index.items(start_after=start_after, limit=limit + 1)
   shown = items[:limit]
   return {
     'videos': [views.video(service, id, metadata) for id, metadata in shown],
     'next': shown[-1][0] if len(items) > limit else None,
-    'total': total,
+    'total': len(service.index),
   }
-
-
-def _page(
-  service: service_lib.Service, start_after: int, limit: int
-) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-  """One video more than the page has, and how many there are in all."""
-  items = service.index.items(start_after=start_after, limit=limit + 1)
-  return items, len(service.index)
 
 
 @router.post('/videos', status_code=201)

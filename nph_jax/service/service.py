@@ -92,8 +92,7 @@ class Service:
   async def see_video(self, upload: uploads.Upload) -> Seen:
     """Hashes a video, which was admitted."""
     assert self.extractor is not None
-    found = await self.extractor.extract(upload)
-    return await self._see(found.frames, found.metadata, found.thumbnail)
+    return await self._see(*await self.extractor.extract(upload))
 
   async def _see(
     self,

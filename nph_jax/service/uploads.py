@@ -50,21 +50,6 @@ def _shown(filename: str) -> str:
   return printable.encode('utf-8', 'replace').decode()[:_NAME_LENGTH]
 
 
-@dataclasses.dataclass(frozen=True)
-class Extracted:
-  """What the decoding process made of a video.
-
-  Attributes:
-    frames: features float16 [M, L], finite.
-    metadata: name, backbone, duration (s) and frame_times (s).
-    thumbnail: a JPEG as a data: address.
-  """
-
-  frames: np.ndarray
-  metadata: dict[str, Any]
-  thumbnail: str
-
-
 class Extractor:
   """Features for a hasher of frames [M, L].
 
@@ -98,8 +83,14 @@ class Extractor:
       },
     }
 
-  async def extract(self, upload: Upload) -> Extracted:
-    """The features of an upload.
+  async def extract(
+    self, upload: Upload
+  ) -> tuple[np.ndarray, dict[str, Any], str]:
+    """What the decoding process makes of an upload.
+
+    Returns:
+      Features float16 [M, L], finite; metadata: name, backbone, duration (s)
+      and frame_times (s); a thumbnail, a JPEG as a data: address.
 
     Raises:
       Problem: status 422, the video cannot be used; 503, not now.
@@ -113,7 +104,7 @@ class Extractor:
     frames, known = _checked(fields, features, self._shape)
     metadata = {'name': upload.name, 'backbone': self.backbone, **known}
     address = 'data:image/jpeg;base64,' + base64.b64encode(picture).decode()
-    return Extracted(frames, metadata, address)
+    return frames, metadata, address
 
 
 def _checked(

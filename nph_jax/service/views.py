@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,20 +66,12 @@ def labels(metadata: Mapping[str, Any]) -> list[str]:
   return [label for label in found if isinstance(label, str)]
 
 
-async def add_differing_bits(
+def add_differing_bits(
   service: service_lib.Service,
   results: Sequence[dict[str, Any]],
   code: np.ndarray,
 ) -> None:
   """Adds `differing_bits` to each result, their places from 0."""
-  await asyncio.to_thread(_add_differing_bits, service, results, code)
-
-
-def _add_differing_bits(
-  service: service_lib.Service,
-  results: Sequence[dict[str, Any]],
-  code: np.ndarray,
-) -> None:
   for shown in results:
     try:
       other, _, _ = service.index.get(shown['id'])
