@@ -45,7 +45,7 @@ def create(
 
   @contextlib.asynccontextmanager
   async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
-    async with service.hashing:
+    async with service.hashing, service.searching:
       yield
 
   app = fastapi.FastAPI(

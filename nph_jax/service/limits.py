@@ -46,9 +46,11 @@ class Limits:
   memory_bytes: int = _flag(
     2 << 30, 'decode_mb', 'MiB that one video may take', 1 << 20
   )
-  batch: int = _flag(64, 'max_batch', 'videos hashed together')
+  batch: int = _flag(
+    64, 'max_batch', 'videos hashed, or searches made, together'
+  )
   wait_seconds: float = _flag(
-    0.002, 'batch_wait_ms', 'that a video waits for others', 0.001
+    0.002, 'batch_wait_ms', 'that a video or a search waits for others', 0.001
   )
   upload_seconds: float = 300.0
   upload_rate: int = 16 << 10

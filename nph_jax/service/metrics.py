@@ -33,7 +33,8 @@ class Metrics:
     )
     self.batch_sizes = Histogram(
       'nph_batch_size',
-      'Videos hashed together.',
+      'Videos hashed, and queries searched, together.',
+      ('step',),
       buckets=_SIZES,
       registry=self.registry,
     )

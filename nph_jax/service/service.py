@@ -20,6 +20,7 @@ from nph_jax.service import (
   pictures,
   problems,
   rooms,
+  searching,
   uploads,
 )
 
@@ -53,6 +54,7 @@ class Service:
     index: index.VideoIndex.
     hasher: export.hasher.Hasher.
     hashing: makes (code, t) of frames float16 [M, L].
+    searching: runs a searching.Search.
     videos: the library of files.
     gallery: their pictures.
     bounds: the limits.
@@ -66,6 +68,7 @@ class Service:
   index: Any
   hasher: Any
   hashing: batching.Batcher
+  searching: batching.Batcher
   videos: library.Library
   gallery: pictures.Gallery
   bounds: limits.Limits
@@ -110,12 +113,8 @@ class Service:
 
   async def search(self, seen: Seen, k: int, **options: Any) -> list[Any]:
     """Hits, nearest first; the options are those of VideoIndex.search."""
-    if seen.relaxed is not None:
-      options['relaxed'] = seen.relaxed[None]
-    (hits,) = await asyncio.to_thread(
-      self.index.search, seen.code[None], k, **options
-    )
-    return hits
+    wanted = searching.Search(seen.code, seen.relaxed, k, options)
+    return await self.searching.submit(wanted)
 
   async def add_features(
     self, content: bytes, given: dict[str, Any]

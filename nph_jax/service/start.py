@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from nph_jax.service import (
   limits,
   pictures,
   rooms,
+  searching,
   uploads,
 )
 from nph_jax.service import metrics as metrics_lib
@@ -81,17 +83,23 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     viewer = _viewer(setup, metrics, stack)
     _warm_up(hasher)
     room = rooms.room(setup.bounds.concurrency, 'searches and additions')
-    batcher = batching.Batcher(
-      lambda videos: [*zip(*hasher.encode_relaxed(np.stack(videos)))],
-      max_batch=setup.bounds.batch,
-      max_wait=setup.bounds.wait_seconds,
-      observe=metrics.batch_sizes.observe,
-      coming=lambda: room.held,
-    )
+    batchers = [
+      batching.Batcher(
+        run,
+        max_batch=setup.bounds.batch,
+        max_wait=setup.bounds.wait_seconds,
+        observe=metrics.batch_sizes.labels(step).observe,
+        coming=lambda: room.held,
+      )
+      for step, run in (
+        ('hashing', lambda x: [*zip(*hasher.encode_relaxed(np.stack(x)))]),
+        ('searching', functools.partial(searching.run, index)),
+      )
+    ]
     made = service_lib.Service(
       index,
       hasher,
-      batcher,
+      *batchers,
       videos,
       pictures.Gallery(viewer, setup.bounds),
       setup.bounds,

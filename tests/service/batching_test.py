@@ -6,11 +6,12 @@ import asyncio
 import threading
 import time
 
+import numpy as np
 import pytest
 
 pytest.importorskip('fastapi')
 
-from nph_jax.service import batching
+from nph_jax.service import batching, searching
 
 
 def together(run, items, **options):
@@ -101,3 +102,36 @@ def test_a_caller_that_went_away_disturbs_nobody():
   results = asyncio.run(submit())
   assert isinstance(results[1], asyncio.CancelledError)
   assert [results[i] for i in (0, 2, 3)] == [0, 2, 3]
+
+
+class Index:
+  def __init__(self):
+    self.calls = 0
+
+  def search(self, codes, k, *, relaxed, radius):
+    self.calls += 1
+    if radius == 99:
+      raise ValueError('radius')
+    t = [None] * len(codes) if relaxed is None else relaxed[:, 0].tolist()
+    return list(zip(codes[:, 0].tolist(), t, [k] * len(codes)))
+
+
+def test_those_who_want_the_same_share_a_search():
+  """And who asks for what cannot be done fails alone."""
+  searches = [
+    searching.Search(
+      np.array([n], np.uint8),
+      None if n % 3 == 0 else np.array([n], np.float32),
+      k=5 + n % 2,
+      options={'radius': 99 if n == 7 else None},
+    )
+    for n in range(12)
+  ]
+  index = Index()
+  results = searching.run(index, searches)
+  assert index.calls == 5
+  for n, result in enumerate(results):
+    if n == 7:
+      assert str(result) == 'radius'
+    else:
+      assert result == (n, None if n % 3 == 0 else n, 5 + n % 2)

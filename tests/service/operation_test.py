@@ -76,7 +76,8 @@ def test_metrics_count(served):
   assert float(after[name]) == before + 1
   assert float(after['nph_index_videos']) == 44
   assert float(after['nph_queue_queries']) == 0
-  assert 'nph_batch_size_count' in after
+  for step in ('hashing', 'searching'):
+    assert f'nph_batch_size_count{{step="{step}"}}' in after
   assert float(after['nph_in_progress_requests']) == 0
   assert not any('nothing' in line.lower() for line in after)
   assert any('route="/search"' in x and '_seconds_bucket' in x for x in after)
