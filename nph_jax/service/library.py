@@ -38,36 +38,37 @@ class Library:
         f'--videos={videos}: is no folder; give the one whose videos were '
         'extracted, or leave the flag out.'
       )
-    self._videos = videos.resolve() if videos else None
+    self._videos = videos
     self._kept = kept
 
   def find(self, metadata: Mapping[str, Any]) -> pathlib.Path | None:
     """The file of the video with this metadata, None where there is none."""
-    stored = metadata.get('stored')
-    if stored is not None:
-      if not isinstance(stored, str) or not _NAME.fullmatch(stored):
-        return None
-      path = self._kept / stored
-      return path if path.is_file() else None
-    path = metadata.get('path')
-    if self._videos is None or not isinstance(path, str):
+    folder, name = self._place(metadata)
+    if folder is None:
       return None
     try:
       # Links are followed before the comparison, so none leads out.
-      found = (self._videos / path).resolve(strict=True)
+      found = (folder / name).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
       return None
-    inside = found.is_relative_to(self._videos)
+    inside = found.is_relative_to(folder.resolve())
     return found if inside and found.is_file() else None
 
   def suffix(self, metadata: Mapping[str, Any]) -> str:
     """Of the file that `find` would look for, '' where it would not."""
+    return pathlib.PurePath(self._place(metadata)[1]).suffix.lower()
+
+  def _place(
+    self, metadata: Mapping[str, Any]
+  ) -> tuple[pathlib.Path | None, str]:
+    """The folder of a video's file and its name there."""
     name = metadata.get('stored')
-    if name is None and self._videos is not None:
-      name = metadata.get('path')
-    return (
-      pathlib.PurePath(name).suffix.lower() if isinstance(name, str) else ''
-    )
+    if name is not None:
+      kept = isinstance(name, str) and _NAME.fullmatch(name)
+      return (self._kept, name) if kept else (None, '')
+    name = metadata.get('path')
+    known = self._videos is not None and isinstance(name, str)
+    return (self._videos, name) if known else (None, '')
 
   def keep(self, upload: BinaryIO, name: str) -> str:
     """Copies an upload here and returns its name, for `stored`; durable.
@@ -95,9 +96,9 @@ class Library:
 
   def drop(self, metadata: Mapping[str, Any]) -> None:
     """Deletes the file of a removed record, if the service had kept it."""
-    stored = metadata.get('stored')
-    if isinstance(stored, str) and _NAME.fullmatch(stored):
-      (self._kept / stored).unlink(missing_ok=True)
+    folder, name = self._place(metadata)
+    if folder == self._kept:
+      (folder / name).unlink(missing_ok=True)
 
   def kept(self) -> set[str]:
     """Names of the added videos."""

@@ -16,6 +16,7 @@ pytest.importorskip('httpx')
 
 import fastapi
 import httpx
+import service_toy as toy
 
 from nph_jax import errors
 from nph_jax.index import errors as index_errors
@@ -139,10 +140,15 @@ def test_an_error_of_the_index_is_of_its_kind(
   def fail(*_, **__):
     raise kind(f'{served.service.directory}: no such id.') from KeyError('id')
 
-  for name in ('get', 'items', 'search', '__len__'):
+  for name in ('get', 'items', 'known', 'search', '__len__'):
     monkeypatch.setattr(type(served.service.index), name, fail)
+  kind_of_body = {'Content-Type': 'application/x-npy'}
+  body = {'content': toy.npy(toy.features(1)), 'headers': kind_of_body}
   for answer in (
     served.client.get('/videos'),
+    served.client.delete('/videos/3'),
+    served.client.post('/videos/features', **body),
+    served.client.post('/search/features', **body),
     served.client.get('/videos/3'),
     served.client.get('/videos/3/thumbnail'),
     served.client.get('/index'),

@@ -12,8 +12,6 @@ pytest.importorskip('httpx')
 
 import service_toy as toy
 
-from nph_jax.index import errors as index_errors
-
 NPY = {'Content-Type': 'application/x-npy'}
 
 
@@ -144,30 +142,3 @@ def test_bad_metadata_adds_nothing(own, clips, metadata, words):
   for answer in answers:
     assert words in refused(answer, 422)
   assert len(own.service.index) == before
-
-
-def test_what_is_the_machine_s_fault_is_no_caller_s(own, monkeypatch):
-  body = toy.npy(toy.features(1, 905))
-  kind = {'Content-Type': 'application/x-npy'}
-  id = own.client.post('/videos/features', content=body, headers=kind).json()[
-    'id'
-  ]
-
-  def fail(*_, **__):
-    raise index_errors.Unavailable(
-      f'{own.service.directory}: the disk is full.'
-    )
-
-  body = toy.npy(toy.features(1, 906))
-  for name in ('add', 'known', 'remove', 'search', 'get'):
-    monkeypatch.setattr(own.service.index, name, fail)
-  for answer in (
-    own.client.post('/videos/features', content=body, headers=kind),
-    own.client.post('/search/features', content=body, headers=kind),
-    own.client.post('/search', json={'id': id}),
-    own.client.delete(f'/videos/{id}'),
-  ):
-    assert answer.status_code == 503
-    assert answer.json() == {'error': 'the index: the disk is full.'}
-  monkeypatch.undo()
-  assert own.client.delete(f'/videos/{id}').status_code == 204
