@@ -68,7 +68,7 @@ class VideoForm(MultiPartParser):
     else:
       self._take_disk(end - start)
       if self._head is not None:
-        self._head += data[start : start + containers.HEAD_BYTES]
+        self._head += data[start : min(end, start + containers.HEAD_BYTES)]
         if len(self._head) >= containers.HEAD_BYTES:
           containers.suffix_of(self._head)
           self._head = None
@@ -95,8 +95,8 @@ class VideoForm(MultiPartParser):
       _LOG.error('an upload cannot be kept: %s', error)
       raise problems.Problem(
         503,
-        'The service has no space left on its disk for this upload; send a '
-        'smaller file, or try again later.',
+        'The service cannot write this upload to its disk; send a smaller '
+        'file, or try again later.',
         {'Retry-After': '60'},
       ) from error
 

@@ -167,5 +167,5 @@ def test_a_full_disk_is_a_sentence(patient, clips, monkeypatch):
     patch.setattr(datastructures.UploadFile, 'write', full)
     answer = patient.client.post('/search/video', files=files)
   assert answer.status_code == 503 and answer.headers['retry-after'] == '60'
-  assert 'no space left on its disk' in answer.json()['error']
+  assert 'cannot write this upload' in answer.json()['error']
   assert patient.client.post('/search/video', files=files).status_code == 200
