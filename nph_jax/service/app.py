@@ -58,26 +58,18 @@ def create(
   app.state.service = service
   app.state.metrics = metrics
   app.state.token = access.Token(token)
-  bounds, hasher = service.bounds, service.hasher
-  feature_bytes = npy.max_bytes(hasher.num_frames, hasher.feature_dim)
+  app.state.feature_bytes = npy.max_bytes(
+    service.hasher.num_frames, service.hasher.feature_dim
+  )
   # For all that are computed with, and as many that still arrive.
   app.state.memory = rooms.Room(
-    2 * bounds.concurrency * max(1 << 16, feature_bytes),
+    2 * service.bounds.concurrency * max(1 << 16, app.state.feature_bytes),
     'The service holds as many uploads as it has memory for',
   )
   for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
   app.mount('/static', staticfiles.StaticFiles(directory=routes_pages.STATIC))
   problems.install(app)
-  app.add_middleware(
-    guard.Guard,
-    token=app.state.token,
-    names=names,
-    bounds=bounds,
-    feature_bytes=feature_bytes,
-    memory=app.state.memory,
-    metrics=metrics,
-    read_only=service.read_only,
-  )
+  app.add_middleware(guard.Guard, state=app.state, names=names)
   metrics.watch(service)
   return app

@@ -6,8 +6,10 @@ import io
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from nph_jax import errors
-from nph_jax.extraction import images, video_file
+from nph_jax.extraction import backbones, decoding, images, video_file
 from nph_jax.service import decoding_process
 
 _PICTURE_SIZE = 320  # longer side, pixels
@@ -46,10 +48,6 @@ def load(
 def _network(
   backbone: str, weights: str | None, num_frames: int, feature_dim: int
 ) -> Any:
-  import numpy as np
-
-  from nph_jax.extraction import backbones
-
   network = backbones.create(backbone, weights)
   if network.feature_dim != feature_dim:
     raise errors.UserError(
@@ -67,10 +65,6 @@ def _features(
   network: Any, job: dict[str, Any], file: BinaryIO
 ) -> tuple[dict[str, Any], Sequence[bytes]]:
   """Features float16 [M, L] of a video, and a thumbnail."""
-  import numpy as np
-
-  from nph_jax.extraction import decoding
-
   video = decoding.sample_frames(file, job['num_frames'], **job['limits'])
   batch = network.preprocess(video.frames)
   with np.errstate(over='ignore'):  # the service looks for infinity itself
@@ -84,8 +78,6 @@ def _features(
 
 def _pictures(file: BinaryIO) -> tuple[dict[str, Any], Sequence[bytes]]:
   """A thumbnail (JPEG) and a preview (animated WebP)."""
-  from nph_jax.extraction import decoding
-
   # The operator's own videos are shown whatever their length.
   frames = decoding.sample_frames(file, _PREVIEW_FRAMES).frames
   return {}, [_thumbnail(frames), _preview(frames)]

@@ -15,8 +15,7 @@ from urllib import parse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from nph_jax.service import access, limits, problems, receiving, rooms
-from nph_jax.service import metrics as metrics_lib
+from nph_jax.service import problems, receiving
 
 # Nothing of the index is in these; the rest wants the token.
 _OPEN = ('/', '/healthz', '/docs', '/openapi.json', '/session')
@@ -48,19 +47,10 @@ _OTHER_NAME = (
 class Guard:
   """The outermost layer: checks, measures and marks every request."""
 
-  def __init__(
-    self,
-    app: Any,
-    token: access.Token,
-    names: Sequence[str],
-    bounds: limits.Limits,
-    feature_bytes: int,
-    memory: rooms.Room,
-    metrics: metrics_lib.Metrics,
-    read_only: bool,
-  ):
-    self._app = app
-    self._token = token
+  def __init__(self, app: Any, state: Any, names: Sequence[str]):
+    """`state` and `names` are those of app.create."""
+    self._app, self._state = app, state
+    self._bounds = state.service.bounds
     # Without a token, whoever can make a browser on this machine ask is let
     # in. A page of another site can do that by giving its own name this
     # machine's address; only the name tells.
@@ -68,11 +58,6 @@ class Guard:
     self._by_name = TrustedHostMiddleware(
       app, [*known, *(f'{name}.' for name in known)], www_redirect=False
     )
-    self._bounds = bounds
-    self._feature_bytes = feature_bytes
-    self._memory = memory
-    self._metrics = metrics
-    self._read_only = read_only
 
   async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     if scope['type'] != 'http':
@@ -96,8 +81,8 @@ class Guard:
       await refusal(scope, receive, send)
       return
     host = headers.get('host', '')
-    own = self._token.wanted or _is_address(host)
-    with contextlib.ExitStack() as held, self._memory.share() as take:
+    own = self._state.token.wanted or _is_address(host)
+    with contextlib.ExitStack() as held, self._state.memory.share() as take:
       # Of a video only what comes before its file is kept in memory, which the
       # reader of forms takes; and what is held is given back at the end.
       scope.setdefault('state', {}).update(held=held, take=take)
@@ -112,7 +97,7 @@ class Guard:
     """Raises a Problem for a request that goes no further."""
     path, caller = scope['path'], (scope.get('client') or [''])[0]
     is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
-    if not is_open and not self._token.admits(headers, caller):
+    if not is_open and not self._state.token.admits(headers, caller):
       raise problems.Problem(
         401,
         'This service wants its token: send the header "Authorization: Bearer '
@@ -124,7 +109,7 @@ class Guard:
       origin = headers.get('origin')
       if origin and _host(origin) != headers.get('host', ''):
         raise problems.Problem(403, 'Pages of other sites may not send here.')
-      if self._read_only and not path.startswith(_SEARCHES):
+      if self._state.service.read_only and not path.startswith(_SEARCHES):
         raise problems.Problem(
           403, 'This service only searches: it was started with --read_only.'
         )
@@ -136,7 +121,9 @@ class Guard:
     """Bytes of a body; few where nobody has shown a token yet."""
     if path in ('/search/video', '/videos'):
       return self._bounds.upload_bytes
-    return self._feature_bytes if path.endswith('/features') else _SMALL_BYTES
+    return (
+      self._state.feature_bytes if path.endswith('/features') else _SMALL_BYTES
+    )
 
   def _observe(self, scope: Any, status: int, seconds: float) -> None:
     # The route's pattern, not the address, and its own methods: whoever invents
@@ -145,8 +132,9 @@ class Guard:
     route = getattr(found, 'path', 'other')
     known = scope['method'] in getattr(found, 'methods', ())
     method = scope['method'] if known else 'other'
-    self._metrics.requests.labels(method, route, str(status)).inc()
-    self._metrics.seconds.labels(method, route).observe(seconds)
+    metrics = self._state.metrics
+    metrics.requests.labels(method, route, str(status)).inc()
+    metrics.seconds.labels(method, route).observe(seconds)
 
 
 class _Answering:

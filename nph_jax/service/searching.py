@@ -1,7 +1,7 @@
 """Searches of many callers, asked of the index in one call.
 
-With 48 callers that costs a quarter to a third less processor time a search
-than one call for each (README.md, "What is done together").
+With 48 callers that takes a good quarter less processor time a search than one
+call for each (README.md, "What is done together").
 """
 
 from __future__ import annotations
