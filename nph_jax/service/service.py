@@ -141,8 +141,9 @@ class Service:
       Its id, its metadata, and whether it was added now.
     """
     hashed = {'hash': await asyncio.to_thread(upload.digest)}
-    if known := await self._known(hashed):
-      return *known, False
+    async with self.changing:
+      if known := await self._known(hashed):
+        return *known, False
     seen = await self.see_video(upload)
     metadata = seen.metadata | given | hashed
     async with self.changing:

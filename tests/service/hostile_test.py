@@ -142,6 +142,7 @@ def test_a_cut_webm_is_a_sentence_or_what_is_left_of_it(small, clips):
     b'\x89PNG\r\n\x1a\n' + b'\0' * 60,
     b'RIFF\0\0\0\0WAVEfmt ' + b'\0' * 60,
     b'file:///etc/passwd',
+    b'',
   ],
 )
 def test_what_is_no_plain_container_never_reaches_the_decoder(small, content):

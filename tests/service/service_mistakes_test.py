@@ -103,12 +103,6 @@ def test_bad_bodies_are_a_sentence(served, path, content, kind, status, words):
   assert words in refused(answer, status)
 
 
-@pytest.mark.parametrize('content', [b'', b'x' * 100])
-def test_what_is_no_video_is_a_sentence(served, content):
-  answer = served.client.post('/search/video', files={'video': content})
-  assert 'not a video' in refused(answer, 415)
-
-
 @pytest.mark.parametrize(
   'metadata, words',
   [

@@ -17,6 +17,8 @@ import numpy as np
 import service_toy as toy
 from PIL import Image
 
+from nph_jax.index import facets
+
 NPY = {'Content-Type': 'application/x-npy'}
 LONG = 'bytes=0-' + '9' * 5000  # more digits than int() takes
 
@@ -178,6 +180,9 @@ def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
   )
   kept = own.folder / 'index' / 'videos'
   assert len([p for p in kept.iterdir() if p.is_file()]) == 1
+  # So that `index rehash` finds it among new features.
+  contents = facets.contents(frames).tolist()
+  assert own.service.index.known(contents) == [[added['id']]]
 
   assert own.client.delete(f'/videos/{added["id"]}').status_code == 204
   assert nearest(own, frames)['id'] != added['id']
