@@ -102,6 +102,7 @@ def test_an_indexed_video_is_searched_with(page, served):
   )
   assert right == [1]
   assert 'id=0' in page.run('return location.search')
+  assert 'ordered by real values' in page.text('#status')
   page.run(
     'const rank = document.getElementById("rank"); rank.value = "hamming";'
     'rank.dispatchEvent(new Event("change", {bubbles: true}))'
@@ -111,6 +112,7 @@ def test_an_indexed_video_is_searched_with(page, served):
     f'[...document.querySelectorAll(".card")].map(c => c.dataset.id).join()'
     f' === "{",".join(str(id) for _, id in expected)}"'
   )
+  assert 'real values' not in page.text('#status')
   page.run('history.back()')
   page.wait('document.getElementById("query").hidden')
   assert page.problems() == []

@@ -322,6 +322,7 @@
     const right = known.filter((video) => video.relevant).length;
     const time = found.seconds < 1 ? `${Math.ceil(found.seconds * 1000)} ms` : `${found.seconds.toFixed(1)} s`;
     const parts = [`${found.results.length} found in ${time}`];
+    if (typeof found.results[0]?.score === 'number') parts.push('ordered by real values');
     if (known.length) parts.push(`${right} of ${known.length} with the query's label`);
     return parts.join(' · ');
   }
