@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import logging
 import multiprocessing
+import threading
 from collections.abc import Callable, Sequence
 from multiprocessing import reduction
 from typing import Any, BinaryIO
@@ -102,11 +103,20 @@ class Decoder:
     return fields, blobs
 
   def _receive(self, seconds: float) -> tuple[dict[str, Any], list[bytes]]:
-    if not self._connection.poll(seconds):
-      raise TimeoutError
-    return decoding_process.unpack(
-      self._connection.recv_bytes(decoding_process.MAX_BYTES)
-    )
+    """The next message, which has to be whole by then."""
+    late = threading.Event()
+    # In this order: what is read ends with the process.
+    timer = threading.Timer(seconds, lambda: (late.set(), self._process.kill()))
+    timer.start()
+    try:
+      message = self._connection.recv_bytes(decoding_process.MAX_BYTES)
+    except (EOFError, OSError) as error:
+      if late.is_set():
+        raise TimeoutError from error
+      raise
+    finally:
+      timer.cancel()
+    return decoding_process.unpack(message)
 
   def _replaced(self, why: str) -> problems.Problem:
     self._kill()

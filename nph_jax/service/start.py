@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import fastapi
@@ -79,8 +79,8 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     if not setup.read_only:
       library.recover(videos, index)
     metrics = metrics_lib.Metrics()
-    extractor, why_not = _extractor(setup, hasher, index, metrics, stack)
-    viewer = _viewer(setup, metrics, stack)
+    pool = functools.partial(_pool, setup.bounds, metrics, stack)
+    extractor, why_not = _extractor(setup, hasher, index, pool)
     _warm_up(hasher)
     room = rooms.room(setup.bounds.concurrency, 'searches and additions')
     batchers = [
@@ -101,7 +101,7 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       hasher,
       *batchers,
       videos,
-      pictures.Gallery(viewer, setup.bounds),
+      pictures.Gallery(_viewer(pool), setup.bounds),
       setup.bounds,
       room,
       str(setup.index),
@@ -122,8 +122,7 @@ def _extractor(
   setup: Setup,
   hasher: hasher_lib.Hasher,
   index: Any,
-  metrics: metrics_lib.Metrics,
-  stack: contextlib.ExitStack,
+  pool: Callable[..., decoders.Pool],
 ) -> tuple[uploads.Extractor | None, str]:
   """What makes features of uploads, and else why there is none."""
   backbone = setup.backbone or _indexed_backbone(index)
@@ -132,21 +131,14 @@ def _extractor(
   shape = hasher.num_frames, hasher.feature_dim
   # Whose weights do not come as a package, it may have to fetch.
   offline = setup.weights is not None or backbone != 'vgg16'
+  arguments = backbone, setup.weights, shape
   try:
-    pool = stack.enter_context(
-      _pool(
-        setup,
-        metrics,
-        (backbone, setup.weights, shape),
-        setup.bounds.decoders,
-        offline,
-      )
-    )
+    made = pool(setup.bounds.decoders, arguments, offline)
   except errors.UserError as error:
     if setup.backbone is not None:
       raise
     return None, _NO_BACKBONE.format(str(error).rstrip('.'))
-  return uploads.Extractor(pool, backbone, shape, setup.bounds), ''
+  return uploads.Extractor(made, backbone, shape, setup.bounds), ''
 
 
 def _indexed_backbone(index: Any) -> str | None:
@@ -156,35 +148,29 @@ def _indexed_backbone(index: Any) -> str | None:
   return None
 
 
-def _viewer(
-  setup: Setup, metrics: metrics_lib.Metrics, stack: contextlib.ExitStack
-) -> decoders.Pool | None:
+def _viewer(pool: Callable[..., decoders.Pool]) -> decoders.Pool | None:
   """The decoder of thumbnails; none without the packages for video."""
-  try:
-    return stack.enter_context(_pool(setup, metrics, (), 1, True))
-  except errors.UserError:
-    return None
+  with contextlib.suppress(errors.UserError):
+    return pool(1)
+  return None
 
 
 def _pool(
-  setup: Setup,
+  bounds: limits.Limits,
   metrics: metrics_lib.Metrics,
-  arguments: tuple[Any, ...],
+  stack: contextlib.ExitStack,
   number: int,
-  offline: bool,
+  arguments: tuple[Any, ...] = (),
+  offline: bool = True,
 ) -> decoders.Pool:
-  return decoders.Pool(
-    [
-      decoders.Decoder(
-        decoder_tasks.load,
-        arguments,
-        setup.bounds,
-        lambda why: metrics.replaced.labels(why).inc(),
-        offline,
-      )
-      for _ in range(number)
-    ]
-  )
+  """So many decoders, until `stack` ends; the rest is as of Decoder."""
+  replaced = lambda why: metrics.replaced.labels(why).inc()  # noqa: E731
+  load = decoder_tasks.load
+  made = [
+    decoders.Decoder(load, arguments, bounds, replaced, offline)
+    for _ in range(number)
+  ]
+  return stack.enter_context(decoders.Pool(made))
 
 
 def _warm_up(hasher: hasher_lib.Hasher) -> None:

@@ -56,6 +56,7 @@ def sentence(served, answer, status=422):
   'content, words, reason',
   [
     (toy.HANGS, 'longer than 3 s to decode', 'timeout'),
+    (toy.STALLS, 'longer than 3 s to decode', 'timeout'),
     (toy.CRASHES, 'made the decoder crash', 'crash'),
     (toy.EATS, 'more memory to decode', 'memory'),
     (toy.RAISES, 'made the decoder crash', 'crash'),

@@ -13,6 +13,7 @@ import os
 import pathlib
 import signal
 import socket
+import stat
 import threading
 import time
 
@@ -23,9 +24,9 @@ KERNEL = np.random.default_rng(0).standard_normal(
   (NUM_FRAMES * FEATURE_DIM, NUM_BITS), dtype=np.float32
 )
 # What a file has to hold for the decoder to fail on it; begins like an mp4.
-HANGS, CRASHES, EATS, LIES, RAISES = (
+HANGS, CRASHES, EATS, LIES, RAISES, STALLS = (
   b'\0\0\0\x18ftypisom' + name
-  for name in (b'HANG', b'CRASH', b'EAT', b'LIE', b'OOPS')
+  for name in (b'HANG', b'CRASH', b'EAT', b'LIE', b'OOPS', b'STALL')
 )
 
 
@@ -46,6 +47,12 @@ def load(*_):
       return {}, [bytes(eaten[0])]
     if start == LIES:
       return {'duration': 'long', 'frame_times': None}, [b'12', b'']
+    if start == STALLS:  # a message that is never whole
+      for number in range(3, 64):
+        with contextlib.suppress(OSError):
+          if stat.S_ISSOCK(os.fstat(number).st_mode):
+            os.write(number, (1000).to_bytes(4) + b'x')
+      time.sleep(1000)
     if start == RAISES:
       raise ZeroDivisionError
     file.seek(0)
