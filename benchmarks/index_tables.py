@@ -30,6 +30,7 @@ def index(results: Mapping[str, Any]) -> str:
       markdown.grid(
         built, list(map(_build, sizes))
       ),
+      *_asymmetric(results),
       'Codes in clusters; recall is the share of the results that are as near '
       'as those of the exact search:',
       markdown.grid(
@@ -39,6 +40,20 @@ def index(results: Mapping[str, Any]) -> str:
       ),
     ]
   )  # fmt: skip
+
+
+def _asymmetric(results: Mapping[str, Any]) -> list[str]:
+  found = results.get('asymmetric')
+  if found is None:  # measured before there was any
+    return []
+  return [
+    'By t . b beside by distance, hits with their metadata, one thread; faiss '
+    'alone beside them. FastScan alone finds '
+    f'{found["fastscan_recall"]:.3f} of what is nearest:',
+    markdown.grid(
+      ['codes', 'search', 'queries/s', 'p50, ms', 'p99, ms'], _searches(found)
+    ),
+  ]
 
 
 def _searches(size: Mapping[str, Any]) -> list[list[str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -33,6 +34,7 @@ _SECONDS, _QUICK_SECONDS = 15.0, 0.7
 _K = 10
 _BLOCK = 2**17  # codes to one addition
 _PRECISION = 'bfloat16'  # of the bundle
+_PATHS = {'id': '/search', 'features': '/search/features'}
 _BODIES = 32  # different videos that are sent
 
 
@@ -72,7 +74,7 @@ def run(quick: bool) -> dict[str, Any]:
 def build(size: list[int], folder: str, num_videos: int) -> dict[str, Any]:
   """An index of random codes for the bundle of encode.write_bundles."""
   from nph_jax.export import load_hasher
-  from nph_jax.retrieval.video_index import VideoIndex
+  from nph_jax.index import VideoIndex
 
   hasher = load_hasher(pathlib.Path(folder) / _PRECISION)
   rng = np.random.default_rng(0)
@@ -143,11 +145,13 @@ async def _load(
   end = time.perf_counter() + seconds
   start = time.perf_counter()
   asking = [
-    _ask(port, f'/search?k={_K}', kind, queries[n::callers] or queries, end)
-    for n in range(callers)
+    _ask(port, f'{_PATHS[kind]}?k={_K}', kind, itertools.cycle(own), end)
+    for own in (queries[n::callers] or queries for n in range(callers))
   ]
+  # What is sent twice would be added once.
   adding = [
-    _ask(port, '/videos', 'features', videos, end) for _ in range(adders)
+    _ask(port, '/videos/features', 'features', _distinct(videos, n), end)
+    for n in range(adders)
   ]
   waits = await asyncio.gather(*asking, *adding)
   taken = time.perf_counter() - start
@@ -170,14 +174,14 @@ async def _load(
 
 
 async def _ask(
-  port: int, path: str, kind: str, bodies: list[bytes], end: float
+  port: int, path: str, kind: str, bodies: Iterator[bytes], end: float
 ) -> list[float]:
   """Seconds of each answer on one connection, until `end`."""
   content = 'x-npy' if kind == 'features' else 'json'
   reader, writer = await asyncio.open_connection('127.0.0.1', port)
   waits: list[float] = []
   while (start := time.perf_counter()) < end:
-    body = bodies[len(waits) % len(bodies)]
+    body = next(bodies)
     writer.write(
       f'POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
       f'application/{content}\r\nContent-Length: {len(body)}\r\n\r\n'.encode()
@@ -200,7 +204,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 async def _size(port: int) -> int:
   reader, writer = await asyncio.open_connection('127.0.0.1', port)
-  writer.write(b'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+  writer.write(b'GET /index HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
   _, answer = await _answer(reader)
   writer.close()
   await writer.wait_closed()
@@ -211,6 +215,15 @@ def _npy(frames: np.ndarray) -> bytes:
   file = io.BytesIO()
   np.save(file, frames)
   return file.getvalue()
+
+
+def _distinct(videos: list[bytes], adder: int) -> Iterator[bytes]:
+  """Bodies of which each differs from all others in its last numbers."""
+  seed = [adder, time.time_ns()]
+  rng = np.random.default_rng(seed)
+  while True:
+    end = rng.random(8).astype(np.float16).tobytes()
+    yield videos[int(rng.integers(len(videos)))][: -len(end)] + end
 
 
 def _ids() -> list[bytes]:

@@ -21,7 +21,7 @@ import numpy as np
 
 from experiments import cells, command_line, grid, settings
 from nph_jax import errors
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 
 if TYPE_CHECKING:  # slow; wrong flags fail before
   from nph_jax.stages.evaluating import EncodedSplit
@@ -73,7 +73,9 @@ def _at_depth(
   index: VideoIndex, query: EncodedSplit, labels: np.ndarray, depth: int
 ) -> dict[str, float]:
   start = time.perf_counter()
-  results = index.search(query.codes, _K, rerank=depth, relaxed=query.relaxed)
+  results = index.search(
+    query.codes, _K, rank='hamming', rerank=depth, relaxed=query.relaxed
+  )
   taken = time.perf_counter() - start
   found = [[hit.id for hit in hits] for hits in results]
   return {

@@ -6,21 +6,20 @@ python -m nph_jax.serve --index=DIR --bundle=DIR [--videos=DIR]
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import ipaddress
 import os
 import pathlib
 import re
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from nph_jax import errors
+from nph_jax.service import limits
 
-TOKEN_VARIABLE = 'NPH_TOKEN'
+_OLD_VARIABLE = 'NPH_TOKEN'
 _MISSING = "{} is not installed; run pip install 'nph-jax[serve]'."
-_GRACE_SECONDS = 30
 _NAME = re.compile(r'[A-Za-z0-9._-]+')
 
 
@@ -44,8 +43,7 @@ def _parser() -> argparse.ArgumentParser:
   add('--weights', help='weights file of the backbone')
   add(
     '--token_file',
-    help='file with a token that callers must bear; or set the environment '
-    f'variable {TOKEN_VARIABLE}',
+    help='file with a token that callers must bear; - reads it from the input',
   )
   add(
     '--allowed_hosts',
@@ -56,27 +54,35 @@ def _parser() -> argparse.ArgumentParser:
     help='names, apart from localhost and --host, by which the service may be '
     'called where there is no token',
   )
+  add(
+    '--trusted_proxies',
+    type=_addresses,
+    default='',
+    metavar='ADDRESS[,ADDRESS]',
+    help='of reverse proxies, whose X-Forwarded-For and -Proto are believed',
+  )
   add('--read_only', action='store_true', help='nothing is added or removed')
   _add_limits(parser)
   return parser
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-  limits = parser.add_argument_group('limits')
+  group = parser.add_argument_group('limits')
+  for bound in _bounds():
+    unit = bound.metadata['unit']
+    kind = type(bound.default) if unit == 1 else float
+    default = kind(bound.default / unit)
+    group.add_argument(
+      f'--{bound.metadata["flag"]}',
+      type=_positive(kind),
+      default=default,
+      help=f'{bound.metadata["what"]} (default: {default:g})',
+    )
 
-  def add(name: str, kind: Callable, default: float, what: str) -> None:
-    limits.add_argument(name, type=kind, default=default, help=what)
 
-  add('--max_upload_mb', _positive(float), 200, 'MiB of an upload')
-  add('--max_duration', _positive(float), 600, 'seconds of a video')
-  add('--max_frames', _positive(int), 50_000, 'frames of a video')
-  add('--max_k', _positive(int), 1000, 'results of a search')
-  add('--max_concurrent', _positive(int), 64, 'searches in progress')
-  add('--max_videos', _positive(int), 8, 'uploads of videos at a time')
-  add('--decode_seconds', _positive(float), 60, 'that one video may take')
-  add('--decode_mb', _positive(float), 2048, 'MiB that one video may take')
-  add('--max_batch', _positive(int), 64, 'queries searched together')
-  add('--batch_wait_ms', _positive(float), 2, 'that a query waits for others')
+def _bounds() -> list[dataclasses.Field]:
+  """Those that have a flag."""
+  return [x for x in dataclasses.fields(limits.Limits) if x.metadata]
 
 
 def _port(text: str) -> int:
@@ -92,6 +98,15 @@ def _names(text: str) -> list[str]:
       f'{text!r} is none; expected names as search.example, without a port'
     )
   return names
+
+
+def _addresses(text: str) -> str:
+  try:
+    for address in filter(None, text.split(',')):
+      ipaddress.ip_network(address)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(f'{error}; expected 127.0.0.1') from error
+  return text
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -120,48 +135,26 @@ def main(argv: Sequence[str] | None = None) -> None:
   listening = _listen(flags.host, flags.port)
   with listening:
     try:
-      import uvicorn
-
-      from nph_jax.service import start
+      from nph_jax.service import server, start
     except ModuleNotFoundError as error:
       raise errors.UserError(_MISSING.format(error.name)) from error
     with start.service(_setup(flags, token)) as (app, words):
       address = _address(flags.host, listening)
       print(f'{words}\nopen {address}', flush=True)
       _warn_if_open(flags.host, token)
-      _serve(uvicorn, app, listening)
+      server.serve(app, listening, flags.trusted_proxies)
   print('stopped.', flush=True)
 
 
-def _serve(uvicorn: Any, app: Any, listening: socket.socket) -> None:
-  # The end by a signal is this program's way to end, not a failure of it.
-  for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: None)
-  config = uvicorn.Config(
-    app,
-    log_level='warning',
-    access_log=False,
-    server_header=False,
-    timeout_graceful_shutdown=_GRACE_SECONDS,
-  )
-  uvicorn.Server(config).run(sockets=[listening])
-
-
 def _setup(flags: argparse.Namespace, token: str | None):
-  from nph_jax.service import limits, start
+  from nph_jax.service import start
 
-  bounds = limits.Limits(
-    upload_bytes=int(flags.max_upload_mb * (1 << 20)),
-    duration=flags.max_duration,
-    frames=flags.max_frames,
-    k=flags.max_k,
-    concurrency=flags.max_concurrent,
-    videos=flags.max_videos,
-    decode_seconds=flags.decode_seconds,
-    memory_bytes=int(flags.decode_mb * (1 << 20)),
-    batch=flags.max_batch,
-    wait_seconds=flags.batch_wait_ms / 1000,
-  )
+  given = {
+    bound.name: type(bound.default)(
+      getattr(flags, bound.metadata['flag']) * bound.metadata['unit']
+    )
+    for bound in _bounds()
+  }
   return start.Setup(
     index=pathlib.Path(flags.index),
     bundle=pathlib.Path(flags.bundle),
@@ -171,29 +164,35 @@ def _setup(flags: argparse.Namespace, token: str | None):
     token=token,
     hosts=(flags.host, *flags.allowed_hosts),
     read_only=flags.read_only,
-    bounds=bounds,
+    bounds=limits.Limits(**given),
   )
 
 
 def _token(path: str | None) -> str | None:
-  """The token of the file or of the environment, None where there is none.
+  """The token in the file, None where no file is named.
 
-  Not a flag: every user of a machine sees the flags of its programs.
+  Neither a flag nor a variable: programs of the same user, and of others in
+  the case of flags, see both of them.
   """
-  # Not for the processes that read the files of strangers.
-  token = os.environ.pop(TOKEN_VARIABLE, None)
-  source = TOKEN_VARIABLE
-  if path is not None:
-    source = f'--token_file={path}'
-    try:
-      token = pathlib.Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
+  if path is None:
+    if _OLD_VARIABLE in os.environ:
       raise errors.UserError(
-        f'{source}: cannot be read; give a text file with the token.'
-      ) from error
-  if token is not None and not (
-    token.isascii() and token.isprintable() and token
-  ):
+        f'{_OLD_VARIABLE}: is not read any more, since other programs can see '
+        'it; give the token in a file, --token_file=FILE, or from the input, '
+        '--token_file=-.'
+      )
+    return None
+  source = f'--token_file={path}'
+  try:
+    text = (
+      sys.stdin.readline() if path == '-' else pathlib.Path(path).read_text()
+    )
+  except (OSError, UnicodeDecodeError) as error:
+    raise errors.UserError(
+      f'{source}: cannot be read; give a text file with the token.'
+    ) from error
+  token = text.strip()
+  if not (token.isascii() and token.isprintable() and token):
     raise errors.UserError(
       f'{source}: holds no token; expected one line of plain characters.'
     )
@@ -225,8 +224,8 @@ def _warn_if_open(host: str, token: str | None) -> None:
     local = host == 'localhost'
   if not local and token is None:
     print(
-      'warning: whoever reaches this address can search, add and remove; set '
-      f'{TOKEN_VARIABLE} or --token_file, or give --read_only.',
+      'warning: whoever reaches this address can search, add and remove; give '
+      '--token_file or --read_only.',
       file=sys.stderr,
       flush=True,
     )

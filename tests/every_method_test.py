@@ -13,8 +13,8 @@ import pytest
 
 from nph_jax import pipeline
 from nph_jax.export import load_hasher
+from nph_jax.index import VideoIndex
 from nph_jax.models import registry
-from nph_jax.retrieval.video_index import VideoIndex
 
 # The trainer's, run in this process.
 pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')

@@ -81,22 +81,22 @@ def run(options: Options) -> Summary:
   videos = _shard(options.shard, all_videos)
   row_shape = options.num_frames, backbones.find(options.backbone).feature_dim
   stamp = _stamp(options, videos, names)
-  folder = output.beside(options.out, '.partial')
+  path = output.beside(options.out, '.partial')
   finished = output.finished_stamp(options.out)
   if finished is not None:
     store.check_stamp(str(options.out), finished, stamp)
-    store.remove(folder)
+    store.remove(path)
     skipped = output.read_skipped(options.out)
     num_videos = len(videos) - len(skipped)
     output.check_finished(options.out, num_videos, options.labels)
     return Summary(num_videos, row_shape, skipped)
-  with store.Partial(folder, stamp, row_shape, options.batch_size) as partial:
+  with store.Partial(path, stamp, row_shape) as partial:
     _extract(options, videos, partial)
     skipped = [record for record in partial.records if store.ERROR in record]
     if partial.num_rows:
       output.write(options.out, partial, stamp, names)
-    store.remove(folder)
-    return Summary(partial.num_rows, row_shape, skipped)
+  store.remove(path)
+  return Summary(partial.num_rows, row_shape, skipped)
 
 
 def _shard(

@@ -8,6 +8,7 @@ All are named after the features: `features.h5` has `features.manifest.jsonl`,
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -59,7 +60,7 @@ def write(
     labels = files.multi_hot([record['labels'] for record in good], label_names)
     _write_mat(beside(out, '_labels.mat'), labels)
     atomic.write_json(beside(out, '_labels.json'), label_names)
-  _write_features(out, partial.rows(), stamp)
+  _write_features(out, partial, stamp)
 
 
 def finished_stamp(out: pathlib.Path) -> dict[str, Any] | None:
@@ -150,11 +151,14 @@ def _write_mat(path: pathlib.Path, labels: np.ndarray) -> None:
 
 
 def _write_features(
-  out: pathlib.Path, rows: np.ndarray, stamp: Mapping[str, Any]
+  out: pathlib.Path, partial: store.Partial, stamp: Mapping[str, Any]
 ) -> None:
-  step = max(_BLOCK_BYTES // rows[:1].nbytes, 1)
+  rows = partial.rows()
   with atomic.replacing(out) as temporary, h5py.File(temporary, 'w') as file:
-    features = file.create_dataset(blocks.KEY, rows.shape, rows.dtype)
-    for start in range(0, len(rows), step):
-      features[start : start + step] = rows[start : start + step]
+    shape = (partial.num_rows, *partial.row_shape)
+    features = file.create_dataset(blocks.KEY, shape, np.float16)
+    step = max(_BLOCK_BYTES // features[:1].nbytes, 1)
+    for start in range(0, len(features), step):
+      block = np.stack(list(itertools.islice(rows, step)))
+      features[start : start + len(block)] = block
     file.attrs[_ATTRIBUTE] = json.dumps(stamp)

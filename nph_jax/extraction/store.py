@@ -1,143 +1,182 @@
-"""Results of an unfinished extraction: two files that only grow.
+"""Results of an unfinished extraction: one SQLite file, a row a video.
 
-`rows.f16` holds the features [M, L] of one video after the other and
-`records.jsonl` one line a video, good or bad; a line counts once it ends in a
-newline, and its row was on the disk before it. So whatever kills a run, the
-lines that are there are true.
+What goes through the network together is one transaction, so that whatever
+kills a run, its groups are wholly there or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
-import shutil
-from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from nph_jax import atomic, errors
+from nph_jax import errors
 
 # The key of the reason in the record of a video that was skipped.
 ERROR = 'error'
-_ROWS, _RECORDS = 'rows.f16', 'records.jsonl'
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS stamp (json TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS videos (
+  number INTEGER PRIMARY KEY, record TEXT NOT NULL, features BLOB
+);
+"""
 
 
 class Partial:
-  """The folder of an unfinished extraction; a context manager.
+  """The file of an unfinished extraction; a context manager.
+
+  `videos` has a row for each video done, in order from 1: `record` is its line
+  of the manifest, JSON; `features` [M, L] little-endian float16, NULL where it
+  was skipped.
 
   Attributes:
     records: one dictionary for each video done, in order.
+    row_shape: (M, L).
   """
 
   def __init__(
     self,
-    folder: pathlib.Path,
+    path: pathlib.Path,
     stamp: Mapping[str, Any],
     row_shape: tuple[int, int],
-    group: int,
   ):
-    """Opens the folder, or makes it.
+    """Opens the file, or makes it.
 
     Args:
-      folder: of the store.
+      path: of the file.
       stamp: all that the results depend on.
       row_shape: (M, L).
-      group: how many videos go through the network together; what there is of
-        an interrupted group is dropped.
 
     Raises:
-      UserError: another process writes there, the folder was begun with
-        another stamp, or it is damaged.
+      UserError: another process writes there, the file was begun with another
+        stamp, or it is damaged.
     """
-    self._folder, self._stamp, self._row_shape = folder, stamp, row_shape
-    self._stamp_path = folder / 'flags.json'
-    folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-      stack.callback(os.close, _lock(folder))
+    self._path, self._stamp, self.row_shape = path, stamp, row_shape
+    if path.is_dir():
+      raise self._damaged('is a folder, as older versions made it')
+    with self._guarded(), contextlib.ExitStack() as stack:
+      self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+      stack.callback(self._database.close)
+      # Held until closed, and given back by the system if this is killed.
+      self._database.execute('PRAGMA locking_mode = EXCLUSIVE')
+      self._database.execute('PRAGMA synchronous = FULL')
+      self._database.execute('BEGIN EXCLUSIVE')
+      for statement in _SCHEMA.split(';'):
+        self._database.execute(statement)
+      self._database.execute('COMMIT')
       self._check_stamp()
-      self._rows, self._lines = (
-        stack.enter_context(open(folder / name, 'ab+', buffering=0))
-        for name in (_ROWS, _RECORDS)
-      )
-      self.records = self._recover(group)
+      self.records = self._read_records()
       self._closing = stack.pop_all()
 
   def __enter__(self) -> Partial:
     return self
 
   def __exit__(self, *_: object) -> None:
-    # A run that failed before its first result leaves nothing behind.
-    if not self._stamp_path.exists():
-      remove(self._folder)
     self._closing.close()
+    # A run that failed before its first result leaves nothing behind.
+    if not self.records:
+      remove(self._path)
 
   @property
   def num_rows(self) -> int:
     """The videos that have features."""
     return sum(ERROR not in record for record in self.records)
 
-  @property
-  def _row_bytes(self) -> int:
-    return 2 * self._row_shape[0] * self._row_shape[1]
-
   def append(
     self, records: Sequence[Mapping[str, Any]], rows: np.ndarray
   ) -> None:
-    """Adds one group; it is on the disk when this returns.
+    """Adds one group; it is on the disk when this returns, or nothing of it.
 
     Args:
       records: of each of its videos, JSON.
       rows: float16 [those without ERROR, M, L].
+
+    Raises:
+      UserError: the disk is full.
     """
-    if not self._stamp_path.exists():
-      atomic.write_json(self._stamp_path, self._stamp)
-    _write(self._rows, np.ascontiguousarray(rows).tobytes())
-    lines = ''.join(json.dumps(record) + '\n' for record in records)
-    _write(self._lines, lines.encode())
+    left = iter(np.asarray(rows, '<f2'))
+    values = [
+      (json.dumps(record), None if ERROR in record else next(left).tobytes())
+      for record in records
+    ]
+    with self._guarded(), self._database:
+      self._database.execute('BEGIN')
+      if not self.records:
+        self._database.execute(
+          'INSERT INTO stamp VALUES (?)', [json.dumps(self._stamp)]
+        )
+      self._database.executemany(
+        'INSERT INTO videos (record, features) VALUES (?, ?)', values
+      )
     self.records += records
 
-  def rows(self) -> np.ndarray:
-    """All features, float16 [num_rows, M, L], mapped from the disk."""
-    shape = (self.num_rows, *self._row_shape)
-    return np.memmap(self._folder / _ROWS, np.float16, 'r', shape=shape)
+  def rows(self) -> Iterator[np.ndarray]:
+    """Yields the features [M, L] float16 of each video that has some.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    size = 2 * self.row_shape[0] * self.row_shape[1]
+    with self._guarded():
+      for (features,) in self._database.execute(
+        'SELECT features FROM videos WHERE features NOT NULL ORDER BY number'
+      ):
+        if len(features) != size:
+          raise self._damaged('is damaged')
+        yield np.frombuffer(features, '<f2').reshape(self.row_shape)
 
   def _check_stamp(self) -> None:
-    if self._stamp_path.exists():
-      old = read_record(self._stamp_path.read_bytes())
+    for (text,) in self._database.execute('SELECT json FROM stamp'):
+      old = read_record(text)
       if old is None:
-        raise self._damaged(f'{self._stamp_path.name} is damaged')
-      check_stamp(str(self._folder), old, self._stamp)
+        raise self._damaged('is damaged')
+      check_stamp(str(self._path), old, self._stamp)
 
-  def _recover(self, group: int) -> list[dict[str, Any]]:
-    """Drops what was half written, or half of a group."""
-    self._lines.seek(0)
-    lines = [x for x in self._lines.readlines() if x.endswith(b'\n')]
-    lines = lines[: len(lines) // group * group]
-    records = [read_record(line) for line in lines]
-    if None in records:
-      number = records.index(None) + 1
-      raise self._damaged(f'line {number} of {_RECORDS} is damaged')
-    self._lines.truncate(sum(map(len, lines)))
-    num_rows = sum(ERROR not in record for record in records)
-    if self._rows.seek(0, os.SEEK_END) < num_rows * self._row_bytes:
-      raise self._damaged(f'{_ROWS} was shortened')
-    self._rows.truncate(num_rows * self._row_bytes)
+  def _read_records(self) -> list[dict[str, Any]]:
+    rows = self._database.execute(
+      'SELECT record, features NOT NULL FROM videos ORDER BY number'
+    )
+    records = []
+    for text, has_features in rows:
+      record = read_record(text)
+      if record is None or (ERROR in record) == bool(has_features):
+        raise self._damaged('is damaged')
+      records.append(record)
     return records
 
   def _damaged(self, what: str) -> errors.UserError:
-    return errors.UserError(
-      f'{self._folder}: {what}; delete the folder to begin anew.'
-    )
+    return errors.UserError(f'{self._path}: {what}; delete it to begin anew.')
+
+  @contextlib.contextmanager
+  def _guarded(self) -> Iterator[None]:
+    """Turns what SQLite raises into a UserError that says what to do."""
+    try:
+      yield
+    except sqlite3.Error as error:
+      name = getattr(error, 'sqlite_errorname', '')
+      if name.startswith('SQLITE_BUSY'):
+        raise errors.UserError(
+          f'{self._path}: another process is writing this extraction; wait for '
+          'it, or give another --out.'
+        ) from error
+      if name.startswith(('SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_ERROR')):
+        raise self._damaged('is damaged') from error
+      raise errors.UserError(
+        f'{self._path}: cannot be read or written ({error}); free some space '
+        'or change its permissions, and run the same command again.'
+      ) from error
 
 
-def read_record(line: bytes) -> dict[str, Any] | None:
+def read_record(line: str | bytes) -> dict[str, Any] | None:
   """The JSON object in `line`, None where there is no such thing."""
   try:
     record = json.loads(line)
-  except (ValueError, RecursionError):
+  except (TypeError, ValueError, RecursionError):
     return None
   return record if isinstance(record, dict) else None
 
@@ -160,27 +199,8 @@ def check_stamp(
     )
 
 
-def remove(folder: pathlib.Path) -> None:
-  """Deletes a store, if there is one, so that no moment leaves half of one."""
-  if folder.exists():
-    (folder / _RECORDS).unlink(missing_ok=True)
-    shutil.rmtree(folder)
-
-
-def _lock(folder: pathlib.Path) -> int:
-  """Holds the folder until closed."""
-  lock = atomic.lock(folder / 'lock')
-  if lock is None:
-    raise errors.UserError(
-      f'{folder}: another process is writing this extraction; wait for it, or '
-      'give another --out.'
-    )
-  return lock
-
-
-def _write(file: BinaryIO, content: bytes) -> None:
-  # An unbuffered file may take less than it is given, where the disk is full.
-  view = memoryview(content)
-  while view:
-    view = view[file.write(view) :]
-  os.fsync(file.fileno())
+def remove(path: pathlib.Path) -> None:
+  """Deletes a store, if there is one."""
+  # The journal first: left alone, it would be taken for that of a new file.
+  path.with_name(f'{path.name}-journal').unlink(missing_ok=True)
+  path.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -51,18 +51,19 @@ def decode(task: Task) -> Decoded:
     batch = backbones.find(task.backbone).preprocess(sampled.frames)
   except errors.UserError as error:  # which knows the frames alone
     raise errors.UserError(f'{task.path}: {error}') from error
+  with open(task.path, 'rb') as file:
+    content_hash = digest(file)
   facts = {
     'duration': round(sampled.duration, _DECIMALS),
     'frame_times': [round(x, _DECIMALS) for x in sampled.times.tolist()],
-    'hash': content_hash(task.path),
+    'hash': content_hash,
   }
   return Decoded(batch, facts)
 
 
-def content_hash(path: str) -> str:
+def digest(file: BinaryIO) -> str:
   """BLAKE2b of a file's content, 32 hexadecimal digits."""
-  digest = hashlib.blake2b(digest_size=16)
-  with open(path, 'rb') as file:
-    while content := file.read(_READ_BYTES):
-      digest.update(content)
-  return digest.hexdigest()
+  found = hashlib.blake2b(digest_size=16)
+  while content := file.read(_READ_BYTES):
+    found.update(content)
+  return found.hexdigest()

@@ -16,6 +16,14 @@ from nph_jax import errors
 
 # One file each. Playlists (HLS, DASH, concat) would open others, or addresses.
 _FORMATS = 'mov,mp4,matroska,webm,avi,flv,mpeg,mpegts,asf,ogg'
+# What cameras, players and editors write. libav has 304 decoders, most of them
+# for formats of long ago that nobody tries to break.
+_CODECS = (
+  'av1,libdav1d,h264,hevc,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,'
+  'mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,h263,h263i,h263p,flv,vp6,vp6f,theora,'
+  'wmv1,wmv2,wmv3,vc1,svq1,svq3,mjpeg,png,prores,dnxhd,dvvideo,ffv1,ffvhuff,'
+  'huffyuv,utvideo,rawvideo,cinepak'
+)
 _MICROSECONDS = 1_000_000
 _PADDING = 1 << 16
 
@@ -113,7 +121,8 @@ class VideoFile:
     else:
       source.seek(0)
     av = import_av()
-    settings: dict[str, Any] = {'options': {'format_whitelist': _FORMATS}}
+    options = {'format_whitelist': _FORMATS, 'codec_whitelist': _CODECS}
+    settings: dict[str, Any] = {'options': options}
     # Titles come in any encoding. PyAV before 19 must be told to bear that.
     if hasattr(av.container.Container, 'metadata_errors'):
       settings['metadata_errors'] = 'replace'
@@ -136,7 +145,9 @@ class VideoFile:
       context.thread_count = 1
       # A guard within the decoder, roomy since it counts its padding.
       pixels = 4 * self._limits.max_pixels + _PADDING
-      context.options = {'max_pixels': str(pixels)}
+      context.options = {
+        'max_pixels': str(pixels), 'codec_whitelist': _CODECS
+      }  # fmt: skip
       yield container, stream
 
   def announced(self) -> int:

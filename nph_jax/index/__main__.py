@@ -5,12 +5,16 @@
   python -m nph_jax.index search --index=DIR --bundle=BUNDLE --features=Q.h5
   python -m nph_jax.index search --index=DIR --id=7 --where labels=dog
   python -m nph_jax.index remove --index=DIR --ids=7,12
+  python -m nph_jax.index rehash --index=DIR --bundle=NEW --features=F.h5
+  python -m nph_jax.index backup --index=DIR --out=FILE
+  python -m nph_jax.index restore --backup=FILE --out=DIR
   python -m nph_jax.index info --index=DIR
 
 `--codes=codes.npy` takes the place of features; then `--bundle`, which made
 them, may be left out, and nothing checks that they belong together. An
 interrupted `build` or `add` goes on where it was cut when the same command is
-given again, and an `add` that is done adds nothing the next time.
+given again, and an `add` that is done adds nothing the next time; videos that
+are there already, by their features or their file's hash, are skipped.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import argparse
 from collections.abc import Sequence
 
 from nph_jax import errors
-from nph_jax.retrieval import indexing
+from nph_jax import index as index_lib
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     ('add', 'adds videos', _add_flags),
     ('remove', 'removes videos', _remove_flags),
     ('search', 'finds the nearest videos', _search_flags),
+    ('rehash', "makes all codes anew, another bundle's", _rehash_flags),
+    ('backup', 'copies an index that may be in use', _backup_flags),
+    ('restore', 'makes an index of a backup', _restore_flags),
     ('info', 'says what is in an index', _info_flags),
   ):
     command = commands.add_parser(
@@ -59,10 +66,10 @@ def _build_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--out', required=True, help='new folder of the index')
   parser.add_argument(
     '--engine',
-    choices=indexing.ENGINES,
+    choices=index_lib.ENGINES,
     default='flat',
-    help='what searches: flat (faiss, exact); multihash or ivf (faiss, '
-    'approximate, for very large sets); milvus (exact), milvus_ivf (a cluster)',
+    help='what searches: flat (faiss, exact); ivf (faiss, approximate, '
+    'for very large sets); milvus (exact), milvus_ivf (a cluster)',
   )
   parser.add_argument(
     '--uri',
@@ -83,7 +90,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--again',
     action='store_true',
-    help='add once more what an earlier command added',
+    help='add once more what is there already',
   )
 
 
@@ -142,6 +149,14 @@ def _search_flags(parser: argparse.ArgumentParser) -> None:
     help='metadata that results have to have; may be given again',
   )
   parser.add_argument(
+    '--rank',
+    choices=index_lib.RANKS,
+    help='hamming: by the distance of codes; asymmetric: by t . b, the real '
+    "values of the query and the videos' bits, over all of them; default: "
+    'asymmetric where t of the query is known, the engine is flat and nothing '
+    'is re-ranked',
+  )
+  parser.add_argument(
     '--rerank',
     type=int,
     default=0,
@@ -151,6 +166,37 @@ def _search_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--json', action='store_true', help='one JSON object for each query'
   )
+
+
+def _rehash_flags(parser: argparse.ArgumentParser) -> None:
+  _index_flag(parser)
+  parser.add_argument('--bundle', required=True, help='makes the new codes')
+  parser.add_argument(
+    '--features',
+    required=True,
+    help='of all videos of the index, and maybe of others; several by commas',
+  )
+  parser.add_argument(
+    '--manifest',
+    help='of the features, whose hashes find the videos where the features are '
+    'others than those that were added; default: FEATURES.manifest.jsonl',
+  )
+  parser.add_argument(
+    '--in_order',
+    action='store_true',
+    help='the features are those of all videos in the order of their ids',
+  )
+  parser.set_defaults(codes=None, labels=None, label_names=None)
+
+
+def _backup_flags(parser: argparse.ArgumentParser) -> None:
+  _index_flag(parser)
+  parser.add_argument('--out', required=True, help='new file')
+
+
+def _restore_flags(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument('--backup', required=True, help='file of `backup`')
+  parser.add_argument('--out', required=True, help='new folder of the index')
 
 
 def _info_flags(parser: argparse.ArgumentParser) -> None:

@@ -6,15 +6,19 @@ import argparse
 import json
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.index import additions, inputs, metadata
-from nph_jax.retrieval import video_index
-from nph_jax.retrieval.indexing import folder
+from nph_jax.index import (
+  additions,
+  folder,
+  inputs,
+  queries,
+  rehashing,
+  video_index,
+)
 
 
 def build(flags: argparse.Namespace) -> None:
@@ -93,13 +97,15 @@ def _keeps_relaxed(flags: argparse.Namespace) -> bool:
 def add(flags: argparse.Namespace) -> None:
   """Adds videos to `--index`, or goes on with an interrupted addition.
 
-  Those that were added already are not, unless `--again`: whether the last
-  command was cut a moment before or after its end is not for people to find.
+  Those that are there already are skipped, unless `--again`: they are known by
+  their features or their file's hash. An addition that is done is not begun
+  anew: whether the last command was cut a moment before or after its end is not
+  for people to find.
   """
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
   with video_index.VideoIndex.open(flags.index) as index:
-    _check_bundle(index, hasher)
+    inputs.check_bundle(index, hasher)
     if hasher is None and index.bundle_digest is not None:
       _note(
         f'{flags.codes}: taken for codes of the bundle {index.bundle_digest}; '
@@ -112,9 +118,11 @@ def add(flags: argparse.Namespace) -> None:
       )
       return
     before = len(index)
-    additions.run(index, source)
+    skipped = additions.run(index, source, skip_known=not flags.again)
+    known = f', {skipped} skipped that were there already' if skipped else ''
     print(
-      f'{flags.index}: {len(index) - before} videos added, {len(index)} in all'
+      f'{flags.index}: {len(index) - before} videos added{known}, '
+      f'{len(index)} in all'
     )
 
 
@@ -148,6 +156,32 @@ def remove(flags: argparse.Namespace) -> None:
     print(f'{flags.index}: {count} videos removed, {len(index)} left')
 
 
+def rehash(flags: argparse.Namespace) -> None:
+  """Gives all videos of `--index` the codes of another `--bundle`."""
+  hasher = inputs.bundle(flags)
+  source = inputs.source(flags, hasher)
+  with video_index.VideoIndex.open(flags.index) as index:
+    rehashing.run(index, source, hasher, flags.in_order)
+    print(
+      f'{flags.index}: {len(index)} videos rehashed, {index.num_bits} bits of '
+      f'the bundle {index.bundle_digest}'
+    )
+
+
+def backup(flags: argparse.Namespace) -> None:
+  """Copies `--index`, which may be in use, into the file `--out`."""
+  with video_index.VideoIndex.open(flags.index, read_only=True) as index:
+    index.backup(flags.out)
+  print(f'{flags.out}: holds all of {flags.index}')
+
+
+def restore(flags: argparse.Namespace) -> None:
+  """Makes the index `--out` of the file `--backup`."""
+  video_index.VideoIndex.restore(flags.backup, flags.out)
+  with video_index.VideoIndex.open(flags.out, read_only=True) as index:
+    print(f'{flags.out}: {len(index)} videos, as they were written')
+
+
 def info(flags: argparse.Namespace) -> None:
   """Prints what is in `--index`."""
   with video_index.VideoIndex.open(flags.index, read_only=True) as index:
@@ -163,60 +197,7 @@ def info(flags: argparse.Namespace) -> None:
     print(f'{name}: {value}')
 
 
-def search(flags: argparse.Namespace) -> None:
-  """Prints the nearest videos of each query."""
-  k = 10 if flags.k is None and flags.radius is None else flags.k
-  where = inputs.where(flags.where)
-  hasher = inputs.bundle(flags)
-  with video_index.VideoIndex.open(flags.index, read_only=True) as index:
-    _check_bundle(index, hasher)
-    number = 0
-    for codes, relaxed in _queries(flags, hasher, index):
-      # The video itself is one of them.
-      wanted = k + 1 if k and flags.id is not None else k
-      found = index.search(
-        codes,
-        wanted,
-        radius=flags.radius,
-        where=where,
-        rerank=flags.rerank,
-        relaxed=relaxed if flags.rerank else None,
-      )
-      for hits in found:
-        hits = [hit for hit in hits if hit.id != flags.id][:k]
-        _print(number, hits, flags.json)
-        number += 1
-
-
-def _queries(
-  flags: argparse.Namespace, hasher: Any, index: video_index.VideoIndex
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-  """Codes and t of the queries, in blocks."""
-  if flags.id is None:
-    nothing = metadata.Metadata()
-    for block in inputs.source_of(flags, hasher, nothing).blocks(0):
-      yield block.codes, block.relaxed
-    return
-  code, relaxed, _ = index.get(flags.id)
-  yield code[None], None if relaxed is None else relaxed[None]
-
-
-def _print(number: int, hits: Sequence[video_index.Hit], as_json: bool) -> None:
-  if as_json:
-    results = [vars(hit) for hit in hits]
-    print(json.dumps({'query': number, 'results': results}))
-    return
-  print(f'query {number}:')
-  for hit in hits:
-    score = '' if hit.score is None else f'  cosine {hit.score:.4f}'
-    about = ', '.join(map(str, hit.metadata.get('labels', [])))
-    path = hit.metadata.get('path', '')
-    print(f'  {hit.id:>8}  {hit.distance:>3} bits{score}  {path}  {about}')
-
-
-def _check_bundle(index: video_index.VideoIndex, hasher: Any) -> None:
-  if hasher is not None:
-    index.check_bundle(hasher.digest, hasher.num_bits)
+search = queries.search
 
 
 def _note(sentence: str) -> None:

@@ -74,6 +74,12 @@ def source_of(
   return sources.FeatureSource(hasher, files, about)
 
 
+def check_bundle(index: Any, hasher: Any) -> None:
+  """Raises a UserError where the codes of `index` are not of `hasher`."""
+  if hasher is not None:
+    index.check_bundle(hasher.digest, hasher.num_bits)
+
+
 def paths(text: str | None) -> list[str]:
   """The files named in `text`, by commas."""
   return [path for path in (text or '').split(',') if path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,18 +12,26 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.data import blocks
-from nph_jax.index import metadata, stamps
+from nph_jax.index import facets, metadata, stamps
 from nph_jax.retrieval import code_files
 
 _CODES_BLOCK = 2**16  # videos
 
 
 class Block(NamedTuple):
-  """Codes [n, P], t [n, K] or None, and n dicts or None."""
+  """Some videos.
+
+  Attributes:
+    codes: uint8 [n, P].
+    relaxed: t [n, K] or None.
+    metadata: n dicts or None.
+    contents: int64 [n], of their features, or None.
+  """
 
   codes: np.ndarray
   relaxed: np.ndarray | None
   metadata: list[dict[str, Any]] | None
+  contents: np.ndarray | None
 
 
 class _Source:
@@ -89,12 +98,17 @@ class FeatureSource(_Source):
     rows = self.about.rows(start)
     with blocks.FeatureFiles(self._paths) as files:
       starts = range(start, self.num_videos, size)
-      read = (
-        files.read(first, min(first + size, self.num_videos))
-        for first in starts
-      )
-      for codes, relaxed in self._hasher.encode_blocks(read):
-        yield Block(codes, relaxed, _take(rows, len(codes)))
+      contents: collections.deque[np.ndarray] = collections.deque()
+
+      def read() -> Iterator[np.ndarray]:
+        for first in starts:
+          features = files.read(first, min(first + size, self.num_videos))
+          contents.append(facets.contents(features))
+          yield features
+
+      for codes, relaxed in self._hasher.encode_blocks(read()):
+        about = _take(rows, len(codes))
+        yield Block(codes, relaxed, about, contents.popleft())
 
 
 class CodeSource(_Source):
@@ -118,7 +132,7 @@ class CodeSource(_Source):
     rows = self.about.rows(start)
     for first in range(start, self.num_videos, _CODES_BLOCK):
       codes = self._codes[first : first + _CODES_BLOCK]
-      yield Block(codes, None, _take(rows, len(codes)))
+      yield Block(codes, None, _take(rows, len(codes)), None)
 
 
 def _about_of(name: str, videos: str) -> dict[str, str] | None:
@@ -137,3 +151,27 @@ def _take(
 ) -> list[dict[str, Any]] | None:
   """The next `count` of `rows`."""
   return None if rows is None else list(itertools.islice(rows, count))
+
+
+def joined(parts: Sequence[Block]) -> Block:
+  """Blocks behind each other as one."""
+  codes, relaxed, about, contents = zip(*parts)
+  join = lambda x: None if x[0] is None else np.concatenate(x)  # noqa: E731
+  rows = None if about[0] is None else [row for part in about for row in part]
+  return Block(np.concatenate(codes), join(relaxed), rows, join(contents))
+
+
+def known(index: Any, block: Block) -> list[list[int]]:
+  """Ids in the index of each of these videos; see `VideoIndex.known`."""
+  contents: list[int | None] = [None] * len(block.codes)
+  if block.contents is not None:
+    contents = block.contents.tolist()
+  return index.known(contents, block.metadata)
+
+
+def keys(block: Block, row: int) -> set[tuple[str, int]]:
+  """What a video is known by: its features, its file's hash."""
+  about = {} if block.metadata is None else block.metadata[row]
+  content = None if block.contents is None else int(block.contents[row])
+  found = {'file': facets.file(about), 'features': content}
+  return {(x, found[x]) for x in found if found[x] is not None}

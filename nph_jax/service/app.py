@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 from collections.abc import AsyncIterator, Sequence
 
 import fastapi
+from fastapi import staticfiles
 
 from nph_jax.service import (
-  bodies,
+  access,
   guard,
-  hosts,
+  npy,
   problems,
+  rooms,
   routes_pages,
   routes_search,
   routes_videos,
@@ -21,14 +22,14 @@ from nph_jax.service import metrics as metrics_lib
 from nph_jax.service import service as service_lib
 
 _DESCRIPTION = (
-  'Videos by their binary codes. Every error is {"error": one sentence}.'
+  'Videos by their binary codes. Every error is {"error": one sentence}; '
+  'addresses in answers are relative to that of the service.'
 )
 
 
 def create(
   service: service_lib.Service,
   token: str | None,
-  folder: pathlib.Path,
   metrics: metrics_lib.Metrics,
   names: Sequence[str] = (),
 ) -> fastapi.FastAPI:
@@ -37,7 +38,6 @@ def create(
   Args:
     service: what it does.
     token: that callers must bear; None lets everybody in.
-    folder: for uploads while they are looked at.
     metrics: told of every request.
     names: that the service goes by where there is no token, apart from
       addresses and localhost.
@@ -57,46 +57,19 @@ def create(
   )
   app.state.service = service
   app.state.metrics = metrics
-  app.state.token = guard.Token(token)
-  app.state.reader = bodies.Reader(
-    service.hasher.num_frames,
-    service.hasher.feature_dim,
-    service.bounds,
-    folder,
-    service.admit_video,
+  app.state.token = access.Token(token)
+  app.state.feature_bytes = npy.max_bytes(
+    service.hasher.num_frames, service.hasher.feature_dim
+  )
+  # For all that are computed with, and as many that still arrive.
+  app.state.memory = rooms.Room(
+    2 * service.bounds.concurrency * max(1 << 16, app.state.feature_bytes),
+    'The service holds as many uploads as it has memory for',
   )
   for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
+  app.mount('/static', staticfiles.StaticFiles(directory=routes_pages.STATIC))
   problems.install(app)
-  app.add_middleware(
-    guard.Guard,
-    token=app.state.token,
-    hosts=hosts.Hosts(names),
-    upload_bytes=service.bounds.upload_bytes,
-    metrics=metrics,
-  )
-  _add_gauges(service, metrics)
+  app.add_middleware(guard.Guard, state=app.state, names=names)
+  metrics.watch(service)
   return app
-
-
-def _add_gauges(
-  service: service_lib.Service, metrics: metrics_lib.Metrics
-) -> None:
-  metrics.gauge(
-    'nph_index_videos', 'Videos in the index.', lambda: len(service.index)
-  )
-  metrics.gauge(
-    'nph_queue_queries',
-    'Videos and queries that wait for a batch.',
-    lambda: service.hashing.waiting + service.searching.waiting,
-  )
-  metrics.gauge(
-    'nph_in_progress_requests',
-    'Searches and additions in progress.',
-    lambda: service.gate.inside,
-  )
-  metrics.gauge(
-    'nph_in_progress_videos',
-    'Uploads that arrive, wait for the decoder or are in it.',
-    lambda: service.extractor.gate.inside if service.extractor else 0,
-  )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from nph_jax import errors
-from nph_jax.extraction import images, video_file
+from nph_jax.extraction import backbones, decoding, images, video_file
 from nph_jax.service import decoding_process
 
 _PICTURE_SIZE = 320  # longer side, pixels
@@ -17,35 +19,35 @@ _PREVIEW_SIZE, _PREVIEW_FRAMES, _PREVIEW_MILLISECONDS = 256, 10, 300
 def load(
   backbone: str | None = None,
   weights: str | None = None,
-  feature_dim: int | None = None,
+  shape: tuple[int, int] = (0, 0),
 ) -> decoding_process.Handler:
   """The function that does the jobs below.
 
   Args:
     backbone: name of the one whose features are wanted, None for no features.
     weights: its file.
-    feature_dim: width that its features have to have.
+    shape: of the features of a video, (M, L).
 
   Raises:
     UserError: a package or the weights are missing, or the width is another.
   """
   video_file.import_av()
   images.import_pillow()
-  network = _network(backbone, weights, feature_dim) if backbone else None
+  network = _network(backbone, weights, *shape) if backbone else None
 
-  def handle(job: dict[str, Any]) -> tuple[dict[str, Any], Sequence[bytes]]:
+  def handle(
+    job: dict[str, Any], file: BinaryIO
+  ) -> tuple[dict[str, Any], Sequence[bytes]]:
     if job['do'] == 'features':
-      return _features(network, job)
-    return _pictures(job['path'])
+      return _features(network, job, file)
+    return _pictures(file)
 
   return handle
 
 
 def _network(
-  backbone: str, weights: str | None, feature_dim: int | None
+  backbone: str, weights: str | None, num_frames: int, feature_dim: int
 ) -> Any:
-  from nph_jax.extraction import backbones
-
   network = backbones.create(backbone, weights)
   if network.feature_dim != feature_dim:
     raise errors.UserError(
@@ -53,20 +55,17 @@ def _network(
       f'but the bundle reads {feature_dim}; use the backbone that its training '
       'videos were extracted with.'
     )
+  # What it begins, loads or compiles late, it does before the limits are set.
+  black = [np.zeros((64, 64, 3), np.uint8)] * num_frames
+  network.features(network.preprocess(black))
   return network
 
 
 def _features(
-  network: Any, job: dict[str, Any]
+  network: Any, job: dict[str, Any], file: BinaryIO
 ) -> tuple[dict[str, Any], Sequence[bytes]]:
-  """Features float16 [M, L] of the video at job['path'], and a thumbnail."""
-  import numpy as np
-
-  from nph_jax.extraction import decoding
-
-  video = decoding.sample_frames(
-    job['path'], job['num_frames'], **job['limits']
-  )
+  """Features float16 [M, L] of a video, and a thumbnail."""
+  video = decoding.sample_frames(file, job['num_frames'], **job['limits'])
   batch = network.preprocess(video.frames)
   with np.errstate(over='ignore'):  # the service looks for infinity itself
     features = np.asarray(network.features(batch)).astype('<f2')
@@ -77,12 +76,10 @@ def _features(
   return fields, [features.tobytes(), _thumbnail(video.frames)]
 
 
-def _pictures(path: str) -> tuple[dict[str, Any], Sequence[bytes]]:
+def _pictures(file: BinaryIO) -> tuple[dict[str, Any], Sequence[bytes]]:
   """A thumbnail (JPEG) and a preview (animated WebP)."""
-  from nph_jax.extraction import decoding
-
   # The operator's own videos are shown whatever their length.
-  frames = decoding.sample_frames(path, _PREVIEW_FRAMES).frames
+  frames = decoding.sample_frames(file, _PREVIEW_FRAMES).frames
   return {}, [_thumbnail(frames), _preview(frames)]
 
 

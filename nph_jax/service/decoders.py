@@ -7,11 +7,13 @@ import concurrent.futures
 import contextlib
 import logging
 import multiprocessing
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from multiprocessing import reduction
+from typing import Any, BinaryIO
 
 from nph_jax import errors
-from nph_jax.service import decoding_process, limits, messages, problems
+from nph_jax.service import decoding_process, limits, problems
 
 _LOG = logging.getLogger('uvicorn.error')
 _START_SECONDS = 180.0
@@ -26,8 +28,9 @@ class Decoder:
     arguments: Sequence[Any],
     bounds: limits.Limits,
     on_replaced: Callable[[str], None] = lambda why: None,
+    offline: bool = True,
   ):
-    """Starts the process and waits until it has loaded.
+    """Starts the process; `wait` before its first job.
 
     Args:
       load: see decoding_process.main; found by its name in the new process.
@@ -35,22 +38,21 @@ class Decoder:
       bounds: how long a job may take, and how much memory.
       on_replaced: told `timeout`, `memory` or `crash` when the process had to
         be replaced.
-
-    Raises:
-      UserError: `load` raised it, or took minutes.
+      offline: see decoding_process.main.
     """
     self._start_arguments = (
-      load,
+      load.__module__,
+      load.__qualname__,
       arguments,
       bounds.decode_seconds,
       bounds.memory_bytes,
+      offline,
     )
     self._seconds = bounds.decode_seconds
     self._on_replaced = on_replaced
     self._thread = concurrent.futures.ThreadPoolExecutor(1, 'decoder')
     self._ready = False
     self._start()
-    self._wait_until_ready()
 
   def __enter__(self) -> Decoder:
     return self
@@ -62,9 +64,9 @@ class Decoder:
     self._kill()
 
   async def run(
-    self, job: dict[str, Any]
+    self, job: dict[str, Any], file: BinaryIO
   ) -> tuple[dict[str, Any], list[bytes]]:
-    """The answer to `job`, after those that came before.
+    """The answer to `job` on `file`, after those that came before.
 
     Raises:
       UserError: the file is at fault, in the decoder's own words.
@@ -72,16 +74,26 @@ class Decoder:
         died of it; 503, there is no process at the moment.
     """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(self._thread, self._do, job)
+    return await loop.run_in_executor(self._thread, self._do, job, file)
 
-  def _do(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    self._wait_for_a_process()
+  def _do(
+    self, job: dict[str, Any], file: BinaryIO
+  ) -> tuple[dict[str, Any], list[bytes]]:
     try:
-      self._connection.send_bytes(messages.pack(job))
-      if not self._connection.poll(self._seconds):
-        raise self._replaced('timeout')
-      message = self._connection.recv_bytes(messages.MAX_BYTES)
-      fields, blobs = messages.unpack(message)
+      self.wait()
+    except errors.UserError as error:
+      _LOG.error('the decoding process did not start: %s', error)
+      raise problems.Problem(
+        503,
+        'The service cannot decode videos at the moment; its own log says why.',
+        {'Retry-After': '60'},
+      ) from error
+    try:
+      self._connection.send_bytes(decoding_process.pack(job))
+      reduction.send_handle(self._connection, file.fileno(), self._process.pid)
+      fields, blobs = self._receive(self._seconds)
+    except TimeoutError as error:
+      raise self._replaced('timeout') from error
     except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
       raise self._replaced('crash') from error
     if 'memory' in fields:
@@ -90,18 +102,21 @@ class Decoder:
       raise errors.UserError(str(fields['error']))
     return fields, blobs
 
-  def _wait_for_a_process(self) -> None:
-    if self._connection.closed:  # the last one did not start
-      self._start()
+  def _receive(self, seconds: float) -> tuple[dict[str, Any], list[bytes]]:
+    """The next message, which has to be whole by then."""
+    late = threading.Event()
+    # In this order: what is read ends with the process.
+    timer = threading.Timer(seconds, lambda: (late.set(), self._process.kill()))
+    timer.start()
     try:
-      self._wait_until_ready()
-    except errors.UserError as error:
-      _LOG.error('the decoding process did not start: %s', error)
-      raise problems.Problem(
-        503,
-        'The service cannot decode videos at the moment; its own log says why.',
-        {'Retry-After': '60'},
-      ) from error
+      message = self._connection.recv_bytes(decoding_process.MAX_BYTES)
+    except (EOFError, OSError) as error:
+      if late.is_set():
+        raise TimeoutError from error
+      raise
+    finally:
+      timer.cancel()
+    return decoding_process.unpack(message)
 
   def _replaced(self, why: str) -> problems.Problem:
     self._kill()
@@ -130,23 +145,62 @@ class Decoder:
     theirs.close()
     self._ready = False
 
-  def _wait_until_ready(self) -> None:
+  def wait(self) -> None:
+    """Returns once the process has loaded.
+
+    Raises:
+      UserError: loading raised it, or took minutes.
+    """
+    if self._connection.closed:  # the last one did not start
+      self._start()
     if self._ready:
       return
+    fields: dict[str, Any] = {
+      'error': 'The process that decodes videos did not start; the lines above '
+      'say why.'
+    }
     with contextlib.suppress(EOFError, OSError):
-      if self._connection.poll(_START_SECONDS):
-        fields, _ = messages.unpack(self._connection.recv_bytes())
-        if 'error' in fields:
-          self._kill()
-          raise errors.UserError(str(fields['error']))
-        self._ready = True
-        return
-    self._kill()
-    raise errors.UserError(
-      'The process that decodes videos did not start; the lines above say why.'
-    )
+      fields, _ = self._receive(_START_SECONDS)
+    if 'error' in fields:
+      self._kill()
+      raise errors.UserError(str(fields['error']))
+    self._ready = True
 
   def _kill(self) -> None:
     self._process.kill()
     self._process.join()
     self._connection.close()
+
+
+class Pool:
+  """Some decoders, and a queue of jobs before them; a context manager."""
+
+  def __init__(self, made: Sequence[Decoder]):
+    """Waits until all are ready; raises a UserError where one cannot be."""
+    self._decoders = made
+    with contextlib.ExitStack() as stack:
+      for decoder in made:
+        stack.enter_context(decoder)
+      for decoder in made:
+        decoder.wait()
+      self._stack = stack.pop_all()
+    # First come, first served; the one that rested last has the warmest caches.
+    self._idle = asyncio.LifoQueue[Decoder]()
+    for decoder in made:
+      self._idle.put_nowait(decoder)
+
+  def __enter__(self) -> Pool:
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self._stack.close()
+
+  async def run(
+    self, job: dict[str, Any], file: BinaryIO
+  ) -> tuple[dict[str, Any], list[bytes]]:
+    """The answer of whichever decoder is free first; as Decoder.run."""
+    decoder = await self._idle.get()
+    task = asyncio.create_task(decoder.run(job, file))
+    # Not before the job has ended, though its caller may go away earlier.
+    task.add_done_callback(lambda _: self._idle.put_nowait(decoder))
+    return await asyncio.shield(task)

@@ -2,77 +2,114 @@
 
 from __future__ import annotations
 
+import importlib
+import io
+import json
 import math
-import pathlib
-import re
+import os
 import signal
 from collections.abc import Callable, Sequence
+from multiprocessing import reduction
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, BinaryIO
 
 from nph_jax import errors
-from nph_jax.service import messages
+from nph_jax.service import sandbox
 
-Handler = Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[bytes]]]
+Handler = Callable[
+  [dict[str, Any], BinaryIO], tuple[dict[str, Any], Sequence[bytes]]
+]
 
 # Beyond the service's own time limit, for when the service itself is gone.
 _GRACE_SECONDS = 5
+MAX_BYTES = 256 << 20  # of a message
+
+
+class _Named(io.BufferedReader):
+  """An open file, by what its sender calls it."""
+
+  name = ''  # type: ignore[assignment]
 
 
 def main(
   connection: Connection,
-  load: Callable[..., Handler],
+  module: str,
+  name: str,
   arguments: Sequence[Any],
   seconds: float,
   memory_bytes: int,
+  offline: bool,
 ) -> None:
   """Answers one job after the other until the service hangs up.
 
+  A job comes with a file that is open already: no path leads here.
+
   Args:
     connection: to the service; the first message says whether `load` went well.
-    load: makes the function that does a job.
+    module, name: of the function `load`, which makes the one that does a job;
+      imported here, since what it imports begins threads.
     arguments: of `load`.
     seconds: that a job may take.
     memory_bytes: that a job may take on top of what `load` took.
+    offline: whether `load` needs no network either.
   """
   # Ctrl-C reaches every process of a terminal; the service ends this one.
   signal.signal(signal.SIGINT, signal.SIG_IGN)
+  if offline:
+    sandbox.leave_network()
   try:
-    handle = load(*arguments)
+    load = getattr(importlib.import_module(module), name)
+    handle: Handler = load(*arguments)
   except errors.UserError as error:
-    connection.send_bytes(messages.pack({'error': str(error)}))
+    connection.send_bytes(pack({'error': str(error)}))
     return
-  _limit(memory_bytes)
-  connection.send_bytes(messages.pack({}))
+  sandbox.limit(memory_bytes)
+  connection.send_bytes(pack({}))
   while True:
     try:
-      job, _ = messages.unpack(connection.recv_bytes())
-    except EOFError:
+      job, _ = unpack(connection.recv_bytes())
+      descriptor = reduction.recv_handle(connection)
+    except (EOFError, OSError):
       return
     # Ends the process even inside a library that never comes back.
     signal.alarm(math.ceil(seconds) + _GRACE_SECONDS)
-    connection.send_bytes(_answer(handle, job))
+    connection.send_bytes(_answer(handle, job, descriptor))
     signal.alarm(0)
 
 
-def _answer(handle: Handler, job: dict[str, Any]) -> bytes:
+def _answer(handle: Handler, job: dict[str, Any], descriptor: int) -> bytes:
   try:
-    return messages.pack(*handle(job))
+    with _Named(io.FileIO(descriptor)) as file:
+      file.name = job.get('name', '')
+      file.seek(0, os.SEEK_SET)
+      return pack(*handle(job, file))
   except errors.UserError as error:
-    return messages.pack({'error': str(error)})
+    return pack({'error': str(error)})
   except MemoryError:
-    return messages.pack({'memory': True})
+    return pack({'memory': True})
 
 
-def _limit(more: int) -> None:
-  """Allows `more` bytes on top of what there is already; no core dumps."""
-  import resource  # not on Windows, where nothing of this module runs
+def pack(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
+  """One message of `fields`, JSON values, and `blobs`."""
+  head = {'fields': fields, 'sizes': [len(blob) for blob in blobs]}
+  return b'\n'.join([json.dumps(head).encode(), b''.join(blobs)])
 
-  resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-  status = pathlib.Path('/proc/self/status')
-  if not status.exists():  # not Linux, where alone this limit is kept
-    return
-  # Not the address space, of which libraries reserve far more than they use.
-  found = re.search(r'^VmData:\s+(\d+) kB', status.read_text(), re.M)
-  limit = 1024 * int(found[1]) + more if found else resource.RLIM_INFINITY
-  resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+def unpack(message: bytes) -> tuple[dict[str, Any], list[bytes]]:
+  """The inverse of `pack`.
+
+  Raises:
+    ValueError: it is not a message.
+  """
+  first, _, rest = message.partition(b'\n')
+  head = json.loads(first)
+  if not isinstance(head, dict) or not isinstance(head.get('fields'), dict):
+    raise ValueError('not a message')
+  sizes = head['sizes']
+  if any(size < 0 for size in sizes) or sum(sizes) != len(rest):
+    raise ValueError('not a whole message')
+  blobs, start = [], 0
+  for size in sizes:
+    blobs.append(rest[start : start + size])
+    start += size
+  return head['fields'], blobs

@@ -1,138 +1,126 @@
-"""Forms, taken apart while they arrive.
-
-Each part is given away as soon as its headers are there, so that what is not
-wanted is refused before its content comes.
-"""
+"""Forms with a video: Starlette's parser, which refuses while they arrive."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-from python_multipart import exceptions, multipart
+from fastapi import requests, routing
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
 
-from nph_jax.service import problems
+from nph_jax.service import containers, problems
 
-_HEADER_BYTES = 16 << 10  # of one part
-
-
-class Part(Protocol):
-  """Where the content of a part goes."""
-
-  def write(self, content: bytes) -> None: ...
-
-  def end(self) -> None: ...
+_LOG = logging.getLogger('uvicorn.error')
+_TEXT_BYTES = 64 << 10
+_TEXTS = 4
 
 
-class Form:
-  """Takes one form apart."""
+class VideoForm(MultiPartParser):
+  """A form of one file `video` and a few texts.
 
-  def __init__(
-    self, content_type: str, open_part: Callable[[str, str | None], Part]
-  ):
-    """Args as follows.
+  The file goes to the disk without a name, so that nothing of it is left
+  whatever ends the service.
+  """
 
-    Args:
-      content_type: the header of the request.
-      open_part: told a part's name, and its file's name if it is a file.
-
-    Raises:
-      Problem: status 400, the header names no boundary.
-    """
-    self._open_part = open_part
-    self._part: Part | None = None
-    self._whole = False
-    self._on_part_begin()
-    _, options = multipart.parse_options_header(content_type)
-    if not options.get(b'boundary'):
-      raise _malformed('has no boundary in its Content-Type')
-    try:
-      self._parser = multipart.MultipartParser(
-        options[b'boundary'],
-        {
-          'on_part_begin': self._on_part_begin,
-          'on_header_field': self._on_header_field,
-          'on_header_value': self._on_header_value,
-          'on_header_end': self._on_header_end,
-          'on_headers_finished': self._on_headers_finished,
-          'on_part_data': self._on_part_data,
-          'on_part_end': self._on_part_end,
-          'on_end': self._on_end,
-        },
-      )
-    except exceptions.FormParserError as error:
-      raise _malformed('has too long a boundary') from error
-
-  def write(self, chunk: bytes) -> None:
-    """Takes the next bytes.
-
-    Raises:
-      Problem: status 400, they are not those of a form; or what a part raises.
-    """
-    try:
-      self._parser.write(chunk)
-    except exceptions.FormParserError as error:
-      raise _malformed('is not one') from error
-
-  def end(self) -> None:
-    """Raises a Problem, status 400, where something is missing."""
-    if not self._whole:
-      raise _malformed('breaks off before its end')
-
-  def _on_part_begin(self) -> None:
-    self._headers: dict[bytes, bytes] = {}
-    self._header_bytes = 0
-    self._name, self._value = bytearray(), bytearray()
-
-  def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-    self._count_header(end - start)
-    self._name += data[start:end]
-
-  def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-    self._count_header(end - start)
-    self._value += data[start:end]
-
-  def _count_header(self, count: int) -> None:
-    self._header_bytes += count
-    if self._header_bytes > _HEADER_BYTES:
-      raise _malformed('has a part whose headers are too long')
-
-  def _on_header_end(self) -> None:
-    self._headers[bytes(self._name).lower()] = bytes(self._value)
-    self._name, self._value = bytearray(), bytearray()
-
-  def _on_headers_finished(self) -> None:
-    disposition = self._headers.get(b'content-disposition', b'')
-    _, options = multipart.parse_options_header(disposition)
-    if b'name' not in options:
-      raise _malformed('has a part without a name')
-    filename = options.get(b'filename')
-    self._part = self._open_part(
-      text(options[b'name']), None if filename is None else text(filename)
+  def __init__(self, request: requests.Request, admit: Callable[[], Any]):
+    """`admit` makes what is told of a video's bytes, or raises a Problem."""
+    super().__init__(
+      request.headers,
+      self._to_its_end(request.stream()),
+      max_files=1,
+      max_fields=_TEXTS,
+      max_part_size=_TEXT_BYTES,
     )
+    self._admit = admit
+    self._take_memory = request.state.take
+    self._take_disk: Callable[[int], None] = request.state.take
+    self._head: bytes | None = None  # of the video, until it is known as one
+    self._whole = False
 
-  def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-    assert self._part is not None
-    self._part.write(data[start:end])
+  async def _to_its_end(
+    self, stream: AsyncIterator[bytes]
+  ) -> AsyncIterator[bytes]:
+    """Within `parse`, which closes its files when this raises."""
+    async for chunk in stream:
+      yield chunk
+    if not self._whole:
+      raise problems.Problem(400, 'The form breaks off before its end.')
 
-  def _on_part_end(self) -> None:
-    assert self._part is not None
-    self._part.end()
-    self._part = None
+  def on_headers_finished(self) -> None:
+    super().on_headers_finished()
+    part = self._current_part
+    if part.file is None:
+      return
+    if part.field_name != 'video':
+      raise problems.Problem(
+        422, 'The form has a file in a part other than `video`.'
+      )
+    self._take_disk = self._admit()
+    part.file.file.rollover()
+    self._head = b''
 
-  def _on_end(self) -> None:
+  def on_part_data(self, data: bytes, start: int, end: int) -> None:
+    if self._current_part.file is None:
+      self._take_memory(end - start)
+    else:
+      self._take_disk(end - start)
+      if self._head is not None:
+        self._head += data[start : min(end, start + containers.HEAD_BYTES)]
+        if len(self._head) >= containers.HEAD_BYTES:
+          containers.suffix_of(self._head)
+          self._head = None
+    super().on_part_data(data, start, end)
+
+  def on_end(self) -> None:
     self._whole = True
 
+  async def parse(self) -> FormData:
+    """The form.
 
-def text(content: bytes | bytearray) -> str:
-  """In UTF-8, as browsers write it, and else in Latin-1."""
-  try:
-    return content.decode()
-  except UnicodeDecodeError:
-    return content.decode('latin-1')
+    Raises:
+      Problem: status 400, it is malformed; 415, the file is no video; 503, it
+        cannot be kept; or what `admit` and what it made raise.
+    """
+    try:
+      return await super().parse()
+    except (MultiPartException, FormParserError) as error:
+      message = getattr(error, 'message', 'its boundary is none.')
+      raise problems.Problem(
+        400, f'The form is malformed: {message[:1].lower()}{message[1:]}'
+      ) from error
+    except OSError as error:
+      _LOG.error('an upload cannot be kept: %s', error)
+      raise problems.Problem(
+        503,
+        'The service cannot write this upload to its disk; send a smaller '
+        'file, or try again later.',
+        {'Retry-After': '60'},
+      ) from error
 
 
-def _malformed(what: str) -> problems.Problem:
-  return problems.Problem(
-    400, f'The form {what}; send multipart/form-data as curl -F does.'
-  )
+class _Request(requests.Request):
+  async def form(self, **_: Any) -> FormData:  # type: ignore[override]
+    kind = self.headers.get('content-type', '').partition(';')[0].strip()
+    if kind.lower() != 'multipart/form-data':
+      raise problems.Problem(
+        415, 'This address reads forms; send one as curl -F video=@FILE does.'
+      )
+    service, held = self.app.state.service, self.state.held
+    return await VideoForm(
+      self, lambda: held.enter_context(service.admit_video())
+    ).parse()
+
+
+class Route(routing.APIRoute):
+  """Reads forms as above."""
+
+  def get_route_handler(self) -> Callable[..., Any]:
+    handle = super().get_route_handler()
+
+    async def handle_with_form(request: requests.Request) -> Any:
+      return await handle(_Request(request.scope, request.receive))
+
+    return handle_with_form

@@ -5,24 +5,24 @@ Plain ASGI, since it has to act before and while a body arrives.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
+import contextlib
+import ipaddress
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib import parse
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from nph_jax.service import hosts as hosts_lib
-from nph_jax.service import metrics as metrics_lib
-from nph_jax.service import problems
+from nph_jax.service import problems, receiving
 
-COOKIE = 'nph_session'
 # Nothing of the index is in these; the rest wants the token.
 _OPEN = ('/', '/healthz', '/docs', '/openapi.json', '/session')
 _OPEN_FOLDER = '/static/'
+# Of addresses that change nothing whatever is sent to them.
+_SEARCHES = ('/search', '/session')
+_READING = ('GET', 'HEAD', 'OPTIONS')
 _HEADERS = {
   'Content-Security-Policy': (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -32,138 +32,151 @@ _HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-cache',
 }
 # Else the server would read the rest of the body, however long that is; others
 # may send what they announced, and then hear what was wrong with it.
 _HANG_UP = (408, 413)
-_SMALL_BYTES = 64 << 10
-# Whoever invents methods must not fill the memory with their names either.
-_METHODS = ('DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT')
-
-
-class Token:
-  """The optional secret of the service; None lets everybody in."""
-
-  def __init__(self, token: str | None):
-    self.wanted = token is not None
-    self._digest = _digest(token or '')
-    # The cookie of a page is another secret, which ends with the process.
-    self.session = secrets.token_urlsafe(32)
-
-  def accepts(self, token: str) -> bool:
-    """In the same time whatever is wrong."""
-    return self.wanted and hmac.compare_digest(_digest(token), self._digest)
-
-  def admits(self, headers: Headers) -> bool:
-    """Whether a request bears the token, or the cookie that stands for it."""
-    if not self.wanted:
-      return True
-    scheme, _, token = headers.get('authorization', '').partition(' ')
-    if scheme.lower() == 'bearer' and self.accepts(token.strip()):
-      return True
-    cookie = cookie_parser(headers.get('cookie', '')).get(COOKIE, '')
-    return hmac.compare_digest(_digest(cookie), _digest(self.session))
-
-
-def _digest(text: str) -> bytes:
-  return hashlib.blake2b(text.encode('utf-8', 'surrogateescape')).digest()
+_SMALL_BYTES = 4 << 10
+_OTHER_NAME = (
+  'This service does not go by that name; open it by its address, or start it '
+  'with --allowed_hosts=NAME if that name is its own.'
+)
 
 
 class Guard:
   """The outermost layer: checks, measures and marks every request."""
 
-  def __init__(
-    self,
-    app: Any,
-    token: Token,
-    hosts: hosts_lib.Hosts,
-    upload_bytes: int,
-    metrics: metrics_lib.Metrics,
-  ):
-    self._app = app
-    self._token = token
-    self._hosts = hosts
-    self._upload_bytes = upload_bytes
-    self._metrics = metrics
+  def __init__(self, app: Any, state: Any, names: Sequence[str]):
+    """`state` and `names` are those of app.create."""
+    self._app, self._state = app, state
+    self._bounds = state.service.bounds
+    # Without a token, whoever can make a browser on this machine ask is let
+    # in. A page of another site can do that by giving its own name this
+    # machine's address; only the name tells.
+    known = [name for name in ('localhost', *names) if name]
+    self._by_name = TrustedHostMiddleware(
+      app, [*known, *(f'{name}.' for name in known)], www_redirect=False
+    )
 
   async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     if scope['type'] != 'http':
       await self._app(scope, receive, send)
       return
-    start, status = time.perf_counter(), 500
-    endless = 'transfer-encoding' in Headers(scope=scope)
-
-    async def marked_send(message: Any) -> None:
-      nonlocal status
-      if message['type'] == 'http.response.start':
-        status = message['status']
-        headers = MutableHeaders(scope=message)
-        for name, value in _HEADERS.items():
-          headers.setdefault(name, value)
-        if status in _HANG_UP or (endless and status >= 400):
-          headers['Connection'] = 'close'
-      await send(message)
-
+    start = time.perf_counter()
+    answering = _Answering(send, 'transfer-encoding' in Headers(scope=scope))
     try:
-      refusal = self._refusal(scope)
-      if refusal is not None:
-        await refusal(scope, receive, marked_send)
-      else:
-        counted = self._counted(receive, scope['path'])
-        await self._app(scope, counted, marked_send)
+      await self._answer(scope, receive, answering.send)
     finally:
-      self._observe(scope, status, time.perf_counter() - start)
+      self._observe(scope, answering.status, time.perf_counter() - start)
 
-  def _refusal(self, scope: Any) -> Any:
-    """The answer to a request that goes no further, None where it does."""
-    headers, path = Headers(scope=scope), scope['path']
+  async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+    headers = Headers(scope=scope)
+    try:
+      self._check(scope, headers)
+    except problems.Problem as problem:
+      refusal = problems.answer(
+        problem.status_code, problem.detail, problem.headers
+      )
+      await refusal(scope, receive, send)
+      return
     host = headers.get('host', '')
-    if not self._token.wanted and not self._hosts.accept(host):
-      return problems.answer(421, hosts_lib.refusal(host))
+    own = self._state.token.wanted or _is_address(host)
+    with contextlib.ExitStack() as held, self._state.memory.share() as take:
+      # Of a video only what comes before its file is kept in memory, which the
+      # reader of forms takes; and what is held is given back at the end.
+      scope.setdefault('state', {}).update(held=held, take=take)
+      limit = self._limit(scope['path'])
+      nothing = limit == self._bounds.upload_bytes
+      receive = receiving.bounded(
+        receive, limit, self._bounds, (lambda _: None) if nothing else take
+      )
+      await (self._app if own else self._by_name)(scope, receive, send)
+
+  def _check(self, scope: Any, headers: Headers) -> None:
+    """Raises a Problem for a request that goes no further."""
+    path, caller = scope['path'], (scope.get('client') or [''])[0]
     is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
-    if not is_open and not self._token.admits(headers):
-      return problems.answer(
+    if not is_open and not self._state.token.admits(headers, caller):
+      raise problems.Problem(
         401,
         'This service wants its token: send the header "Authorization: Bearer '
         'TOKEN".',
         {'WWW-Authenticate': 'Bearer'},
       )
-    # A page of another site can make a browser send, but not hide its origin.
-    origin = headers.get('origin')
-    if scope['method'] not in ('GET', 'HEAD', 'OPTIONS') and origin:
-      if _host(origin) != host:
-        return problems.answer(403, 'Pages of other sites may not send here.')
+    if scope['method'] not in _READING:
+      # A page of another site can make a browser send, but not hide its origin.
+      origin = headers.get('origin')
+      if origin and _host(origin) != headers.get('host', ''):
+        raise problems.Problem(403, 'Pages of other sites may not send here.')
+      if self._state.service.read_only and not path.startswith(_SEARCHES):
+        raise problems.Problem(
+          403, 'This service only searches: it was started with --read_only.'
+        )
     length, limit = headers.get('content-length', '0'), self._limit(path)
     if length.isdecimal() and int(length[:20]) > limit:
-      return problems.answer(413, too_large(limit))
-    return None
+      raise problems.Problem(413, receiving.too_large(limit))
 
   def _limit(self, path: str) -> int:
     """Bytes of a body; few where nobody has shown a token yet."""
-    return _SMALL_BYTES if path == '/session' else self._upload_bytes
-
-  def _counted(self, receive: Any, path: str) -> Any:
-    """`receive` that stops at the limit, also where no length was announced."""
-    arrived, limit = 0, self._limit(path)
-
-    async def counted() -> Any:
-      nonlocal arrived
-      message = await receive()
-      arrived += len(message.get('body', b''))
-      if arrived > limit:
-        raise problems.Problem(413, too_large(limit))
-      return message
-
-    return counted
+    if path in ('/search/video', '/videos'):
+      return self._bounds.upload_bytes
+    return (
+      self._state.feature_bytes if path.endswith('/features') else _SMALL_BYTES
+    )
 
   def _observe(self, scope: Any, status: int, seconds: float) -> None:
-    # The route's pattern, not the address: whoever asks for many addresses
-    # must not fill the memory with their names.
-    route = getattr(scope.get('route'), 'path', 'other')
-    known = route != 'other' and scope['method'] in _METHODS
+    # The route's pattern, not the address, and its own methods: whoever invents
+    # some must not fill the memory with their names.
+    found = scope.get('route')
+    route = getattr(found, 'path', 'other')
+    known = scope['method'] in getattr(found, 'methods', ())
     method = scope['method'] if known else 'other'
-    self._metrics.requests.labels(method, route, str(status)).inc()
-    self._metrics.seconds.labels(method, route).observe(seconds)
+    metrics = self._state.metrics
+    metrics.requests.labels(method, route, str(status)).inc()
+    metrics.seconds.labels(method, route).observe(seconds)
+
+
+class _Answering:
+  """Marks an answer on its way, and says in JSON what libraries say in text.
+
+  Attributes:
+    status: of the answer; 500 where none began.
+  """
+
+  def __init__(self, send: Any, endless: bool):
+    self.status = 500
+    self._send = send
+    self._endless = endless
+    self._start: Any = None
+
+  async def send(self, message: Any) -> None:
+    if message['type'] == 'http.response.start':
+      self.status = message['status']
+      headers = MutableHeaders(scope=message)
+      for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+      failed = self.status >= 400
+      if self.status in _HANG_UP or (self._endless and failed):
+        headers['Connection'] = 'close'
+      if failed and headers.get('content-type', '').startswith('text/plain'):
+        self._start = message
+        return
+    elif self._start is not None:
+      message = self._in_json(message.get('body', b'').decode())
+      await self._send(self._start)
+      self._start = None
+    await self._send(message)
+
+  def _in_json(self, text: str) -> Any:
+    if text == 'Invalid host header':
+      self.status = self._start['status'] = 421
+      text = _OTHER_NAME
+    made = problems.answer(self.status, problems.in_words(self.status, text))
+    headers = MutableHeaders(scope=self._start)
+    headers['content-type'] = made.headers['content-type']
+    headers['content-length'] = made.headers['content-length']
+    return {'type': 'http.response.body', 'body': made.body}
 
 
 def _host(origin: str) -> str:
@@ -173,8 +186,10 @@ def _host(origin: str) -> str:
     return ''
 
 
-def too_large(limit: int) -> str:
-  return (
-    f'The upload is larger than the {limit / (1 << 20):.3g} MiB that this '
-    'service takes; send a smaller file.'
-  )
+def _is_address(host: str) -> bool:
+  """Whether a header Host names an address, as no other site can."""
+  try:
+    ipaddress.ip_address(parse.urlsplit(f'//{host}').hostname or '')
+  except ValueError:
+    return False
+  return True

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import secrets
 import shutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from nph_jax import atomic, errors
 
+# The hash of the content, by which the index knows a video.
 _NAME = re.compile(r'[0-9a-f]{32}\.[a-z0-9]{2,4}')
 _HIDDEN = ('stored',)
 
@@ -19,8 +19,8 @@ _HIDDEN = ('stored',)
 class Library:
   """The folder that was indexed, and the videos added through the service.
 
-  The latter lie in a folder of the index; `adding/` in it holds those whose
-  record is not known to be in the index yet.
+  The latter lie in a folder of the index, from before their record is there
+  until after it is gone.
   """
 
   def __init__(self, videos: pathlib.Path | None, kept: pathlib.Path):
@@ -38,85 +38,74 @@ class Library:
         f'--videos={videos}: is no folder; give the one whose videos were '
         'extracted, or leave the flag out.'
       )
-    self._videos = videos.resolve() if videos else None
+    self._videos = videos
     self._kept = kept
-    self._adding = kept / 'adding'
 
   def find(self, metadata: Mapping[str, Any]) -> pathlib.Path | None:
     """The file of the video with this metadata, None where there is none."""
-    stored = metadata.get('stored')
-    if stored is not None:
-      if not isinstance(stored, str) or not _NAME.fullmatch(stored):
-        return None
-      places = (self._kept / stored, self._adding / stored)
-      return next((path for path in places if path.is_file()), None)
-    path = metadata.get('path')
-    if self._videos is None or not isinstance(path, str):
+    folder, name = self._place(metadata)
+    if folder is None:
       return None
     try:
       # Links are followed before the comparison, so none leads out.
-      found = (self._videos / path).resolve(strict=True)
+      found = (folder / name).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
       return None
-    inside = found.is_relative_to(self._videos)
+    inside = found.is_relative_to(folder.resolve())
     return found if inside and found.is_file() else None
 
   def suffix(self, metadata: Mapping[str, Any]) -> str:
     """Of the file that `find` would look for, '' where it would not."""
-    name = metadata.get('stored')
-    if name is None and self._videos is not None:
-      name = metadata.get('path')
-    return (
-      pathlib.PurePath(name).suffix.lower() if isinstance(name, str) else ''
-    )
+    return pathlib.PurePath(self._place(metadata)[1]).suffix.lower()
 
-  def keep(self, upload: pathlib.Path, suffix: str) -> str:
-    """Copies an upload here and returns its name, for `stored`; durable."""
-    name = f'{secrets.token_hex(16)}{suffix}'
-    path = self._adding / name
+  def _place(
+    self, metadata: Mapping[str, Any]
+  ) -> tuple[pathlib.Path | None, str]:
+    """The folder of a video's file and its name there."""
+    name = metadata.get('stored')
+    if name is not None:
+      kept = isinstance(name, str) and _NAME.fullmatch(name)
+      return (self._kept, name) if kept else (None, '')
+    name = metadata.get('path')
+    known = self._videos is not None and isinstance(name, str)
+    return (self._videos, name) if known else (None, '')
+
+  def keep(self, upload: BinaryIO, name: str) -> str:
+    """Copies an upload here and returns its name, for `stored`; durable.
+
+    Args:
+      upload: the video.
+      name: hash and suffix.
+    """
+    path = self._kept / name
     try:
       with errors.writing('The folder of added videos'):
-        self._make_folders()
-        with open(upload, 'rb') as source, open(path, 'wb') as target:
-          shutil.copyfileobj(source, target, 1 << 20)
+        if not self._kept.is_dir():
+          self._kept.mkdir(parents=True, exist_ok=True)
+          atomic.sync_folder(self._kept.parent)
+        upload.seek(0)
+        with open(path, 'wb') as target:
+          shutil.copyfileobj(upload, target, 1 << 20)
           target.flush()
           os.fsync(target.fileno())
-        atomic.sync_folder(self._adding)
+        atomic.sync_folder(self._kept)
     except BaseException:
       path.unlink(missing_ok=True)
       raise
     return name
 
-  def _make_folders(self) -> None:
-    if not self._adding.is_dir():
-      self._adding.mkdir(parents=True, exist_ok=True)
-      atomic.sync_folder(self._kept.parent)
-      atomic.sync_folder(self._kept)
-
-  def settle(self, name: str) -> None:
-    """Moves a kept video to its place once its record is there; durable."""
-    os.replace(self._adding / name, self._kept / name)
-    atomic.sync_folder(self._kept)
-
   def drop(self, metadata: Mapping[str, Any]) -> None:
     """Deletes the file of a removed record, if the service had kept it."""
-    stored = metadata.get('stored')
-    if isinstance(stored, str) and _NAME.fullmatch(stored):
-      for folder in (self._kept, self._adding):
-        (folder / stored).unlink(missing_ok=True)
+    folder, name = self._place(metadata)
+    if folder == self._kept:
+      (folder / name).unlink(missing_ok=True)
 
-  def unsettled(self) -> list[str]:
-    """Names that a killed service left in `adding/`."""
-    if not self._adding.is_dir():
-      return []
-    return sorted(path.name for path in self._adding.iterdir())
-
-  def settled(self) -> list[str]:
-    """Names of the added videos that are in their place."""
+  def kept(self) -> set[str]:
+    """Names of the added videos."""
     if not self._kept.is_dir():
-      return []
-    files = (path for path in self._kept.iterdir() if path.is_file())
-    return sorted(path.name for path in files if _NAME.fullmatch(path.name))
+      return set()
+    files = (path.name for path in self._kept.iterdir() if path.is_file())
+    return {name for name in files if _NAME.fullmatch(name)}
 
 
 def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,28 +118,15 @@ def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recover(library: Library, index: Any) -> int:
-  """Settles or deletes what a killed service left; returns how many it was.
+  """Deletes what a killed service left; returns how many files it was.
 
-  That is a video whose addition did not end, or whose removal: no record names
-  it any more. The index is read through once, and only if videos were added.
+  That is a video whose addition did not end, or whose removal: the index does
+  not know it.
   """
-  unsettled, settled = library.unsettled(), library.settled()
-  if not (unsettled or settled):
-    return 0
-  recorded = _recorded(index)
-  for name in recorded.intersection(unsettled):
-    library.settle(name)
-  orphans = {*unsettled, *settled} - recorded
+  names = sorted(library.kept())
+  hashes = [{'hash': name.partition('.')[0]} for name in names]
+  known = index.known([None] * len(names), hashes) if names else []
+  orphans = [name for name, ids in zip(names, known, strict=True) if not ids]
   for name in orphans:
     library.drop({'stored': name})
-  return len(recorded.intersection(unsettled)) + len(orphans)
-
-
-def _recorded(index: Any) -> set[str]:
-  """The names of added videos that are in the index."""
-  found, last = set(), -1
-  while page := index.items(start_after=last, limit=1000):
-    names = (metadata.get('stored') for _, metadata in page)
-    found.update(name for name in names if isinstance(name, str))
-    last = page[-1][0]
-  return found
+  return len(orphans)

@@ -2,148 +2,58 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
-from nph_jax.service import problems
+
+def _flag(default: float, name: str, what: str, unit: float = 1) -> Any:
+  """A bound that a flag of the command sets, in `unit`s."""
+  about = {'flag': name, 'what': what, 'unit': unit}
+  return dataclasses.field(default=default, metadata=about)
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-  """Every bound that the service keeps.
+  """Every bound that the service keeps; those without a flag are explained.
 
   Attributes:
-    upload_bytes: of one request's body.
     upload_seconds: that a body may take to arrive.
     upload_rate: bytes of a body that come in a second at least.
     patience_seconds: that they may be late.
-    duration: seconds of video.
-    frames: of a video.
     pixels: of a frame.
-    k: results of one search, and videos that a re-ranking looks at.
-    concurrency: searches and additions in progress.
-    videos: uploads that arrive, wait for the decoder or are in it.
-    decode_seconds: that decoding and features of one video may take.
-    memory_bytes: that decoding one video may take on top of the backbone.
-    batch: queries that are hashed and searched together.
-    wait_seconds: that a query waits for others to join it.
-    cache_bytes: of thumbnails and previews kept in memory.
+    pictures: videos whose thumbnails and previews are kept in memory.
   """
 
-  upload_bytes: int = 200 << 20
+  upload_bytes: int = _flag(
+    200 << 20, 'max_upload_mb', 'MiB of an upload', 1 << 20
+  )
+  duration: float = _flag(600.0, 'max_duration', 'seconds of a video')
+  frames: int = _flag(50_000, 'max_frames', 'frames of a video')
+  k: int = _flag(1000, 'max_k', 'results, and videos that are re-ranked')
+  concurrency: int = _flag(
+    64, 'max_concurrent', 'searches and additions in progress'
+  )
+  videos: int = _flag(
+    8,
+    'max_videos',
+    'uploads that wait for a decoder or are in one; so many of the largest may '
+    'be on the disk',
+  )
+  decoders: int = _flag(2, 'decoders', 'processes that decode uploads')
+  decode_seconds: float = _flag(
+    60.0, 'decode_seconds', 'that one video may take'
+  )
+  memory_bytes: int = _flag(
+    2 << 30, 'decode_mb', 'MiB that one video may take', 1 << 20
+  )
+  batch: int = _flag(
+    64, 'max_batch', 'videos hashed, or searches made, together'
+  )
+  wait_seconds: float = _flag(
+    0.002, 'batch_wait_ms', 'that a video or a search waits for others', 0.001
+  )
   upload_seconds: float = 300.0
   upload_rate: int = 16 << 10
   patience_seconds: float = 10.0
-  duration: float = 600.0
-  frames: int = 50_000
   pixels: int = 4096 * 2304
-  k: int = 1000
-  concurrency: int = 64
-  videos: int = 8
-  decode_seconds: float = 60.0
-  memory_bytes: int = 2 << 30
-  batch: int = 64
-  wait_seconds: float = 0.002
-  cache_bytes: int = 64 << 20
-
-
-class Gate:
-  """Lets so many in at once and turns the others away with status 503.
-
-  Attributes:
-    inside: how many are in.
-  """
-
-  def __init__(self, places: int, what: str):
-    self.inside = 0
-    self._places = places
-    self._what = what
-
-  @contextlib.contextmanager
-  def enter(self) -> Iterator[None]:
-    """Raises a Problem when all places are taken."""
-    if self.inside >= self._places:
-      raise problems.Problem(
-        503,
-        f'The service has {self._places} {self._what} in progress, as many as '
-        'it takes; try again in a second.',
-        {'Retry-After': '1'},
-      )
-    self.inside += 1
-    try:
-      yield
-    finally:
-      self.inside -= 1
-
-
-class Memory:
-  """Holds so many bytes of bodies and turns away what would be more.
-
-  In bytes rather than bodies: who sends nothing takes no place of others.
-
-  Attributes:
-    held: bytes.
-  """
-
-  def __init__(self, size: int):
-    self.held = 0
-    self._size = size
-
-  @contextlib.contextmanager
-  def share(self) -> Iterator[Callable[[int], None]]:
-    """Yields what takes so many bytes more; all are given back in the end.
-
-    It raises a Problem, status 503, when there are none left.
-    """
-    taken = 0
-
-    def take(count: int) -> None:
-      nonlocal taken
-      if self.held + count > self._size:
-        raise problems.Problem(
-          503,
-          'The service holds as many uploads as it has memory for; try again '
-          'in a second.',
-          {'Retry-After': '1'},
-        )
-      self.held += count
-      taken += count
-
-    try:
-      yield take
-    finally:
-      self.held -= taken
-
-
-async def paced(
-  chunks: AsyncIterator[bytes], bounds: Limits
-) -> AsyncIterator[bytes]:
-  """The chunks of a body, as long as they do not come too slowly.
-
-  What counts is the time that they are waited for, not what is done with them.
-
-  Raises:
-    Problem: status 408, the caller is too slow.
-  """
-  clock = asyncio.get_running_loop().time
-  waited, arrived = 0.0, 0
-  while True:
-    late = bounds.patience_seconds + arrived / bounds.upload_rate
-    patience = min(bounds.upload_seconds, late)
-    start = clock()
-    try:
-      async with asyncio.timeout(patience - waited):
-        chunk = await anext(chunks)
-    except StopAsyncIteration:
-      return
-    except TimeoutError as error:
-      raise problems.Problem(
-        408,
-        f'The upload took longer than {patience:.3g} s, and {arrived:,} bytes '
-        'had come; send a smaller file, or from a faster connection.',
-      ) from error
-    waited += clock() - start
-    arrived += len(chunk)
-    yield chunk
+  pictures: int = 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -45,9 +45,29 @@ class Metrics:
       registry=self.registry,
     )
 
-  def gauge(self, name: str, what: str, value: Callable[[], float]) -> None:
-    """Adds a number that is looked up whenever it is asked for."""
-    Gauge(name, what, registry=self.registry).set_function(value)
+  def watch(self, service: Any) -> None:
+    """Adds numbers of a `service.Service`, looked up when asked for."""
+    videos = service.extractor
+    for name, what, value in (
+      ('index_videos', 'Videos in the index.', lambda: len(service.index)),
+      (
+        'queue_queries',
+        'Videos that wait for a batch.',
+        lambda: service.hashing.waiting,
+      ),
+      (
+        'in_progress_requests',
+        'Searches and additions in progress.',
+        lambda: service.room.held,
+      ),
+      (
+        'in_progress_videos',
+        'Uploads that wait for a decoder or are in one.',
+        lambda: videos.room.held if videos else 0,
+      ),
+    ):
+      gauge = Gauge(f'nph_{name}', what, registry=self.registry)
+      gauge.set_function(value)
 
   def text(self) -> bytes:
     """All of it in Prometheus' text format."""

@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import collections
-import dataclasses
 import logging
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.service import decoders, limits, problems
+from nph_jax.service import decoders, limits, problems, rooms
 
 _LOG = logging.getLogger('uvicorn.error')
 _WIDTH, _HEIGHT = 320, 240
 
 
-@dataclasses.dataclass(frozen=True)
-class Pictures:
+class Pictures(NamedTuple):
   """A JPEG and an animated WebP of one video; empty where it has none."""
 
   thumbnail: bytes = b''
   preview: bytes = b''
 
-  @property
-  def num_bytes(self) -> int:
-    return len(self.thumbnail) + len(self.preview)
-
 
 class Gallery:
   """Pictures by id, the least recently wanted forgotten first."""
 
-  def __init__(self, decoder: decoders.Decoder | None, bounds: limits.Limits):
+  def __init__(self, decoder: decoders.Pool | None, bounds: limits.Limits):
     """`decoder` does the jobs of decoder_tasks; None makes no pictures."""
     self._decoder = decoder
-    self._gate = limits.Gate(bounds.concurrency, 'pictures')
-    self._max_bytes = bounds.cache_bytes
-    self._kept: collections.OrderedDict[int, Pictures] = (
-      collections.OrderedDict()
-    )
-    self._num_bytes = 0
-    self._being_made: dict[int, asyncio.Task[Pictures]] = {}
+    self._room = rooms.room(bounds.concurrency, 'pictures')
+    self._most = bounds.pictures
+    # Whoever asks while they are being made gets the same ones.
+    self._made: dict[int, asyncio.Task[Pictures]] = {}
 
   async def get(self, id: int, path: pathlib.Path | None) -> Pictures:
     """The pictures of the video `id` whose file is `path`.
@@ -51,42 +42,31 @@ class Gallery:
     """
     if path is None or self._decoder is None:
       return Pictures()
-    if id in self._kept:
-      self._kept.move_to_end(id)
-      return self._kept[id]
-    # Whoever asks while they are being made gets the same ones.
-    if id not in self._being_made:
-      task = asyncio.create_task(self._make(id, path))
-      self._being_made[id] = task
-      task.add_done_callback(lambda _: self._being_made.pop(id, None))
-    return await asyncio.shield(self._being_made[id])
+    task = self._made.pop(id, None) or asyncio.create_task(
+      self._make(id, path, self._decoder)
+    )
+    self._made[id] = task
+    if len(self._made) > self._most:
+      self.forget(next(iter(self._made)))
+    return await asyncio.shield(task)
 
   def forget(self, id: int) -> None:
     """Drops what is kept of a removed video."""
-    self._num_bytes -= self._kept.pop(id, Pictures()).num_bytes
+    self._made.pop(id, None)
 
-  async def _make(self, id: int, path: pathlib.Path) -> Pictures:
-    assert self._decoder is not None
-    with self._gate.enter():
-      try:
-        _, (thumbnail, preview) = await self._decoder.run(
-          {'do': 'pictures', 'path': str(path)}
-        )
-        made = Pictures(thumbnail, preview)
-      except (errors.UserError, problems.Problem) as error:
-        if isinstance(error, problems.Problem) and error.status == 503:
-          raise  # no fault of the video: not remembered
-        _LOG.warning('no pictures of video %d: %s', id, error)
-        made = Pictures()
-    self._keep(id, made)
-    return made
-
-  def _keep(self, id: int, made: Pictures) -> None:
-    self._kept[id] = made
-    self._num_bytes += made.num_bytes
-    while self._num_bytes > self._max_bytes and len(self._kept) > 1:
-      _, oldest = self._kept.popitem(last=False)
-      self._num_bytes -= oldest.num_bytes
+  async def _make(
+    self, id: int, path: pathlib.Path, decoder: decoders.Pool
+  ) -> Pictures:
+    try:
+      with self._room.share(1), open(path, 'rb') as file:
+        job = {'do': 'pictures', 'name': path.name}
+        return Pictures(*(await decoder.run(job, file))[1])
+    except (errors.UserError, problems.Problem, OSError, TypeError) as error:
+      if getattr(error, 'status_code', 0) == 503:
+        self.forget(id)  # no fault of the video
+        raise
+      _LOG.warning('no pictures of video %d: %s', id, error)
+      return Pictures()
 
 
 def placeholder(code: np.ndarray) -> bytes:

@@ -12,10 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from nph_jax import errors
+from nph_jax.index import errors as index_errors
 
+# What libraries say in words of their own, or not at all.
 _SENTENCES = {
   404: 'There is nothing at this address; /docs lists what there is.',
   405: 'This address does not take that method; /docs lists what it takes.',
+  416: 'Range: the file is not as long as that.',
 }
 _GONE = 499  # what nginx calls it; HTTP has no name for it
 UNEXPECTED = (
@@ -24,30 +27,14 @@ UNEXPECTED = (
 )
 
 
-class Problem(Exception):
+class Problem(HTTPException):
   """An answer other than the one asked for.
 
   Attributes:
-    status: of HTTP.
-    sentence: for the caller; names no path of this machine.
+    status_code: of HTTP.
+    detail: one sentence for the caller; names no path of this machine.
     headers: of the answer.
   """
-
-  def __init__(
-    self, status: int, sentence: str, headers: Mapping[str, str] | None = None
-  ):
-    super().__init__(sentence)
-    self.status = status
-    self.sentence = sentence
-    self.headers = dict(headers or {})
-
-
-def without_paths(error: errors.UserError, names: Mapping[str, str]) -> str:
-  """The sentence of `error`, each path of this machine in `names` replaced."""
-  sentence = str(error)
-  for path, name in names.items():
-    sentence = sentence.replace(path, name)
-  return sentence
 
 
 def answer(
@@ -61,30 +48,48 @@ def answer(
   )
 
 
+def in_words(status: int, text: str) -> str:
+  """A sentence from what a library says of a status."""
+  if not text or text == http.HTTPStatus(status).phrase:
+    text = _SENTENCES.get(status, http.HTTPStatus(status).phrase)
+  return text.rstrip('.') + '.'
+
+
 def install(app: fastapi.FastAPI) -> None:
   """Registers the handlers of every kind of error."""
-  app.add_exception_handler(Problem, _on_problem)
   app.add_exception_handler(HTTPException, _on_http)
   app.add_exception_handler(exceptions.RequestValidationError, _on_invalid)
+  app.add_exception_handler(errors.UserError, _on_index)
   app.add_exception_handler(ClientDisconnect, _on_gone)
   app.add_exception_handler(Exception, _on_unexpected)
 
 
-async def _on_problem(_: Any, problem: Any) -> fastapi.Response:
-  return answer(problem.status, problem.sentence, problem.headers)
-
-
 async def _on_http(_: Any, error: Any) -> fastapi.Response:
-  detail = error.detail
-  if detail == http.HTTPStatus(error.status_code).phrase:
-    detail = _SENTENCES.get(error.status_code, f'{detail}.')
-  return answer(error.status_code, detail, error.headers)
+  if isinstance(error.__cause__, ClientDisconnect):
+    return await _on_gone(_, error)
+  known = isinstance(error, Problem)
+  status, text = error.status_code, error.detail
+  return answer(
+    status, text if known else in_words(status, text), error.headers
+  )
+
+
+async def _on_index(request: fastapi.Request, error: Any) -> fastapi.Response:
+  """For errors of the index; the one place that decides whose fault it is."""
+  # Else the machine is at fault: damage, a full disk, or a Milvus that is away.
+  status = 422 if isinstance(error, index_errors.InvalidRequest) else 503
+  if isinstance(error, index_errors.UnknownVideo):
+    status = 404
+  directory = request.app.state.service.directory
+  return answer(status, str(error).replace(directory, 'the index'))
 
 
 async def _on_invalid(_: Any, error: Any) -> fastapi.Response:
   first = error.errors()[0]
-  name = '.'.join(str(part) for part in first['loc'][1:])
-  return answer(422, f'{name}: {first["msg"][:1].lower()}{first["msg"][1:]}.')
+  # A number is a place in the body's text.
+  name = '.'.join(x for x in first['loc'][1:] if isinstance(x, str)) or 'body'
+  message = first['msg'].removeprefix('Value error, ').rstrip('.')
+  return answer(422, f'{name}: {message[:1].lower()}{message[1:]}.')
 
 
 async def _on_gone(_: Any, error: Any) -> fastapi.Response:

@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Annotated, Any
+from typing import Any
 
 import fastapi
 from fastapi import responses
 
-from nph_jax.service import guard, metrics, problems
-from nph_jax.service.app_state import Access
+from nph_jax.service import access, metrics, problems
+from nph_jax.service.models import Access, Session
 
 router = fastapi.APIRouter()
 
-_STATIC = pathlib.Path(__file__).parent / 'static'
-# By name, so that no request can name another file.
-_FILES = {
-  name: (_STATIC / name, kind)
-  for name, kind in (
-    ('page.css', 'text/css'),
-    ('page.js', 'text/javascript'),
-    ('docs.js', 'text/javascript'),
-    ('icon.svg', 'image/svg+xml'),
-  )
-}
-_NO_CACHE = {'Cache-Control': 'no-cache'}
+STATIC = pathlib.Path(__file__).parent / 'static'
+_SEEN = ['GET', 'HEAD']
 # Those that ask the index are no coroutines: while it is searched or compacted
 # they would keep all others waiting.
 
 
-@router.get('/', include_in_schema=False)
+@router.api_route('/', methods=_SEEN, include_in_schema=False)
 async def page() -> responses.FileResponse:
-  return responses.FileResponse(_STATIC / 'page.html', headers=_NO_CACHE)
+  return responses.FileResponse(STATIC / 'page.html')
 
 
-@router.get('/docs', include_in_schema=False)
+@router.api_route('/docs', methods=_SEEN, include_in_schema=False)
 async def docs() -> responses.FileResponse:
-  return responses.FileResponse(_STATIC / 'docs.html', headers=_NO_CACHE)
-
-
-@router.get('/static/{name}', include_in_schema=False)
-async def static(name: str) -> responses.FileResponse:
-  if name not in _FILES:
-    raise fastapi.HTTPException(404)
-  path, media_type = _FILES[name]
-  return responses.FileResponse(path, media_type=media_type, headers=_NO_CACHE)
+  return responses.FileResponse(STATIC / 'docs.html')
 
 
 @router.get('/index', tags=['search'])
@@ -71,10 +53,11 @@ def index(service: Access) -> dict[str, Any]:
   }
 
 
+@router.head('/healthz', include_in_schema=False)
 @router.get('/healthz', tags=['operation'])
-def healthz(service: Access) -> dict[str, Any]:
-  """Whether the service answers; needs no token."""
-  return {'status': 'ok', 'size': len(service.index)}
+async def healthz() -> dict[str, str]:
+  """Whether the service answers; needs no token, and waits for nothing."""
+  return {'status': 'ok'}
 
 
 @router.get('/metrics', tags=['operation'])
@@ -85,14 +68,18 @@ def metrics_text(request: fastapi.Request) -> fastapi.Response:
 
 
 @router.post('/session', status_code=204, tags=['operation'])
-async def session(
-  request: fastapi.Request,
-  token: Annotated[str, fastapi.Body(embed=True, max_length=1000)],
-) -> fastapi.Response:
+async def session(request: fastapi.Request, body: Session) -> fastapi.Response:
   """Exchanges the token for a cookie, with which a browser shows videos."""
-  own: guard.Token = request.app.state.token
-  if not own.accepts(token):
+  own: access.Token = request.app.state.token
+  caller = request.client.host if request.client else ''
+  if not own.accepts(body.token, caller):
     raise problems.Problem(401, 'That is not the token of this service.')
   answer = fastapi.Response(status_code=204)
-  answer.set_cookie(guard.COOKIE, own.session, httponly=True, samesite='strict')
+  answer.set_cookie(
+    access.COOKIE,
+    own.session,
+    httponly=True,
+    samesite='strict',
+    secure=request.url.scheme == 'https',
+  )
   return answer

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import fastapi
 from fastapi import responses
 
-from nph_jax.service import containers, pictures, problems, views
+from nph_jax.service import (
+  containers,
+  forms,
+  pictures,
+  problems,
+  uploads,
+  views,
+)
 from nph_jax.service import service as service_lib
-from nph_jax.service.app_state import Access, Id, read_body
-from nph_jax.service.routes_search import BODY
+from nph_jax.service.models import METADATA, Access, Features, Id, Metadata
 
-router = fastapi.APIRouter(tags=['videos'])
+router = fastapi.APIRouter(tags=['videos'], route_class=forms.Route)
 
 _PAGE = 200
 # As in `lines=0-9`; what names no unit is only malformed.
 _OTHER_UNIT = re.compile(r'(?!bytes=)[\w-]+=', re.I)
-_DIGITS = re.compile('[0-9]{0,18}')
 _KEEP = {'Cache-Control': 'private, max-age=3600'}
 
 
 @router.get('/videos')
-async def browse(
+def browse(
   service: Access,
   start_after: Annotated[
     int, fastapi.Query(ge=-1, le=2**63 - 2, description='an id')
@@ -35,42 +40,60 @@ async def browse(
 
   `next` is the `start_after` of the page that follows, null on the last one.
   """
-  items, total = await asyncio.to_thread(_page, service, start_after, limit)
+  # One more than is shown, if there is one.
+  items = service.index.items(start_after=start_after, limit=limit + 1)
   shown = items[:limit]
   return {
     'videos': [views.video(service, id, metadata) for id, metadata in shown],
     'next': shown[-1][0] if len(items) > limit else None,
-    'total': total,
+    'total': len(service.index),
   }
 
 
-def _page(
-  service: service_lib.Service, start_after: int, limit: int
-) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-  """One video more than the page has, and how many there are in all."""
-  items = service.index.items(start_after=start_after, limit=limit + 1)
-  return items, len(service.index)
+@router.post('/videos', status_code=201)
+async def add(
+  answer: fastapi.Response,
+  service: Access,
+  video: fastapi.UploadFile,
+  metadata: Annotated[Metadata, fastapi.Form(description=METADATA)] = '',
+) -> dict[str, Any]:
+  """Adds a video, which the service keeps and shows.
 
-
-@router.post('/videos', status_code=201, openapi_extra=BODY)
-async def add(request: fastapi.Request, service: Access) -> dict[str, Any]:
-  """Adds one video to the index; durable when the answer comes.
-
-  Send a form with a file `video`, which the service keeps and shows, or
-  `features`; `metadata`, a JSON object, goes with it, as {"labels": ["dog"]}.
+  It is durable when the answer comes. What was added before is answered with
+  the first one, and status 200.
   """
-  service.check_writable()
-  async with read_body(request) as body:
-    with service.gate.enter():
-      id, metadata = await service.add(body)
-  return views.video(service, id, metadata)
+  upload = uploads.received(video)
+  return await _add(answer, service, service.add_video, upload, metadata)
+
+
+@router.post('/videos/features', status_code=201)
+async def add_features(
+  answer: fastapi.Response,
+  service: Access,
+  features: Features,
+  metadata: Annotated[Metadata, fastapi.Query(description=METADATA)] = '',
+) -> dict[str, Any]:
+  """Adds a video by its frame features; the rest is as above."""
+  return await _add(answer, service, service.add_features, features, metadata)
+
+
+async def _add(
+  answer: fastapi.Response,
+  service: service_lib.Service,
+  method: Callable[..., Any],
+  sent: Any,
+  metadata: Any,
+) -> dict[str, Any]:
+  with service.room.share(1):
+    id, kept, new = await method(sent, metadata or {})
+  answer.status_code = 201 if new else 200
+  return views.video(service, id, kept)
 
 
 @router.get('/videos/{id}')
 async def video(service: Access, id: Id) -> dict[str, Any]:
   """One indexed video."""
-  _, _, metadata = await service.record(id)
-  return views.video(service, id, metadata)
+  return views.video(service, id, (await service.see(id)).metadata)
 
 
 @router.delete('/videos/{id}', status_code=204)
@@ -79,72 +102,43 @@ async def remove(service: Access, id: Id) -> None:
 
   Its file goes too if it was added through the service.
   """
-  service.check_writable()
   await service.remove(id)
 
 
 @router.head('/videos/{id}/file', include_in_schema=False)
 @router.get('/videos/{id}/file', response_class=responses.FileResponse)
 async def file(
-  request: fastapi.Request,
-  service: Access,
-  id: Id,
-  range: Annotated[str | None, fastapi.Header()] = None,
+  request: fastapi.Request, service: Access, id: Id
 ) -> responses.FileResponse:
-  """The video itself, or the part of it that is asked for."""
-  _, _, metadata = await service.record(id)
-  path = service.videos.find(metadata)
+  """The video itself, or the part of it that a header Range asks for."""
+  path = service.videos.find((await service.see(id)).metadata)
   media_type = path and containers.MEDIA_TYPES.get(path.suffix.lower())
   if path is None or media_type is None:
     raise problems.Problem(404, f'The file of video {id} is not here.')
-  if range is not None and _OTHER_UNIT.match(range):
+  if _OTHER_UNIT.match(request.headers.get('range', '')):
     # As HTTP wants it; FileResponse, which looks for itself, would refuse it.
-    _drop_range(request)
-  elif range is not None:
-    _check_range(range, path.stat().st_size)
+    headers = request.scope['headers']
+    request.scope['headers'] = [x for x in headers if x[0] != b'range']
   return responses.FileResponse(path, media_type=media_type, headers=_KEEP)
-
-
-def _drop_range(request: fastapi.Request) -> None:
-  headers = request.scope['headers']
-  request.scope['headers'] = [pair for pair in headers if pair[0] != b'range']
-
-
-def _check_range(wanted: str, size: int) -> None:
-  """Refuses in JSON what FileResponse would refuse in its own words."""
-  unit, _, parts = wanted.partition('=')
-  for part in parts.split(','):
-    first, dash, last = part.strip().partition('-')
-    whole = all(_DIGITS.fullmatch(number) for number in (first, last))
-    if not (unit.lower() == 'bytes' and dash and whole and first + last):
-      raise problems.Problem(400, 'Range: expected bytes=FIRST-LAST.')
-    if first and last and int(last) < int(first):
-      raise problems.Problem(400, 'Range: ends before it begins.')
-    if int(first or 0) >= size or (not first and not int(last)):
-      raise problems.Problem(
-        416,
-        f'Range: the file has {size} bytes only.',
-        {'Content-Range': f'bytes */{size}'},
-      )
 
 
 @router.get('/videos/{id}/thumbnail')
 async def thumbnail(service: Access, id: Id) -> fastapi.Response:
   """A JPEG of its middle frame; an SVG of its code where there is none."""
-  code, _, metadata = await service.record(id)
-  made = await service.gallery.get(id, service.videos.find(metadata))
+  seen = await service.see(id)
+  made = await service.gallery.get(id, service.videos.find(seen.metadata))
   if made.thumbnail:
     return fastapi.Response(made.thumbnail, 200, _KEEP, 'image/jpeg')
   return fastapi.Response(
-    pictures.placeholder(code), 200, _KEEP, 'image/svg+xml'
+    pictures.placeholder(seen.code), 200, _KEEP, 'image/svg+xml'
   )
 
 
 @router.get('/videos/{id}/preview')
 async def preview(service: Access, id: Id) -> fastapi.Response:
   """A few frames of it as an animated WebP."""
-  _, _, metadata = await service.record(id)
-  made = await service.gallery.get(id, service.videos.find(metadata))
+  seen = await service.see(id)
+  made = await service.gallery.get(id, service.videos.find(seen.metadata))
   if not made.preview:
     raise problems.Problem(404, f'There are no pictures of video {id}.')
   return fastapi.Response(made.preview, 200, _KEEP, 'image/webp')

@@ -5,43 +5,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.index import facets
 from nph_jax.service import (
   batching,
-  bodies,
   library,
   limits,
+  npy,
   pictures,
   problems,
+  rooms,
   searching,
   uploads,
 )
 
-# Said by the service itself, so that no caller can claim another file's name.
-_RESERVED = frozenset(
-  ('backbone', 'duration', 'frame_times', 'hash', 'path', 'stored')
-)
-# What a UserError follows from where the caller is at fault; else the machine
-# is: a full disk, or a Milvus that is away.
-_OF_VALUES = (type(None), TypeError, ValueError, RecursionError)
-
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-  """What a body holds, ready to search with or to add.
+  """A video, ready to search with or to add.
 
   Attributes:
-    code: of the video.
+    code: uint8 [K / 8].
+    relaxed: t float32 [K], None if unknown.
     metadata: of an indexed video, or what is known of an upload.
+    content: what its features are known by; None of an indexed video.
     thumbnail: of an uploaded video, a data: address, or None.
   """
 
-  code: searching.Code
+  code: np.ndarray
+  relaxed: np.ndarray | None
   metadata: dict[str, Any]
+  content: int | None = None
   thumbnail: str | None = None
 
 
@@ -49,16 +48,17 @@ class Seen:
 class Service:
   """One index behind one hasher.
 
+  Its methods raise a Problem, or a UserError of the index.
+
   Attributes:
-    index: retrieval.video_index.VideoIndex.
+    index: index.VideoIndex.
     hasher: export.hasher.Hasher.
-    hashing: runs a searching.Hashing; apart from the next, so that who searches
-      by an id does not wait for others' videos to be hashed.
-    searching: runs a searching.Searching.
+    hashing: makes (code, t) of frames float16 [M, L].
+    searching: runs a searching.Search.
     videos: the library of files.
     gallery: their pictures.
     bounds: the limits.
-    gate: turns searches and additions away when there are too many.
+    room: for searches and additions in progress.
     directory: of the index; nothing tells callers of it.
     extractor: None where videos cannot be hashed.
     no_videos: why not, one sentence.
@@ -72,122 +72,121 @@ class Service:
   videos: library.Library
   gallery: pictures.Gallery
   bounds: limits.Limits
-  gate: limits.Gate
+  room: rooms.Room
   directory: str
   extractor: uploads.Extractor | None = None
   no_videos: str = ''
   read_only: bool = False
+  changing: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
-  def admit_video(self) -> contextlib.AbstractContextManager[None]:
-    """A place for an uploaded video until its request ends.
-
-    Raises:
-      Problem: status 501, videos cannot be hashed; 503, there are too many.
-    """
+  @contextlib.contextmanager
+  def admit_video(self) -> Iterator[Callable[[int], None]]:
+    """Yields what is told of the bytes of an upload until its request ends."""
     if self.extractor is None:
       raise problems.Problem(501, self.no_videos)
-    return self.extractor.gate.enter()
+    with self.extractor.disk.share() as take:
+      yield take
 
-  async def see(self, body: bodies.Body) -> Seen:
-    """Looks an id up, or hashes a video or its features.
+  async def see_features(self, content: bytes) -> Seen:
+    """Hashes features, a `.npy` file."""
+    shape = self.hasher.num_frames, self.hasher.feature_dim
+    return await self._see(npy.read_features(content, *shape), {})
 
-    Raises:
-      Problem: there is no such id, or the video cannot be used.
-    """
-    if body.id is not None:
-      packed, relaxed, metadata = await self.record(body.id)
-      return Seen(searching.Code(packed, relaxed), metadata)
-    if body.frames is not None:
-      code = await self.hashing.submit(body.frames)
-      return Seen(code, {'name': body.name} if body.name else {})
-    assert self.extractor is not None, 'the video was admitted'
-    found = await self.extractor.extract(body)
-    code = await self.hashing.submit(found.frames)
-    return Seen(code, found.metadata, found.thumbnail)
+  async def see_video(self, upload: uploads.Upload) -> Seen:
+    """Hashes a video, which was admitted."""
+    assert self.extractor is not None
+    return await self._see(*await self.extractor.extract(upload))
 
-  async def record(
-    self, id: int
-  ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
-    """Code, t and metadata of an indexed video; a Problem if it is not one."""
-    try:
-      return await asyncio.to_thread(self.index.get, id)
-    except errors.UserError as error:
-      # Without another error behind it, it is that there is no such id.
-      unknown = error.__cause__ is None
-      raise (_unknown(id) if unknown else self._problem(error)) from error
+  async def _see(
+    self,
+    frames: np.ndarray,
+    metadata: dict[str, Any],
+    thumbnail: str | None = None,
+  ) -> Seen:
+    code, relaxed = await self.hashing.submit(frames)
+    content = int(facets.contents(frames[None])[0])
+    return Seen(code, relaxed, metadata, content, thumbnail)
 
-  async def search(self, query: searching.Query) -> list[Any]:
-    """Hits, nearest first, found together with those of whoever else waits.
+  async def see(self, id: int) -> Seen:
+    """An indexed video."""
+    return Seen(*await asyncio.to_thread(self.index.get, id))
 
-    Raises:
-      Problem: status 422, the index cannot search that way; 503, or not now.
-    """
-    try:
-      return await self.searching.submit(query)
-    except errors.UserError as error:
-      raise self._problem(error) from error
+  async def search(self, seen: Seen, k: int, **options: Any) -> list[Any]:
+    """Hits, nearest first; the options are those of VideoIndex.search."""
+    wanted = searching.Search(seen.code, seen.relaxed, k, options)
+    return await self.searching.submit(wanted)
 
-  async def add(self, body: bodies.Body) -> tuple[int, dict[str, Any]]:
+  async def add_features(
+    self, content: bytes, given: dict[str, Any]
+  ) -> tuple[int, dict[str, Any], bool]:
+    """Adds a video by its frame features; the rest is as of `add_video`."""
+    seen = await self.see_features(content)
+    async with self.changing:
+      if known := await self._known(content=seen.content):
+        return *known, False
+      return *await asyncio.to_thread(
+        self._add, seen, seen.metadata | given
+      ), True
+
+  async def add_video(
+    self, upload: uploads.Upload, given: dict[str, Any]
+  ) -> tuple[int, dict[str, Any], bool]:
     """Adds one video; on return it is durable.
 
+    Args:
+      upload: the video.
+      given: metadata from the caller.
+
     Returns:
-      Its id and its metadata.
+      Its id, its metadata, and whether it was added now.
     """
-    reserved = sorted(_RESERVED & set(body.metadata))
-    if reserved:
-      raise problems.Problem(
-        422,
-        f'metadata: the name `{reserved[0]}` is kept for what the service '
-        'finds itself; use another.',
-      )
-    if body.id is not None:
-      raise problems.Problem(422, 'An id adds nothing; send a video.')
-    seen = await self.see(body)
-    metadata = {**seen.metadata, **body.metadata}
-    return await asyncio.to_thread(self._add, body, seen.code, metadata)
+    hashed = {'hash': await asyncio.to_thread(upload.digest)}
+    async with self.changing:
+      if known := await self._known(hashed):
+        return *known, False
+    seen = await self.see_video(upload)
+    metadata = seen.metadata | given | hashed
+    async with self.changing:
+      if known := await self._known(hashed):
+        return *known, False
+      return *await asyncio.to_thread(self._add, seen, metadata, upload), True
+
+  async def _known(
+    self, hashed: dict[str, str] | None = None, content: int | None = None
+  ) -> tuple[int, dict[str, Any]] | None:
+    """The first video of a file or of features, if the index has one."""
+
+    def find() -> tuple[int, dict[str, Any]] | None:
+      (ids,) = self.index.known([content], [hashed or {}])
+      return (ids[0], *self.index.metadata(ids[:1])) if ids else None
+
+    return await asyncio.to_thread(find)
 
   def _add(
-    self, body: bodies.Body, code: searching.Code, metadata: dict[str, Any]
+    self,
+    seen: Seen,
+    metadata: dict[str, Any],
+    upload: uploads.Upload | None = None,
   ) -> tuple[int, dict[str, Any]]:
     try:
-      if body.video is not None:
-        metadata['stored'] = self.videos.keep(body.video, body.suffix)
-      relaxed = code.relaxed[None] if self.index.keeps_relaxed else None
-      (id,) = self.index.add(code.packed[None], [metadata], relaxed=relaxed)
-    except errors.UserError as error:
+      if upload is not None:
+        name = f'{metadata["hash"]}{upload.suffix}'
+        metadata['stored'] = self.videos.keep(upload.file, name)
+      relaxed = seen.relaxed[None] if self.index.keeps_relaxed else None
+      (id,) = self.index.add(
+        seen.code[None], [metadata], relaxed=relaxed, contents=[seen.content]
+      )
+    except errors.UserError:
       self.videos.drop(metadata)
-      raise self._problem(error) from error
+      raise
     # Whether the record is there after any other error nobody knows: the file
-    # stays in adding/, where the next start settles or deletes it.
-    if body.video is not None:
-      self.videos.settle(metadata['stored'])
+    # stays, and the next start deletes it if nothing names it.
     return int(id), metadata
 
   async def remove(self, id: int) -> None:
-    """Removes a video and what the service kept of it; a Problem if none."""
-    _, _, metadata = await self.record(id)
-    try:
-      removed = await asyncio.to_thread(self.index.remove, [id])
-    except errors.UserError as error:
-      raise self._problem(error) from error
-    if not removed:
-      raise _unknown(id)
+    """Removes a video and what the service kept of it."""
+    async with self.changing:
+      metadata = (await self.see(id)).metadata
+      await asyncio.to_thread(self.index.remove, [id])
+      await asyncio.to_thread(self.videos.drop, metadata)
     self.gallery.forget(id)
-    await asyncio.to_thread(self.videos.drop, metadata)
-
-  def check_writable(self) -> None:
-    """Raises a Problem where nothing may be added or removed."""
-    if self.read_only:
-      raise problems.Problem(
-        403, 'This service only searches: it was started with --read_only.'
-      )
-
-  def _problem(self, error: errors.UserError) -> problems.Problem:
-    names = {self.directory: 'the index'}
-    callers = isinstance(error.__cause__, _OF_VALUES)
-    sentence = problems.without_paths(error, names)
-    return problems.Problem(422 if callers else 503, sentence)
-
-
-def _unknown(id: int) -> problems.Problem:
-  return problems.Problem(404, f'There is no video {id} in the index.')

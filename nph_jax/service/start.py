@@ -6,8 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import fastapi
@@ -15,7 +14,7 @@ import numpy as np
 
 from nph_jax import compilation, errors
 from nph_jax.export import hasher as hasher_lib
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 from nph_jax.service import app as app_lib
 from nph_jax.service import (
   batching,
@@ -24,6 +23,7 @@ from nph_jax.service import (
   library,
   limits,
   pictures,
+  rooms,
   searching,
   uploads,
 )
@@ -79,46 +79,37 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     if not setup.read_only:
       library.recover(videos, index)
     metrics = metrics_lib.Metrics()
-    extractor, why_not = _extractor(setup, hasher, index, metrics, stack)
-    viewer = _viewer(setup, metrics, stack)
+    pool = functools.partial(_pool, setup.bounds, metrics, stack)
+    extractor, why_not = _extractor(setup, hasher, index, pool)
     _warm_up(hasher)
-    gate = limits.Gate(setup.bounds.concurrency, 'searches and additions')
-    batcher = functools.partial(_batcher, setup.bounds, metrics, gate)
+    room = rooms.room(setup.bounds.concurrency, 'searches and additions')
+    batchers = [
+      batching.Batcher(
+        run,
+        max_batch=setup.bounds.batch,
+        max_wait=setup.bounds.wait_seconds,
+        observe=metrics.batch_sizes.labels(step).observe,
+        coming=lambda: room.held,
+      )
+      for step, run in (
+        ('hashing', lambda x: [*zip(*hasher.encode_relaxed(np.stack(x)))]),
+        ('searching', functools.partial(searching.run, index)),
+      )
+    ]
     made = service_lib.Service(
       index,
       hasher,
-      batcher('hashing', searching.Hashing(hasher)),
-      batcher('searching', searching.Searching(index)),
+      *batchers,
       videos,
-      pictures.Gallery(viewer, setup.bounds),
+      pictures.Gallery(_viewer(pool), setup.bounds),
       setup.bounds,
-      gate,
+      room,
       str(setup.index),
       extractor,
       why_not,
       setup.read_only,
     )
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='nph-'))
-    app = app_lib.create(
-      made, setup.token, pathlib.Path(folder), metrics, setup.hosts
-    )
-    yield app, _words(made)
-
-
-def _batcher(
-  bounds: limits.Limits,
-  metrics: metrics_lib.Metrics,
-  gate: limits.Gate,
-  step: str,
-  run: Any,
-) -> batching.Batcher:
-  return batching.Batcher(
-    run,
-    max_batch=bounds.batch,
-    max_wait=bounds.wait_seconds,
-    observe=metrics.batch_sizes.labels(step).observe,
-    coming=lambda: gate.inside,
-  )
+    yield app_lib.create(made, setup.token, metrics, setup.hosts), _words(made)
 
 
 def _words(made: service_lib.Service) -> str:
@@ -131,24 +122,23 @@ def _extractor(
   setup: Setup,
   hasher: hasher_lib.Hasher,
   index: Any,
-  metrics: metrics_lib.Metrics,
-  stack: contextlib.ExitStack,
+  pool: Callable[..., decoders.Pool],
 ) -> tuple[uploads.Extractor | None, str]:
   """What makes features of uploads, and else why there is none."""
   backbone = setup.backbone or _indexed_backbone(index)
   if backbone is None:
     return None, _NO_BACKBONE.format('the index names no backbone')
+  shape = hasher.num_frames, hasher.feature_dim
+  # Whose weights do not come as a package, it may have to fetch.
+  offline = setup.weights is not None or backbone != 'vgg16'
+  arguments = backbone, setup.weights, shape
   try:
-    decoder = _decoder(
-      setup, metrics, (backbone, setup.weights, hasher.feature_dim)
-    )
+    made = pool(setup.bounds.decoders, arguments, offline)
   except errors.UserError as error:
     if setup.backbone is not None:
       raise
     return None, _NO_BACKBONE.format(str(error).rstrip('.'))
-  shape = hasher.num_frames, hasher.feature_dim
-  stack.enter_context(decoder)
-  return uploads.Extractor(decoder, backbone, shape, setup.bounds), ''
+  return uploads.Extractor(made, backbone, shape, setup.bounds), ''
 
 
 def _indexed_backbone(index: Any) -> str | None:
@@ -158,25 +148,29 @@ def _indexed_backbone(index: Any) -> str | None:
   return None
 
 
-def _viewer(
-  setup: Setup, metrics: metrics_lib.Metrics, stack: contextlib.ExitStack
-) -> decoders.Decoder | None:
+def _viewer(pool: Callable[..., decoders.Pool]) -> decoders.Pool | None:
   """The decoder of thumbnails; none without the packages for video."""
-  try:
-    return stack.enter_context(_decoder(setup, metrics, ()))
-  except errors.UserError:
-    return None
+  with contextlib.suppress(errors.UserError):
+    return pool(1)
+  return None
 
 
-def _decoder(
-  setup: Setup, metrics: metrics_lib.Metrics, arguments: tuple[Any, ...]
-) -> decoders.Decoder:
-  return decoders.Decoder(
-    decoder_tasks.load,
-    arguments,
-    setup.bounds,
-    lambda why: metrics.replaced.labels(why).inc(),
-  )
+def _pool(
+  bounds: limits.Limits,
+  metrics: metrics_lib.Metrics,
+  stack: contextlib.ExitStack,
+  number: int,
+  arguments: tuple[Any, ...] = (),
+  offline: bool = True,
+) -> decoders.Pool:
+  """So many decoders, until `stack` ends; the rest is as of Decoder."""
+  replaced = lambda why: metrics.replaced.labels(why).inc()  # noqa: E731
+  load = decoder_tasks.load
+  made = [
+    decoders.Decoder(load, arguments, bounds, replaced, offline)
+    for _ in range(number)
+  ]
+  return stack.enter_context(decoders.Pool(made))
 
 
 def _warm_up(hasher: hasher_lib.Hasher) -> None:

@@ -4,27 +4,50 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from typing import Any
+from typing import Any, BinaryIO
 
+import fastapi
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.service import bodies, decoders, limits, problems
+from nph_jax.extraction import tasks
+from nph_jax.service import containers, decoders, limits, problems, rooms
+
+_NAME_LENGTH = 200
 
 
 @dataclasses.dataclass(frozen=True)
-class Extracted:
-  """What the decoding process made of a video.
+class Upload:
+  """A video that has arrived.
 
   Attributes:
-    frames: features float16 [M, L], finite.
-    metadata: name, backbone, duration (s) and frame_times (s).
-    thumbnail: a JPEG as a data: address.
+    file: its content, until the request ends.
+    name: what the caller calls it; shown, never opened.
+    suffix: of its container.
   """
 
-  frames: np.ndarray
-  metadata: dict[str, Any]
-  thumbnail: str
+  file: BinaryIO
+  name: str
+  suffix: str
+
+  def digest(self) -> str:
+    """Stands for the content, as in extraction's manifest."""
+    self.file.seek(0)
+    return tasks.digest(self.file)
+
+
+def received(upload: fastapi.UploadFile) -> Upload:
+  """The video of a form; a Problem, status 415, where it is none."""
+  head = upload.file.read(containers.HEAD_BYTES)
+  suffix = containers.suffix_of(head)
+  return Upload(upload.file, _shown(upload.filename or ''), suffix)
+
+
+def _shown(filename: str) -> str:
+  """The last part of what the caller's browser calls the file."""
+  last = filename.replace('\\', '/').rpartition('/')[2]
+  printable = ''.join(c for c in last if c.isprintable())
+  return printable.encode('utf-8', 'replace').decode()[:_NAME_LENGTH]
 
 
 class Extractor:
@@ -32,20 +55,24 @@ class Extractor:
 
   Attributes:
     backbone: whose features they are.
-    gate: turns uploads away when too many arrive or wait; entered before one
-      is read, so that the disk need not hold more.
+    disk: room for uploads while they arrive and wait.
+    room: for those that have arrived and wait, or are in a decoder.
   """
 
   def __init__(
     self,
-    decoder: decoders.Decoder,
+    pool: decoders.Pool,
     backbone: str,
     shape: tuple[int, int],
     bounds: limits.Limits,
   ):
     self.backbone = backbone
-    self.gate = limits.Gate(bounds.videos, 'videos')
-    self._decoder, self._shape = decoder, shape
+    self.disk = rooms.Room(
+      bounds.videos * bounds.upload_bytes,
+      'The service holds as many uploads as it has disk for',
+    )
+    self.room = rooms.room(bounds.videos, 'videos')
+    self._pool, self._shape = pool, shape
     self._job = {
       'do': 'features',
       'num_frames': shape[0],
@@ -56,23 +83,28 @@ class Extractor:
       },
     }
 
-  async def extract(self, body: bodies.Body) -> Extracted:
-    """The features of the upload in `body`.
+  async def extract(
+    self, upload: Upload
+  ) -> tuple[np.ndarray, dict[str, Any], str]:
+    """What the decoding process makes of an upload.
+
+    Returns:
+      Features float16 [M, L], finite; metadata: name, backbone, duration (s)
+      and frame_times (s); a thumbnail, a JPEG as a data: address.
 
     Raises:
       Problem: status 422, the video cannot be used; 503, not now.
     """
-    job = {**self._job, 'path': str(body.video)}
-    try:
-      fields, (features, picture) = await self._decoder.run(job)
-    except errors.UserError as error:
-      name = body.name or 'The file'
-      sentence = problems.without_paths(error, {str(body.video): name})
-      raise problems.Problem(422, sentence) from error
+    job = {**self._job, 'name': upload.name or 'The file'}
+    with self.room.share(1):
+      try:
+        fields, (features, picture) = await self._pool.run(job, upload.file)
+      except errors.UserError as error:
+        raise problems.Problem(422, str(error)) from error
     frames, known = _checked(fields, features, self._shape)
-    metadata = {'name': body.name, 'backbone': self.backbone, **known}
+    metadata = {'name': upload.name, 'backbone': self.backbone, **known}
     address = 'data:image/jpeg;base64,' + base64.b64encode(picture).decode()
-    return Extracted(frames, metadata, address)
+    return frames, metadata, address
 
 
 def _checked(

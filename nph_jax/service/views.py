@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,16 +15,19 @@ from nph_jax.service import service as service_lib
 def video(
   service: service_lib.Service, id: int, metadata: Mapping[str, Any]
 ) -> dict[str, Any]:
-  """An indexed video: its metadata, and where its file and pictures are."""
+  """An indexed video: its metadata, and where its file and pictures are.
+
+  Addresses are relative to the service's, which a proxy may have moved.
+  """
   # Not looked for on the disk: a page of results would wait for that.
   suffix = service.videos.suffix(metadata)
   there = suffix in containers.MEDIA_TYPES
   return {
     'id': id,
     'metadata': library.public(metadata),
-    'thumbnail': f'/videos/{id}/thumbnail',
-    'preview': f'/videos/{id}/preview' if there else None,
-    'file': f'/videos/{id}/file' if there else None,
+    'thumbnail': f'videos/{id}/thumbnail',
+    'preview': f'videos/{id}/preview' if there else None,
+    'file': f'videos/{id}/file' if there else None,
     'playable': suffix in containers.PLAYABLE,
   }
 
@@ -64,20 +66,12 @@ def labels(metadata: Mapping[str, Any]) -> list[str]:
   return [label for label in found if isinstance(label, str)]
 
 
-async def add_differing_bits(
+def add_differing_bits(
   service: service_lib.Service,
   results: Sequence[dict[str, Any]],
   code: np.ndarray,
 ) -> None:
   """Adds `differing_bits` to each result, their places from 0."""
-  await asyncio.to_thread(_add_differing_bits, service, results, code)
-
-
-def _add_differing_bits(
-  service: service_lib.Service,
-  results: Sequence[dict[str, Any]],
-  code: np.ndarray,
-) -> None:
   for shown in results:
     try:
       other, _, _ = service.index.get(shown['id'])

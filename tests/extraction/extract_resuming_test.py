@@ -1,8 +1,10 @@
 """A run that is killed or interrupted ends as one that is not, bit by bit."""
 
+import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -12,20 +14,31 @@ from extract_runs import command, contents, run
 from nph_jax import errors, extract
 
 
+def wait_for_videos(process, path, wanted):
+  """Waits until a store holds so many videos, or its run has ended."""
+  while process.poll() is None and count(path) < wanted:
+    time.sleep(0.01)
+
+
+def count(path):
+  """Looks past the lock of the process that is writing."""
+  try:
+    address = f'file:{path}?immutable=1'
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+      return database.execute('SELECT count(*) FROM videos').fetchone()[0]
+  except sqlite3.Error:
+    return 0
+
+
 def test_killed_at_any_time_it_ends_the_same(finished, videos, tmp_path):
   expected = contents(finished[0])
   arguments = command(videos, tmp_path / 'features.h5', '--labels=folders')
-  lines = tmp_path / 'features.partial' / 'records.jsonl'
   for wanted in (1, 3, 7):
-    process = subprocess.Popen(
-      arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and (
-      not lines.exists() or lines.read_bytes().count(b'\n') < wanted
-    ):
-      time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    with open(tmp_path.with_name('said'), 'w+') as said:
+      process = subprocess.Popen(arguments, stdout=said, stderr=said)
+      wait_for_videos(process, tmp_path / 'features.partial', wanted)
+      process.kill()
+      assert process.wait() == -signal.SIGKILL, said.seek(0) or said.read()
   result = run(videos, tmp_path / 'features.h5', '--labels=folders')
   assert result.returncode == 0, result.stderr
   assert contents(tmp_path) == expected
@@ -44,12 +57,10 @@ def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
     )
   finally:
     signal.signal(signal.SIGINT, handler)
-  lines = tmp_path / 'features.partial' / 'records.jsonl'
-  while process.poll() is None and not (lines.exists() and lines.read_bytes()):
-    time.sleep(0.01)
+  wait_for_videos(process, tmp_path / 'features.partial', 1)
   process.send_signal(signal.SIGINT)
   _, stderr = process.communicate(timeout=60)
-  assert process.returncode == 130
+  assert process.returncode == 130, stderr
   assert 'the same command continues' in stderr and 'Traceback' not in stderr
   other = run(videos, tmp_path / 'features.h5', '--num_frames=4')
   assert other.returncode == 1

@@ -95,6 +95,26 @@ def test_a_codec_nobody_knows(suffix, name, other):
   assert not sample(content(suffix).replace(name, other))
 
 
+@pytest.mark.parametrize('codec', ['qtrle', 'sgi'])
+def test_a_codec_of_long_ago_is_not_tried(tmp_path, codec):
+  """libav knows it, and would open whatever decoder a file names."""
+  av = pytest.importorskip('av')
+  path = tmp_path / 'a.mov'
+  try:
+    with av.open(str(path), 'w') as file:
+      stream = file.add_stream(codec, rate=10)
+      stream.width = stream.height = 64
+      stream.pix_fmt = stream.codec_context.codec.video_formats[0].name
+      frame = av.VideoFrame.from_ndarray(
+        np.zeros((64, 64, 3), np.uint8), 'rgb24'
+      )
+      file.mux(stream.encode(frame))
+      file.mux(stream.encode())
+  except (av.error.FFmpegError, ValueError):
+    pytest.skip(f'this build of libav writes no {codec} in a .mov')
+  assert not sample(path.read_bytes())
+
+
 @pytest.mark.parametrize('field', [20, 24])
 def test_time_that_runs_backwards(field):
   """An .avi whose time scale, or rate, has its sign bit set."""

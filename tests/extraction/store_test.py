@@ -1,6 +1,12 @@
-"""The store of an unfinished run, cut off at every byte it ever had."""
+"""The store of an unfinished run: killed, damaged, full, begun otherwise."""
 
+import contextlib
 import multiprocessing
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -8,12 +14,12 @@ import pytest
 from nph_jax import errors
 from nph_jax.extraction import store
 
-SHAPE, GROUP = (2, 3), 2
+SHAPE = (2, 3)
 STAMP = {'num_frames': 2, 'labels': 'none', 'videos': [7, 'abc']}
 
 
 def open_store(folder, stamp=STAMP):
-  return store.Partial(folder, stamp, SHAPE, GROUP)
+  return store.Partial(folder, stamp, SHAPE)
 
 
 def group(number):
@@ -33,7 +39,7 @@ def fill(folder, numbers):
 
 def content(folder):
   with open_store(folder) as partial:
-    return list(partial.records), np.array(partial.rows())
+    return list(partial.records), np.array(list(partial.rows()))
 
 
 def test_continues_where_it_was(tmp_path):
@@ -46,25 +52,51 @@ def test_continues_where_it_was(tmp_path):
   assert len(whole[1]) == 7
 
 
-@pytest.mark.parametrize('name', ['rows.f16', 'records.jsonl'])
-def test_any_moment_of_a_write_leaves_whole_groups(tmp_path, name):
-  """Rows are written first: they may be too many, or a part of one."""
-  fill(tmp_path / 'before', range(2))
-  fill(tmp_path / 'after', range(3))
-  old = (tmp_path / 'before' / name).read_bytes()
-  new = (tmp_path / 'after' / name).read_bytes()
-  assert new.startswith(old)
-  torn = tmp_path / 'torn'
-  for stop in range(len(old), len(new)):
-    fill(torn, range(2))
-    (torn / 'rows.f16').write_bytes((tmp_path / 'after/rows.f16').read_bytes())
-    (torn / name).write_bytes(new[:stop])
-    records, rows = content(torn)
-    assert records == content(tmp_path / 'before')[0]
-    assert rows[:, 0, 0].tolist() == [0, 0, 1, 1]
-    fill(torn, [2])
-    assert content(torn)[0] == content(tmp_path / 'after')[0]
-    store.remove(torn)
+def test_a_group_that_cannot_be_added_leaves_what_was_there(tmp_path):
+  fill(tmp_path / 'a', range(2))
+  before = content(tmp_path / 'a')
+  # The file may not grow, as where the disk is full.
+  script = (
+    'import resource, sys; sys.path[:0] = sys.argv[1:3]; import store_test\n'
+    'resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n'
+    'store_test.fill(store_test.pathlib.Path(sys.argv[3]), [2] * 40)'
+  )
+  here = pathlib.Path(__file__).parent
+  result = subprocess.run(
+    [sys.executable, '-c', script, here, here.parents[1], tmp_path / 'a'],
+    capture_output=True,
+    text=True,
+  )
+  assert 'UserError' in result.stderr
+  assert 'cannot be read or written' in result.stderr
+  assert 'damaged' not in result.stderr
+  records, rows = content(tmp_path / 'a')
+  assert records[:4] == before[0] and len(records) % 2 == 0
+  assert len(rows) == sum(store.ERROR not in record for record in records)
+
+
+def test_a_killed_writer_leaves_whole_groups(tmp_path):
+  context = multiprocessing.get_context('spawn')
+  path = tmp_path / 'a'
+  for number in range(3):
+    fill(path, [0])
+    before = path.stat().st_mtime_ns
+    process = context.Process(target=fill_for_ever, args=(path,))
+    process.start()
+    while path.stat().st_mtime_ns == before:
+      time.sleep(0.003)
+    time.sleep(0.01 * number)
+    process.kill()
+    process.join()
+    process.close()
+    records, rows = content(path)
+    assert len(records) % 2 == 0 and len(rows) == len(records)
+
+
+def fill_for_ever(path):
+  with open_store(path) as partial:
+    while True:
+      partial.append(*group(0))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +116,8 @@ def test_other_flags_are_refused(tmp_path, change, message):
 
 def test_nothing_is_left_of_a_run_without_results(tmp_path):
   with open_store(tmp_path / 'a'):
-    assert (tmp_path / 'a').is_dir()
-  assert not (tmp_path / 'a').exists()
+    assert (tmp_path / 'a').is_file()
+  assert not list(tmp_path.iterdir())
 
 
 def hold(folder, ready):
@@ -109,28 +141,33 @@ def test_one_writer_at_a_time(tmp_path):
   fill(tmp_path / 'a', range(1))
 
 
+def change(path, statement, *values):
+  with contextlib.closing(sqlite3.connect(path)) as database, database:
+    database.execute(statement, values)
+
+
 @pytest.mark.parametrize(
-  ('name', 'content', 'said'),
+  'damage',
   [
-    ('flags.json', b'', 'flags.json is damaged'),
-    ('flags.json', b'[1]', 'flags.json is damaged'),
-    ('flags.json', b'\xff{', 'flags.json is damaged'),
-    ('records.jsonl', b'{}\n{"a"\n', 'line 2 of records.jsonl is damaged'),
-    ('records.jsonl', b'7\n{}\n', 'line 1 of records.jsonl is damaged'),
-    ('records.jsonl', b'\xff\n' * 2, 'line 1 of records.jsonl is damaged'),
+    lambda path: path.write_bytes(b'no database' * 1000),
+    lambda path: path.write_bytes(path.read_bytes()[:4096]),
+    lambda path: change(path, 'UPDATE stamp SET json = ?', '{'),
+    lambda path: change(path, 'UPDATE stamp SET json = ?', '[1]'),
+    lambda path: change(path, 'UPDATE videos SET record = ?', '{"a"'),
+    lambda path: change(path, 'UPDATE videos SET record = ?', '7'),
+    lambda path: change(path, 'UPDATE videos SET features = NULL'),
+    lambda path: change(path, 'UPDATE videos SET features = ?', b'short'),
   ],
 )
-def test_damaged_files_are_named_and_kept(tmp_path, name, content, said):
+def test_damage_is_named_and_kept(tmp_path, damage):
   fill(tmp_path / 'a', range(2))
-  (tmp_path / 'a' / name).write_bytes(content)
-  with pytest.raises(errors.UserError, match=f'{said}; delete the folder'):
-    open_store(tmp_path / 'a')
-  assert (tmp_path / 'a' / name).read_bytes() == content
+  damage(tmp_path / 'a')
+  before = (tmp_path / 'a').read_bytes()
+  with pytest.raises(errors.UserError, match='is damaged; delete it'):
+    content(tmp_path / 'a')
+  assert (tmp_path / 'a').read_bytes() == before
 
 
-def test_rows_that_were_shortened_are_no_zeros(tmp_path):
-  fill(tmp_path / 'a', range(2))
-  rows = tmp_path / 'a' / 'rows.f16'
-  rows.write_bytes(rows.read_bytes()[:-1])
-  with pytest.raises(errors.UserError, match='rows.f16 was shortened'):
-    open_store(tmp_path / 'a')
+def test_a_folder_of_an_older_version_is_named(tmp_path):
+  with pytest.raises(errors.UserError, match='is a folder, as older'):
+    open_store(tmp_path)

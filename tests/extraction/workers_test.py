@@ -48,13 +48,13 @@ def test_a_failure_costs_one_task():
     ('sleep', 99),
     ('value', 2),
   ]
-  first, *failures, last = run(tasks, time_limit=3)
+  first, *failures, last = run(tasks, time_limit=6)
   assert (first, last) == (1, 2)
   reasons = [failure.reason for failure in failures]
   assert reasons[0] == 'a.mp4: no video.'
   for reason, part in zip(
     reasons[1:],
-    ('SIGSEGV', 'ZeroDivisionError: odd', 'exit code 3', 'more than 3 seconds'),
+    ('SIGSEGV', 'ZeroDivisionError: odd', 'exit code 3', 'more than 6 seconds'),
   ):
     assert part in reason and reason.startswith('(') and '\n' not in reason
 

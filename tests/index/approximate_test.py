@@ -1,15 +1,11 @@
-"""faiss' approximate engines: true distances, order, and recall."""
-
-import shutil
+"""faiss' approximate engine: true distances, order, and recall."""
 
 import index_cases
 import numpy as np
 import pytest
 
-from nph_jax.retrieval.indexing import approximate
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex, engines
 
-ENGINES = ('ivf', 'multihash')
 NUMBER, BITS = 6000, 64
 
 
@@ -18,8 +14,8 @@ def values():
   return index_cases.clustered(NUMBER, BITS // 8, centres=400)
 
 
-def create(folder, engine):
-  return VideoIndex.create(folder, BITS, engine=engine, keep_relaxed=False)
+def create(folder):
+  return VideoIndex.create(folder, BITS, engine='ivf', keep_relaxed=False)
 
 
 def recall(index, codes, ids, k=10):
@@ -40,13 +36,12 @@ def recall(index, codes, ids, k=10):
   return sum(hits) / exact.size
 
 
-@pytest.mark.parametrize('engine', ENGINES)
 def test_recall_after_adding_removing_and_opening(
-  tmp_path, engine, values, monkeypatch
+  tmp_path, values, monkeypatch
 ):
-  monkeypatch.setattr(approximate, '_EXACT', 1000)
+  monkeypatch.setattr(engines, '_FEW', 1000)
   ids = np.random.default_rng(0).permutation(2 * NUMBER)[:NUMBER]
-  with create(tmp_path / 'ix', engine) as index:
+  with create(tmp_path / 'ix') as index:
     for part in np.array_split(np.arange(NUMBER), 3):
       index.add(values[part], None, ids=ids[part])
     assert 0.8 < recall(index, values, ids.tolist())
@@ -56,7 +51,9 @@ def test_recall_after_adding_removing_and_opening(
     before = recall(index, values[keep], ids[keep].tolist())
     assert before > 0.8
   with VideoIndex.open(tmp_path / 'ix') as index:
-    assert recall(index, values[keep], ids[keep].tolist()) == before
+    # In other places of the lists, others at the last distance are found.
+    again = recall(index, values[keep], ids[keep].tolist())
+    assert abs(again - before) < 0.05
     index.compact()
     index.add(values[gone], None, ids=ids[gone])
     assert 0.8 < recall(index, values, ids.tolist())
@@ -66,10 +63,9 @@ def test_recall_after_adding_removing_and_opening(
     assert 0.8 < recall(index, values, ids.tolist())
 
 
-@pytest.mark.parametrize('engine', ENGINES)
-def test_a_filter_is_exact_all_the_same(tmp_path, engine, values):
+def test_a_filter_is_exact_all_the_same(tmp_path, values):
   metadata = [{'part': row % 7} for row in range(NUMBER)]
-  with create(tmp_path / 'ix', engine) as index:
+  with create(tmp_path / 'ix') as index:
     index.add(values, metadata)
     found = index.search(values[:20], 30, where={'part': 3})
   ids = np.arange(3, NUMBER, 7)
@@ -79,11 +75,10 @@ def test_a_filter_is_exact_all_the_same(tmp_path, engine, values):
   ]
 
 
-@pytest.mark.parametrize('engine', ENGINES)
 @pytest.mark.parametrize('number', [0, 1, 3])
-def test_few_videos(tmp_path, engine, number):
+def test_few_videos(tmp_path, number):
   codes = index_cases.clustered(number, BITS // 8)
-  with create(tmp_path / 'ix', engine) as index:
+  with create(tmp_path / 'ix') as index:
     if number:
       index.add(codes, None)
       index.remove([0])
@@ -94,36 +89,23 @@ def test_few_videos(tmp_path, engine, number):
     assert index.search(codes[:1], 5) == hits
 
 
-def test_the_snapshot_is_caught_up_with(tmp_path, values):
-  """A process that was killed saved nothing: the store has it all."""
-  with create(tmp_path / 'ix', 'ivf') as index:
-    index.add(values[:100], None)
-  snapshot = (tmp_path / 'ix' / 'engine.faiss').read_bytes()
-  about = (tmp_path / 'ix' / 'engine.json').read_bytes()
-  for compacts in (False, True):
-    with VideoIndex.open(tmp_path / 'ix') as index:
-      index.add(values[:50], None)
-      index.remove([int(index.items()[0][0])])
-      if compacts:
-        index.compact()
-      expected = index.search_arrays(values[:9], 200)
-    (tmp_path / 'ix' / 'engine.faiss').write_bytes(snapshot)
-    (tmp_path / 'ix' / 'engine.json').write_bytes(about)
-    with VideoIndex.open(tmp_path / 'ix') as index:
-      found = index.search_arrays(values[:9], 200)
-    np.testing.assert_array_equal(found, expected)
+def test_lists_are_made_anew_as_the_set_grows(tmp_path, values, monkeypatch):
+  monkeypatch.setattr(engines, '_FEW', 100)
+  with (
+    create(tmp_path / 'ix') as index,
+    VideoIndex.open(tmp_path / 'ix', read_only=True) as reader,
+  ):
+    seen = []
+    for part in np.split(values[:2000], 20):
+      index.add(part, None)
+      assert_lists_agree(index, reader, part[:5])
+      lists = reader._live.engine._index
+      seen.append(0 if lists is None else lists.nlist)
+    assert sorted(set(seen)) == [0, 14, 28] and seen == sorted(seen)
 
 
-@pytest.mark.parametrize('engine', ENGINES)
-def test_a_snapshot_ahead_of_the_store_is_dropped(tmp_path, engine, values):
-  """As where all else was copied back from a backup."""
-  with create(tmp_path / 'ix', engine) as index:
-    index.add(values[:100], None)
-  shutil.copytree(tmp_path / 'ix', tmp_path / 'backup')
-  with VideoIndex.open(tmp_path / 'ix') as index:
-    index.add(values[100:200], None)
-  for path in (tmp_path / 'ix').glob('engine.*'):
-    shutil.copy(path, tmp_path / 'backup')
-  with VideoIndex.open(tmp_path / 'backup') as index:
-    found = index.search_arrays(values[100:110], 100)[1]
-    assert found.max() == 99
+def assert_lists_agree(index, reader, queries):
+  """The reader, which trains nothing, searches as the writer."""
+  np.testing.assert_array_equal(
+    index.search_arrays(queries, 50), reader.search_arrays(queries, 50)
+  )

@@ -9,7 +9,7 @@ import pytest
 from index_cli_cases import write_manifest
 
 from nph_jax.export import bundle
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 
 
 @pytest.fixture

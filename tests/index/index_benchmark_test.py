@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import index, index_tables
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 
 
 def assert_timings(found, names):
@@ -22,19 +22,21 @@ def test_every_engine_is_measured_and_shown(monkeypatch):
   monkeypatch.setattr(index, '_BATCH_RUNS', 1)
   flat = index.flat(num_codes=3000)
   assert_timings(flat, ['ours', 'faiss', 'faiss, 1 thread'])
-  others = {
-    name: index.other(engine=name, num_codes=2000)
-    for name in ('ivf', 'multihash')
-  }
+  others = {'ivf': index.other(engine='ivf', num_codes=2000)}
+  asymmetric = index.asymmetric(num_codes=12_000)
+  pq = ['faiss IndexPQ', 'faiss IndexPQFastScan']
+  assert_timings(asymmetric, ['hamming', 'asymmetric', *pq])
+  assert asymmetric['same_as_pq'] > 0.95  # which adds in float32
   for name, found in others.items():
     assert_timings(found, [name, 'flat'])
     assert 0.5 < found['recall'] <= 1
   results = {
-    'num_bits': 64, 'k': 100, 'batch': 128, 'flat': [flat], 'others': others
+    'num_bits': 64, 'k': 100, 'batch': 128, 'flat': [flat], 'others': others,
+    'asymmetric': asymmetric,
   }  # fmt: skip
   text = index_tables.index(results)
   assert '| 3,000 | faiss, 1 thread | ' in text
-  assert '| multihash | 2,000 | ' in text
+  assert '| ivf | 2,000 | ' in text and '| 12,000 | asymmetric | ' in text
 
 
 def test_other_results_than_those_of_faiss_are_no_measurement(monkeypatch):

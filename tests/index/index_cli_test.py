@@ -14,10 +14,10 @@ import scipy.io
 from index_cli_cases import build, write_manifest
 
 from nph_jax import errors
-from nph_jax.export import load_hasher
+from nph_jax.data import blocks
+from nph_jax.export import bundle, load_hasher
+from nph_jax.index import VideoIndex, additions, facets
 from nph_jax.index import __main__ as index
-from nph_jax.index import additions
-from nph_jax.retrieval.video_index import VideoIndex
 
 ROOT = pathlib.Path(__file__).parents[2]
 BITS = linear.NUM_BITS
@@ -45,14 +45,15 @@ def expected(queries, k, number=11):
 def test_build_and_search_features(files, capsys):
   build()
   assert capsys.readouterr().out == 'ix: 11 videos, 16 bits\n'
-  found = results(capsys, '--bundle=export', '--features=frames.h5', '--k=4')
+  source = ('--bundle=export', '--features=frames.h5', '--k=4')
+  found = results(capsys, *source, '--rank=hamming')
   codes = linear.expected(linear.frames(11))
   assert [pairs(hits) for hits in found] == expected(codes, 4)
   assert found[3][0]['metadata'] == index_cases.metadata(1, 3)[0]
 
 
 def test_search_by_id_leaves_the_video_itself_out(files, capsys):
-  build()
+  build('--no_relaxed')
   (hits,) = results(capsys, '--id=7', '--k=5')
   codes = linear.expected(linear.frames(11))[7:8]
   (everything,) = expected(codes, 11)
@@ -61,9 +62,18 @@ def test_search_by_id_leaves_the_video_itself_out(files, capsys):
   assert pairs(near) == [p for p in everything if p[0] <= 5 and p[1] != 7]
   (cats,) = results(capsys, '--id=7', '--where=labels=cat', '--where=size=4')
   assert [hit['id'] for hit in cats] == [4]
-  (again,) = results(capsys, '--id=7', '--k=3', '--rerank=8')
-  scores = [hit['score'] for hit in again]
-  assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+
+
+def test_the_real_values_of_the_query_rank_where_they_are_known(files, capsys):
+  build()
+  scores = {}
+  for more in ('--k=3', '--rank=asymmetric', '--rerank=8', '--rank=hamming'):
+    (hits,) = results(capsys, '--id=7', '--k=3', more)
+    scores[more] = [hit['score'] for hit in hits]
+  assert scores.pop('--rank=hamming') == [None] * 3
+  for found in scores.values():
+    assert len(found) == 3 and found == sorted(found, reverse=True)
+  assert scores['--k=3'] == scores['--rank=asymmetric'] != scores['--rerank=8']
 
 
 def test_search_prints_for_people(files, capsys):
@@ -84,7 +94,7 @@ def test_add_codes_remove_and_info(files, capsys):
   about = json.loads(capsys.readouterr().out)
   assert about.pop('bytes') > 11 * 2
   assert about == {
-    'format': 1,
+    'format': 2,
     'videos': 18,
     'num_bits': BITS,
     'engine': 'flat',
@@ -275,7 +285,115 @@ def test_the_same_addition_is_made_once(files, capsys):
   assert capsys.readouterr().out == 'ix: 11 videos added, 22 in all\n'
   os.utime('frames.h5', (1, 1))
   index.main(add)
-  assert capsys.readouterr().out == 'ix: 11 videos added, 33 in all\n'
+  assert capsys.readouterr().out == (
+    'ix: 0 videos added, 11 skipped that were there already, 22 in all\n'
+  )
+
+
+def extended(number, seed=3):
+  """A file with the 11 videos of frames.h5 among `number` others."""
+  more = linear.frames(number, seed=seed)
+  both = np.concatenate([more[:4], linear.frames(11), more[4:], more[:2]])
+  linear.save_h5('both.h5', both)
+  return both
+
+
+def test_videos_that_are_there_are_skipped_and_said_so(files, capsys):
+  """18 became 47 before: all 29 of the extended file were added."""
+  build()
+  both = extended(7)
+  add = ['add', '--index=ix', '--bundle=export', '--features=both.h5']
+  index.main(add)
+  assert capsys.readouterr().out.endswith(
+    'ix: 7 videos added, 13 skipped that were there already, 18 in all\n'
+  )
+  expected_codes = linear.expected(both)[[0, 1, 2, 3, 15, 16, 17]]
+  with VideoIndex.open('ix', read_only=True) as found:
+    stored = [found.get(video)[0] for video in range(11, 18)]
+  np.testing.assert_array_equal(stored, expected_codes)
+
+
+def test_files_are_known_by_the_hash_in_their_manifest(files, capsys):
+  """Features of another extraction, say."""
+  rows = [
+    {**row, 'hash': f'h{n}'} for n, row in enumerate(index_cases.metadata(11))
+  ]
+  write_rows('frames.manifest.jsonl', rows)
+  build()
+  linear.save_h5('again.h5', linear.frames(5, seed=8))
+  write_rows(
+    'again.manifest.jsonl', [{'hash': f'h{n}'} for n in (3, 90, 4, 90, 5)]
+  )
+  index.main(['add', '--index=ix', '--bundle=export', '--features=again.h5'])
+  assert capsys.readouterr().out.endswith(
+    'ix: 1 videos added, 4 skipped that were there already, 12 in all\n'
+  )
+
+
+def write_rows(path, rows):
+  pathlib.Path(path).write_text('\n'.join(map(json.dumps, rows)) + '\n')
+
+
+def another_bundle():
+  other = linear.linear_bundle()
+  kernel = -other.parameters['kernel']
+  changed = bundle.Bundle(other.program, {'kernel': kernel}, other.manifest)
+  bundle.write(changed, pathlib.Path('other'))
+  return load_hasher('other')
+
+
+def test_rehash_gives_every_video_the_codes_of_another_bundle(files, capsys):
+  build()
+  index.main(['remove', '--index=ix', '--ids=4'])
+  hasher, both = another_bundle(), extended(3)
+  assert len(both) == 16
+  rehash = ['rehash', '--index=ix', '--bundle=other', '--features=both.h5']
+  index.main(rehash)
+  assert capsys.readouterr().out.endswith(
+    f'ix: 10 videos rehashed, 16 bits of the bundle {hasher.digest}\n'
+  )
+  codes, t = hasher.encode_relaxed(linear.frames(11))
+  with VideoIndex.open('ix', read_only=True) as found:
+    assert found.ids().tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
+    assert found.items()[4] == (5, index_cases.metadata(1, 5)[0])
+    np.testing.assert_array_equal(found.get(5)[0], codes[5])
+    np.testing.assert_array_equal(found.get(5)[1], t[5].astype(np.float16))
+    found.verify()
+  with pytest.raises(errors.UserError, match='was built with the bundle'):
+    index.main(['add', '--index=ix', '--bundle=export', '--features=both.h5'])
+
+
+def test_rehash_of_codes_goes_by_their_order(files, capsys):
+  index.main(['build', '--out=ix', '--codes=codes.npy'])
+  linear.save_h5('nine.h5', linear.frames(9, seed=1))
+  rehash = ['rehash', '--index=ix', '--bundle=export', '--features=nine.h5']
+  with pytest.raises(errors.UserError, match='came of 0 of them; nothing was'):
+    index.main(rehash)
+  with pytest.raises(errors.UserError, match='holds 9 videos, but there are'):
+    index.main([*rehash[:-1], '--features=frames.h5', '--in_order'])
+  index.main([*rehash, '--in_order'])
+  with VideoIndex.open('ix', read_only=True) as found:
+    assert found.bundle_digest == load_hasher('export').digest
+    # What was known of none before is known now.
+    assert found.known(contents('nine.h5')) == [[n] for n in range(9)]
+
+
+def contents(path):
+  with blocks.FeatureFiles([path]) as file:
+    return facets.contents(file.read(0, file.shape[0])).tolist()
+
+
+def test_backup_and_restore(files, capsys):
+  build()
+  index.main(['backup', '--index=ix', '--out=ix.backup'])
+  index.main(['restore', '--backup=ix.backup', '--out=iy'])
+  assert capsys.readouterr().out.endswith(
+    'iy: 11 videos, as they were written\n'
+  )
+  assert sorted(os.listdir('iy')) == ['index.sqlite', 'lock']
+  with VideoIndex.open('iy', read_only=True) as copy:
+    items = list(enumerate(index_cases.metadata(11)))
+    assert copy.items() == items
 
 
 def test_a_cut_after_the_last_commit_adds_nothing_more(files, capsys):

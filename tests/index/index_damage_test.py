@@ -1,15 +1,16 @@
-"""Damaged files are named in one sentence; nothing is unpickled."""
+"""Damage is told from other trouble, in one sentence; nothing is unpickled."""
 
 import pathlib
 import pickle
-import re
+import resource
+import shutil
+import sqlite3
 
 import index_cases
 import numpy as np
 import pytest
 
-from nph_jax import errors
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex, database, engines, errors
 
 BITS = 16
 
@@ -25,14 +26,15 @@ def directory(tmp_path):
   return tmp_path / 'ix'
 
 
-def flip(path, position):
-  content = bytearray(path.read_bytes())
-  content[position] ^= 4
-  path.write_bytes(content)
+def change(directory, statement, *values):
+  connection = sqlite3.connect(directory / database.NAME)
+  with connection:
+    connection.execute(statement, values)
+  connection.close()
 
 
-def complaint(directory, call=lambda index: None):
-  with pytest.raises(errors.UserError) as caught:
+def complaint(directory, call=lambda index: None, kind=errors.Damaged):
+  with pytest.raises(kind) as caught:
     with VideoIndex.open(directory, read_only=True) as index:
       call(index)
   message = str(caught.value)
@@ -40,36 +42,37 @@ def complaint(directory, call=lambda index: None):
   return message
 
 
-@pytest.mark.parametrize('kind', ['codes', 'ids'])
+@pytest.mark.parametrize('column', ['ids', 'codes'])
+@pytest.mark.parametrize('value', [b'', b'x', b'\xff' * 100, b'\xff' * 400])
+def test_a_batch_is_what_was_written(directory, column, value):
+  change(directory, f'UPDATE batches SET {column} = ? WHERE start = 50', value)
+  said = complaint(directory)
+  assert 'the batch at row 50 is not as it was written' in said
+  for _ in range(2):  # the failed opening holds nothing
+    with pytest.raises(errors.Damaged, match='the batch at row 50'):
+      VideoIndex.open(directory)
+
+
+def test_a_missing_batch_is_missed(directory):
+  change(directory, 'DELETE FROM batches WHERE start = 0')
+  assert 'the batch at row 50 is not' in complaint(directory)
+
+
 @pytest.mark.parametrize(
-  'harm',
+  'change_it',
   [
-    lambda path: path.unlink(),
-    lambda path: path.write_bytes(b''),
-    lambda path: path.write_bytes(path.read_bytes()[:-1]),
-    lambda path: flip(path, 3),
-    lambda path: flip(path, -1),
+    'relaxed = zeroblob(length(relaxed))',
+    "metadata = replace(metadata, '60', '61')",
+    'content = 7',
   ],
 )
-def test_damaged_rows(directory, kind, harm):
-  path = directory / f'{kind}-0.bin'
-  harm(path)
-  assert complaint(directory).startswith(f'{path}: is missing, shortened or')
-  with pytest.raises(errors.UserError):
-    VideoIndex.open(directory)
-  # The failed opening holds nothing.
-  with pytest.raises(errors.UserError, match=re.escape(str(path))):
-    VideoIndex.open(directory)
-
-
-def test_t_is_checked_when_asked(directory):
-  flip(directory / 'relaxed-0.bin', 1700)
+def test_a_row_is_checked_when_it_is_read(directory, change_it):
+  change(directory, f'UPDATE videos SET {change_it} WHERE id = 60')
   with VideoIndex.open(directory, read_only=True) as index:
-    assert len(index) == 100
-  said = complaint(directory, lambda index: index.verify())
-  assert said.startswith(str(directory / 'relaxed-0.bin'))
-  (directory / 'relaxed-0.bin').write_bytes(b'x')
-  assert complaint(directory).startswith(str(directory / 'relaxed-0.bin'))
+    assert index.get(59)[2]['path'] == 'videos/59.mp4'
+    for call in (lambda: index.get(60), index.verify):
+      with pytest.raises(errors.Damaged, match='the row of id 60 is damaged'):
+        call()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,6 @@ def test_t_is_checked_when_asked(directory):
     lambda path: path.write_bytes(path.read_bytes()[:1000]),
     lambda path: path.write_bytes(b''),
     lambda path: path.write_bytes(pickle.dumps({'a': 1})),
-    lambda path: path.unlink(),
   ],
 )
 def test_damaged_sqlite(directory, harm):
@@ -103,29 +105,81 @@ def test_every_page_of_sqlite_filled_with_noise(directory):
         assert index.items(limit=100) == list(
           enumerate(index_cases.metadata(100))
         )
-    except errors.UserError as error:
-      assert str(path) in str(error) or str(directory) in str(error)
+    except errors.Damaged as error:
+      assert str(directory) in str(error)
 
 
-@pytest.mark.parametrize('name', ['engine.faiss', 'engine.json'])
-@pytest.mark.parametrize(
-  'harm',
-  [
-    lambda path: flip(path, 30),
-    lambda path: path.write_bytes(b'{}'),
-    lambda path: path.unlink(),
-  ],
-)
-def test_a_damaged_snapshot_is_made_anew(tmp_path, name, harm):
+def test_damaged_lists_are_not_handed_to_faiss(tmp_path, monkeypatch):
+  monkeypatch.setattr(engines, '_FEW', 100)
   codes = index_cases.clustered(300, BITS // 8)
-  folder = pathlib.Path(tmp_path / 'ix')
   with VideoIndex.create(
-    folder, BITS, engine='ivf', keep_relaxed=False
+    tmp_path / 'ix', BITS, engine='ivf', keep_relaxed=False
   ) as index:
     index.add(codes, None)
-  harm(folder / name)
-  with VideoIndex.open(folder) as index:
-    found = index.search_arrays(codes[:5], 9)
-  np.testing.assert_array_equal(
-    found, index_cases.nearest(codes[:5], codes, range(300), 9)
-  )
+  change(tmp_path / 'ix', 'UPDATE engine SET value = zeroblob(length(value))')
+  assert 'the lists of ivf are damaged' in complaint(tmp_path / 'ix')
+
+
+def test_an_older_index_says_how_to_build_it_anew(directory):
+  change(directory, 'PRAGMA user_version = 1')
+  said = complaint(directory)
+  assert 'is of an older version of nph_jax (format 1, not 2)' in said
+  assert 'build the index anew, from the same features' in said
+
+
+def test_a_limit_of_file_sizes_is_no_damage(directory):
+  """SQLite calls it an I/O error: what is there is whole."""
+  size = (directory / database.NAME).stat().st_size
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  codes = index_cases.clustered(5000, BITS // 8)
+  with VideoIndex.open(directory) as index:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50_000, hard))
+    try:
+      with pytest.raises(errors.Unavailable) as caught:
+        index.add(codes, None, index_cases.relaxed(codes))
+    finally:
+      resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = str(caught.value)
+    assert 'damaged' not in said and 'file sizes' in said
+    index.verify()
+    assert len(index) == 100
+    assert len(index.add(codes, None, index_cases.relaxed(codes))) == 5000
+
+
+@pytest.mark.parametrize(
+  ('code', 'kind', 'words'),
+  [
+    (sqlite3.SQLITE_FULL, errors.Unavailable, 'the disk is full'),
+    (sqlite3.SQLITE_IOERR_READ, errors.Unavailable, 'did not read or write'),
+    (sqlite3.SQLITE_BUSY, errors.Unavailable, 'busy in another program'),
+    (sqlite3.SQLITE_READONLY, errors.Unavailable, 'check who may write'),
+    (sqlite3.SQLITE_CORRUPT, errors.Damaged, 'is damaged'),
+    (sqlite3.SQLITE_IOERR_CORRUPTFS, errors.Damaged, 'is damaged'),
+  ],
+)
+def test_what_sqlite_says_has_a_class(code, kind, words):
+  error = sqlite3.DatabaseError('said')
+  error.sqlite_errorcode = code
+  with pytest.raises(kind, match=words) as caught:
+    with database.guarded(pathlib.Path('ix/index.sqlite')):
+      raise error
+  assert type(caught.value) is kind
+
+
+def test_a_backup_is_checked_before_it_counts(directory, tmp_path):
+  with VideoIndex.open(directory) as index:
+    index.backup(tmp_path / 'whole')
+    with pytest.raises(errors.InvalidRequest, match='is there already'):
+      index.backup(tmp_path / 'whole')
+  shutil.copy(tmp_path / 'whole', tmp_path / 'bad')
+  connection = sqlite3.connect(tmp_path / 'bad')
+  with connection:
+    connection.execute("UPDATE batches SET codes = x'00'")
+  connection.close()
+  with pytest.raises(errors.Damaged, match='the batch at row 0'):
+    VideoIndex.restore(tmp_path / 'bad', tmp_path / 'new')
+  assert not (tmp_path / 'new').exists()
+  with pytest.raises(errors.InvalidRequest, match='an index is there already'):
+    VideoIndex.restore(tmp_path / 'whole', directory)
+  with pytest.raises(errors.InvalidRequest, match='is no file'):
+    VideoIndex.restore(tmp_path / 'none', tmp_path / 'new')

@@ -8,8 +8,7 @@ import pytest
 from index_cases import BITS, assert_nearest, codes
 
 from nph_jax import errors
-from nph_jax.retrieval.indexing import database, folder
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex, database, folder
 
 T2 = np.ones((2, BITS))
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 
 _STEPS = st.lists(
   st.one_of(

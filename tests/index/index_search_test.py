@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from index_cases import codes
 
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 
 
 @pytest.mark.parametrize('radius', [0, 2, 16])

@@ -1,5 +1,6 @@
 """Milvus Lite against brute force; the same calls serve a cluster."""
 
+import sqlite3
 import subprocess
 import sys
 
@@ -9,8 +10,7 @@ import pytest
 from index_cases import BITS, assert_nearest
 
 from nph_jax import errors
-from nph_jax.retrieval.indexing import milvus, milvus_connection
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex, milvus, milvus_connection
 
 pytest.importorskip('pymilvus')
 pytest.importorskip('milvus_lite')
@@ -44,7 +44,7 @@ def test_equals_brute_force_through_its_life(tmp_path):
   # Another program, as the local file is let go of.
   code = f"""
 import sys, numpy as np
-from nph_jax.retrieval.video_index import VideoIndex
+from nph_jax.index import VideoIndex
 with VideoIndex.open({str(folder)!r}) as index:
   assert index.add(np.zeros((1, 2), np.uint8), None, np.ones((1, 16))) == [
     {ids.max() + 1}]
@@ -73,6 +73,14 @@ def test_ties_beyond_the_first_look_are_broken_by_id(tmp_path, monkeypatch):
       index.search_arrays(same[:2], 61)
 
 
+def set_back(folder, kept):
+  """As if the process was killed before it noted what Milvus holds by now."""
+  connection = sqlite3.connect(folder / 'index.sqlite')
+  with connection:
+    connection.execute('UPDATE engine SET value = ?', [kept])
+  connection.close()
+
+
 def test_what_milvus_missed_is_made_up_for(tmp_path):
   """Killed between the store's commit and Milvus, or its file is lost."""
   values, folder = codes(), tmp_path / 'ix'
@@ -80,23 +88,40 @@ def test_what_milvus_missed_is_made_up_for(tmp_path):
     folder, BITS, engine='milvus', keep_relaxed=False
   ) as index:
     index.add(values[:100], None)
-    about = (folder / 'milvus.json').read_text()
+    kept = index._store.noted('milvus')
     index.add(values[100:], None)
     index.remove(np.arange(0, 100, 3))
   keep = np.setdiff1d(np.arange(300), np.arange(0, 100, 3))
-  (folder / 'milvus.json').write_text(about)
+  set_back(folder, kept)
   with VideoIndex.open(folder) as index:
     assert_nearest(index, values[:5], values[keep], keep, 300 - 34)
     index.compact()
-  (folder / 'milvus.json').write_text(about)
+  set_back(folder, kept)
   with VideoIndex.open(folder) as index:
     assert_nearest(index, values[:5], values[keep], keep, 300 - 34)
+    index.backup(tmp_path / 'copy')
   (folder / 'milvus.db').unlink()
+  VideoIndex.restore(tmp_path / 'copy', tmp_path / 'iy')
+  for place in (folder, tmp_path / 'iy'):
+    with VideoIndex.open(place) as index:
+      assert_nearest(index, values[:5], values[keep], keep, 300 - 34)
+  names = [index_collection(place) for place in (folder, tmp_path / 'iy')]
+  assert names[0] != names[1]
+
+
+def index_collection(folder):
   with VideoIndex.open(folder) as index:
-    assert_nearest(index, values[:5], values[keep], keep, 300 - 34)
-  (folder / 'milvus.json').write_text('{')
-  with pytest.raises(errors.UserError, match='milvus.json: is damaged'):
-    VideoIndex.open(folder)
+    return index._live.engine._collection
+
+
+def test_rehashed_codes_of_another_length(tmp_path):
+  values, other = codes(), index_cases.clustered(300, 4, seed=5)
+  with VideoIndex.create(
+    tmp_path / 'ix', BITS, engine='milvus', keep_relaxed=False
+  ) as index:
+    index.add(values, None)
+    index.rehash([(np.arange(300), other, None, None)], 32, 'new')
+    assert_nearest(index, other[:5], other, np.arange(300), 30)
 
 
 def test_a_failing_milvus_is_told_later(tmp_path, monkeypatch, caplog):
@@ -109,7 +134,7 @@ def test_a_failing_milvus_is_told_later(tmp_path, monkeypatch, caplog):
     def down(*_):
       raise errors.UserError('Milvus is down.')
 
-    monkeypatch.setattr(milvus.MilvusEngine, 'add', down)
+    monkeypatch.setattr(milvus.MilvusEngine, '_add', down)
     assert index.add(values[10:20], None).tolist() == list(range(10, 20))
     assert 'Milvus is down' in caplog.text and len(index) == 20
     with pytest.raises(errors.UserError, match='Milvus is down'):

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip('fastapi')
 
-from nph_jax import errors
 from nph_jax.service import batching, searching
 
 
@@ -105,73 +104,34 @@ def test_a_caller_that_went_away_disturbs_nobody():
   assert [results[i] for i in (0, 2, 3)] == [0, 2, 3]
 
 
-class Hasher:
-  calls = 0
-
-  def encode_relaxed(self, frames):
-    self.calls += 1
-    relaxed = frames.reshape(len(frames), -1)[:, :8]
-    return np.packbits(relaxed >= 0, axis=1), relaxed
-
-
 class Index:
-  """Answers with what it was asked."""
-
   def __init__(self):
-    self.calls = []
+    self.calls = 0
 
-  def search(self, codes, k, **options):
-    if options.get('where') == {'no': 'such'} or 13 in codes:
-      raise errors.UserError('no such name.')
-    self.calls.append((len(codes), k, options))
-    return [[(code.tolist(), place) for place in range(k)] for code in codes]
-
-
-def query(bits, **options):
-  code = np.array([bits], np.uint8)
-  return searching.Query(
-    searching.Code(code, np.ones(8, np.float32)), **options
-  )
+  def search(self, codes, k, *, relaxed, radius):
+    self.calls += 1
+    if radius == 99:
+      raise ValueError('radius')
+    t = [None] * len(codes) if relaxed is None else relaxed[:, 0].tolist()
+    return list(zip(codes[:, 0].tolist(), t, [k] * len(codes)))
 
 
-def test_one_hashing_for_all():
-  hasher = Hasher()
-  videos = np.random.default_rng(1).standard_normal((5, 2, 4))
-  codes = searching.Hashing(hasher)(list(videos))
-  assert hasher.calls == 1
-  packed, relaxed = hasher.encode_relaxed(videos)
-  for number, code in enumerate(codes):
-    np.testing.assert_array_equal(code.packed, packed[number])
-    np.testing.assert_array_equal(code.relaxed, relaxed[number])
-
-
-def test_one_search_for_all_that_want_the_same():
+def test_those_who_want_the_same_share_a_search():
+  """And who asks for what cannot be done fails alone."""
+  searches = [
+    searching.Search(
+      np.array([n], np.uint8),
+      None if n % 3 == 0 else np.array([n], np.float32),
+      k=5 + n % 2,
+      options={'radius': 99 if n == 7 else None},
+    )
+    for n in range(12)
+  ]
   index = Index()
-  answers = searching.Searching(index)([query(n, k=1 + n) for n in range(5)])
-  assert [call[:2] for call in index.calls] == [(5, 5)]
-  for number, hits in enumerate(answers):
-    assert hits == [([number], place) for place in range(number + 1)]
-
-
-def test_a_query_that_fails_costs_the_others_nothing():
-  answers = searching.Searching(Index())([query(n, k=1) for n in (1, 13, 2)])
-  assert isinstance(answers[1], errors.UserError)
-  assert [answers[place][0][0] for place in (0, 2)] == [[1], [2]]
-
-
-def test_other_filters_are_other_searches_and_fail_alone():
-  index = Index()
-  answers = searching.Searching(index)(
-    [
-      query(1, k=1),
-      query(2, k=1, where={'no': 'such'}),
-      query(3, k=1, radius=3),
-      query(4, k=1, rerank=4),
-      query(5, k=2, rerank=4),
-    ]
-  )
-  assert isinstance(answers[1], errors.UserError)
-  assert [len(answers[place]) for place in (0, 2, 3, 4)] == [1, 1, 1, 2]
-  assert answers[4][0][0] == [5]
-  assert [call[0] for call in index.calls] == [1, 1, 2]
-  assert index.calls[2][2]['relaxed'].shape == (2, 8)
+  results = searching.run(index, searches)
+  assert index.calls == 5
+  for n, result in enumerate(results):
+    if n == 7:
+      assert str(result) == 'radius'
+    else:
+      assert result == (n, None if n % 3 == 0 else n, 5 + n % 2)

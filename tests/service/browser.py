@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import shutil
 import socket
@@ -188,7 +187,3 @@ class Browser:
       for entry in self._post('/se/log', type='browser')
       if entry['level'] == 'SEVERE'
     ]
-
-  def screenshot(self, path):
-    answer = self._client.get(self._base + '/screenshot')
-    path.write_bytes(base64.b64decode(answer.json()['value']))

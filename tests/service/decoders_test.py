@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import sys
 
 import pytest
 
@@ -15,7 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nph_jax import errors
-from nph_jax.service import containers, decoders, limits, messages, problems
+from nph_jax.service import (
+  containers,
+  decoders,
+  decoding_process,
+  limits,
+  problems,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,39 +43,83 @@ def test_containers_by_their_first_bytes(head, suffix):
 
 
 def test_a_decoder_that_cannot_load_says_why():
+  decoder = decoders.Decoder(toy.load_nothing, (), limits.Limits())
   with pytest.raises(errors.UserError, match='the toy cannot be loaded'):
-    decoders.Decoder(toy.load_nothing, (), limits.Limits())
+    decoders.Pool([decoder])
+  assert not decoder._process.is_alive()
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=100))
 def test_messages_of_a_decoder_are_not_believed(noise):
   fields = {'a': [1.5, 'x', None]}
-  whole = messages.pack(fields, [b'12\n', b'', noise])
-  assert messages.unpack(whole) == (fields, [b'12\n', b'', noise])
+  whole = decoding_process.pack(fields, [b'12\n', b'', noise])
+  assert decoding_process.unpack(whole) == (fields, [b'12\n', b'', noise])
   for damaged in (noise, whole + b'1', whole[:-1], b'[]\n', b'{"fields": 1}\n'):
     with pytest.raises((ValueError, KeyError, TypeError)):
-      messages.unpack(damaged)
-
-
-def test_a_problem_is_what_callers_see():
-  problem = problems.Problem(422, 'No.', {'X': 'y'})
-  assert (problem.status, problem.sentence, problem.headers) == (
-    422,
-    'No.',
-    {'X': 'y'},
-  )
+      decoding_process.unpack(damaged)
 
 
 def test_a_decoder_that_did_not_start_is_started_again(tmp_path):
-  (tmp_path / 'go').touch()
-  with decoders.Decoder(
+  (tmp_path / 'go').write_text('content')
+  decoder = decoders.Decoder(
     toy.load_once_there_is, (str(tmp_path / 'go'),), limits.Limits()
-  ) as decoder:
-    (tmp_path / 'go').unlink()
+  )
+  with decoders.Pool([decoder]), open(tmp_path / 'go', 'rb') as file:
+
+    async def run():
+      return await decoder.run({}, file)
+
+    (tmp_path / 'go').rename(tmp_path / 'gone')
     decoder._kill()
     with pytest.raises(problems.Problem) as caught:
-      asyncio.run(decoder.run({}))
-    assert caught.value.status == 503
-    (tmp_path / 'go').touch()
-    assert asyncio.run(decoder.run({})) == ({'went': True}, [])
+      asyncio.run(run())
+    assert caught.value.status_code == 503
+    (tmp_path / 'gone').rename(tmp_path / 'go')
+    assert asyncio.run(run()) == ({'went': 'content'}, [])
+
+
+def test_jobs_wait_in_a_queue_for_several_decoders(tmp_path):
+  """A slow one holds up nobody, and who goes away costs no decoder."""
+  (tmp_path / 'file').touch()
+  pool = decoders.Pool(
+    [decoders.Decoder(toy.load_sleeper, (), limits.Limits()) for _ in range(2)]
+  )
+
+  async def run():
+    with open(tmp_path / 'file', 'rb') as file:
+      slow = asyncio.create_task(pool.run({'sleep': 30}, file))
+      fast = [await pool.run({'sleep': 0}, file) for _ in range(3)]
+      gone = asyncio.create_task(pool.run({'sleep': 0.3}, file))
+      await asyncio.sleep(0.05)
+      gone.cancel()
+      fast += await asyncio.gather(
+        *(pool.run({'sleep': 0}, file) for _ in range(3))
+      )
+      assert not slow.done()
+      slow.cancel()
+      return {fields['process'] for fields, _ in fast}
+
+  with pool:
+    processes = asyncio.run(run())
+  assert len(processes) == 1
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='of Linux')
+def test_a_decoder_has_given_up_what_it_does_not_need(tmp_path):
+  (tmp_path / 'file').touch()
+  with socket.create_server(('127.0.0.1', 0)) as listening:
+    pool = decoders.Pool(
+      [decoders.Decoder(toy.load_probe, (), limits.Limits())]
+    )
+    job = {'port': listening.getsockname()[1], 'folder': str(tmp_path)}
+    with pool, open(tmp_path / 'file', 'rb') as file:
+      found, _ = asyncio.run(pool.run(job, file))
+  assert found['status']['NoNewPrivs'] == '1'
+  assert int(found['status']['CapEff'], 16) == 0
+  assert found['limits']['FSIZE'] == found['limits']['CORE'] == 0
+  assert 0 < found['limits']['NPROC'] < 1 << 20
+  assert found['limits']['DATA'] < 1 << 40
+  assert found['written'] == 'EFBIG'
+  if found['network'] != os.readlink('/proc/self/ns/net') or not os.geteuid():
+    assert found['connected'] == 'ENETUNREACH'

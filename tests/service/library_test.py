@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 pytest.importorskip('fastapi')
@@ -11,8 +13,10 @@ pytest.importorskip('httpx')
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 from nph_jax.service import library, pictures
+
+NAME = f'{0:032x}.mp4'
 
 
 @pytest.mark.parametrize(
@@ -52,43 +56,27 @@ def test_links_inside_the_videos_are_followed(tmp_path):
   assert found.find({'path': 'link.mp4'}) == tmp_path / 'real.mp4'
 
 
-def test_a_killed_addition_is_settled_or_undone(tmp_path):
-  kept = tmp_path / 'kept'
-  videos = library.Library(None, kept)
-  upload = tmp_path / 'upload'
-  upload.write_bytes(b'film')
-  recorded, orphan = videos.keep(upload, '.mp4'), videos.keep(upload, '.mp4')
-  with video_index.VideoIndex.create(tmp_path / 'index', 8) as index:
-    t = np.zeros((1, 8), np.float32)
-    index.add(np.zeros((1, 1), np.uint8), [{'stored': recorded}], t)
-    assert videos.find({'stored': recorded}) is not None
-    assert library.recover(videos, index) == 2
-    assert library.recover(videos, index) == 0
-  assert videos.find({'stored': recorded}) == kept / recorded
-  assert videos.find({'stored': orphan}) is None
-  assert not list((kept / 'adding').iterdir())
-
-
-def test_what_a_killed_removal_left_is_deleted(tmp_path):
+def test_what_a_killed_service_left_is_deleted(tmp_path):
+  """Whether it was adding or removing: a file that no record names."""
   videos = library.Library(None, tmp_path / 'kept')
-  upload = tmp_path / 'upload'
-  upload.write_bytes(b'film')
-  names = [videos.keep(upload, '.mp4') for _ in range(2)]
-  for name in names:
-    videos.settle(name)
+  hashes = [f'{n:032x}' for n in range(3)]
+  names = [videos.keep(io.BytesIO(b'film'), f'{x}.mp4') for x in hashes]
   other = tmp_path / 'kept' / 'notes.txt'
   other.write_text('of the operator')
   with video_index.VideoIndex.create(
     tmp_path / 'index', 8, keep_relaxed=False
   ) as index:
-    metadata = [{'stored': names[0]}, {'stored': names[1]}, {'stored': ['x']}]
+    metadata = [{'hash': hashes[0]}, {'hash': hashes[1]}, {'hash': ['x']}]
     ids = index.add(np.zeros((3, 1), np.uint8), metadata)
-    assert library.recover(videos, index) == 0
+    assert library.recover(videos, index) == 1
+    assert videos.kept() == set(names[:2])
     index.remove(ids[1:2])
     assert library.recover(videos, index) == 1
     assert library.recover(videos, index) == 0
-  assert videos.settled() == [names[0]] and other.exists()
-  assert videos.find({'stored': names[0]}) is not None
+  assert videos.kept() == {names[0]} and other.exists()
+  found = videos.find({'stored': names[0]})
+  assert found == tmp_path / 'kept' / names[0]
+  assert found.read_bytes() == b'film'
 
 
 def test_without_added_videos_the_index_is_not_read(tmp_path):
@@ -100,28 +88,22 @@ def test_names_of_kept_videos_are_durable(tmp_path, monkeypatch):
   monkeypatch.setattr(library.atomic, 'sync_folder', synced.append)
   kept = tmp_path / 'index' / 'videos'
   videos = library.Library(None, kept)
-  upload = tmp_path / 'upload'
-  upload.write_bytes(b'film')
-  name = videos.keep(upload, '.mp4')
-  assert synced == [tmp_path / 'index', kept, kept / 'adding']
-  videos.settle(name)
-  assert synced[3:] == [kept]
-  videos.keep(upload, '.mp4')
-  assert synced[4:] == [kept / 'adding']
+  videos.keep(io.BytesIO(b'film'), NAME)
+  assert synced == [tmp_path / 'index', kept]
+  videos.keep(io.BytesIO(b'film'), NAME)
+  assert synced[2:] == [kept]
 
 
 def test_a_full_disk_keeps_nothing(tmp_path, monkeypatch):
   videos = library.Library(None, tmp_path / 'kept')
-  upload = tmp_path / 'upload'
-  upload.write_bytes(b'film')
 
   def full(*_):
     raise OSError(28, 'No space left on device')
 
   monkeypatch.setattr(library.shutil, 'copyfileobj', full)
   with pytest.raises(errors.UserError, match='disk is full'):
-    videos.keep(upload, '.mp4')
-  assert videos.unsettled() == []
+    videos.keep(io.BytesIO(b'film'), NAME)
+  assert videos.kept() == set()
 
 
 def test_a_folder_of_videos_has_to_be_one(tmp_path):

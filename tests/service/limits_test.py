@@ -12,21 +12,33 @@ pytest.importorskip('av')
 pytest.importorskip('httpx')
 
 import httpx
+import service_toy as toy
 
-from nph_jax.service import limits, problems
+from nph_jax.service import limits, problems, receiving, rooms
+
+NPY = {'Content-Type': 'application/x-npy'}
 
 
-def test_an_announced_upload_is_refused_before_it_comes(served):
+@pytest.mark.parametrize(
+  'path, limit',
+  [
+    ('search', b'4,096 bytes'),
+    ('search/features', b'1,396 bytes'),
+    ('search/video', b'4 MiB'),
+    ('session', b'4,096 bytes'),
+  ],
+)
+def test_an_announced_body_is_refused_before_it_comes(served, path, limit):
   """The answer arrives though not a byte of the body was sent."""
   host, port = served.address.removeprefix('http://').split(':')
   with socket.create_connection((host, int(port)), timeout=20) as connection:
     connection.sendall(
-      b'POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: '
-      b'multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n\r\n'
+      f'POST /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: '
+      '99999999\r\n\r\n'.encode()
     )
-    answer = connection.recv(4000)
+    answer = toy.answer(connection)
   assert answer.startswith(b'HTTP/1.1 413')
-  assert b'larger than the 4 MiB' in answer
+  assert b'larger than the %b' % limit in answer
 
 
 @pytest.mark.parametrize(
@@ -45,7 +57,9 @@ def test_an_unannounced_upload_is_cut_at_the_limit(served, head, status):
 
   headers = {'Content-Type': 'multipart/form-data; boundary=x'}
   try:
-    answer = served.client.post('/search', content=endless(), headers=headers)
+    answer = served.client.post(
+      '/search/video', content=endless(), headers=headers
+    )
     assert answer.status_code == status
   except httpx.TransportError:
     pass  # the service hung up, which a sender may meet first
@@ -53,37 +67,42 @@ def test_an_unannounced_upload_is_cut_at_the_limit(served, head, status):
 
 
 def test_too_many_searches_are_told_when_to_come_back(served):
-  gate = served.service.gate
-  places, gate._places = gate._places, 0
+  room = served.service.room
+  places, room._size = room._size, 0
   try:
-    for method, path in (('POST', '/search'), ('POST', '/videos')):
-      answer = served.client.request(method, path, json={'id': 0})
+    body = toy.npy(toy.features(1))
+    for answer in (
+      served.client.post('/search', json={'id': 0}),
+      served.client.post('/videos/features', content=body, headers=NPY),
+    ):
       assert answer.status_code == 503
       assert answer.headers['retry-after'] == '1'
       assert 'as many as it takes' in answer.json()['error']
     assert served.client.get('/healthz').status_code == 200
   finally:
-    gate._places = places
+    room._size = places
   assert served.client.post('/search', json={'id': 0}).status_code == 200
 
 
-def test_a_gate_counts():
-  gate = limits.Gate(2, 'videos')
-  with gate.enter(), gate.enter():
-    with pytest.raises(problems.Problem) as caught, gate.enter():
-      pass
-    assert caught.value.status == 503 and gate.inside == 2
-  assert gate.inside == 0
+async def read(waits, thinking=0.0, limit=10_000, **bounds):
+  """How many messages of 100 bytes come through."""
+  waits = list(waits)
 
+  async def receive():
+    await asyncio.sleep(waits.pop(0))
+    body = {'type': 'http.request', 'body': b'x' * 100}
+    return body | {'more_body': bool(waits)}
 
-async def sent(*waits, size=100):
-  for wait in waits:
-    await asyncio.sleep(wait)
-    yield b'x' * size
-
-
-async def read(chunks, **bounds):
-  return [x async for x in limits.paced(chunks, limits.Limits(**bounds))]
+  receive = receiving.bounded(
+    receive, limit, limits.Limits(**bounds), lambda count: None
+  )
+  count = 0
+  while True:
+    message = await receive()
+    count += 1
+    if not message['more_body']:
+      return count
+    await asyncio.sleep(thinking)
 
 
 @pytest.mark.parametrize(
@@ -97,28 +116,31 @@ async def read(chunks, **bounds):
 )
 def test_slow_bodies_are_given_up(waits, bounds):
   with pytest.raises(problems.Problem) as caught:
-    asyncio.run(read(sent(*waits), **bounds))
-  assert caught.value.status == 408 and 'faster' in caught.value.sentence
+    asyncio.run(read(waits, **bounds))
+  assert caught.value.status_code == 408 and 'faster' in caught.value.detail
 
 
 def test_only_the_sender_s_time_counts():
-  assert len(asyncio.run(read(sent(0, 0, 0)))) == 3
-  slow = {'patience_seconds': 0.1, 'upload_rate': 1000}
-  assert len(asyncio.run(read(sent(*(0.02,) * 20), **slow))) == 20
-
-  async def think():
-    chunks = limits.paced(sent(0, 0, 0), limits.Limits(patience_seconds=0.1))
-    return [await asyncio.sleep(0.1, chunk) async for chunk in chunks]
-
-  assert len(asyncio.run(think())) == 3
+  assert asyncio.run(read((0, 0, 0))) == 3
+  slow = {'patience_seconds': 1.0, 'upload_rate': 100}
+  assert asyncio.run(read((0.02,) * 20, **slow)) == 20
+  assert asyncio.run(read((0, 0, 0), 0.3, patience_seconds=0.5)) == 3
 
 
-def test_memory_is_given_back():
-  memory = limits.Memory(100)
-  with memory.share() as take, memory.share() as other:
-    take(60)
+def test_a_body_is_cut_at_its_limit():
+  assert asyncio.run(read((0, 0, 0), limit=300)) == 3
+  with pytest.raises(problems.Problem) as caught:
+    asyncio.run(read((0, 0, 0), limit=299))
+  assert caught.value.status_code == 413
+
+
+def test_what_is_held_is_given_back():
+  room = rooms.room(100, 'videos')
+  with room.share(1) as take, room.share() as other:
+    take(59)
     other(40)
-    with pytest.raises(problems.Problem) as caught:
-      take(1)
-    assert caught.value.status == 503 and memory.held == 100
-  assert memory.held == 0
+    for count in (1, 41):
+      with pytest.raises(problems.Problem) as caught, room.share(count):
+        pass
+      assert caught.value.status_code == 503 and room.held == 100
+  assert room.held == 0

@@ -26,8 +26,8 @@ def body(array, **options):
 def refusal(content):
   with pytest.raises(problems.Problem) as caught:
     npy.read_features(content, *SHAPE)
-  assert caught.value.status == 422
-  return caught.value.sentence
+  assert caught.value.status_code == 422
+  return caught.value.detail
 
 
 @pytest.mark.parametrize('dtype', ['<f2', '<f4', '>f4', '<f8', '>f2'])
@@ -108,6 +108,6 @@ def test_damaged_files_never_raise_anything_else(noise, start, stop):
     try:
       read = npy.read_features(damaged, *SHAPE)
     except problems.Problem as problem:
-      assert problem.status == 422 and len(problem.sentence) < 300
+      assert problem.status_code == 422 and len(problem.detail) < 300
     else:
       assert read.shape == SHAPE and np.isfinite(read).all()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
+import re
+import threading
 
 import pytest
 
@@ -13,8 +16,10 @@ pytest.importorskip('httpx')
 
 import fastapi
 import httpx
+import service_toy as toy
 
 from nph_jax import errors
+from nph_jax.index import errors as index_errors
 from nph_jax.service import problems
 
 
@@ -72,7 +77,8 @@ def test_metrics_count(served):
   assert float(after[name]) == before + 1
   assert float(after['nph_index_videos']) == 44
   assert float(after['nph_queue_queries']) == 0
-  assert float(after['nph_batch_size_count{step="searching"}']) >= 1
+  for step in ('hashing', 'searching'):
+    assert f'nph_batch_size_count{{step="{step}"}}' in after
   assert float(after['nph_in_progress_requests']) == 0
   assert not any('nothing' in line.lower() for line in after)
   assert any('route="/search"' in x and '_seconds_bucket' in x for x in after)
@@ -81,23 +87,104 @@ def test_metrics_count(served):
 def test_the_documentation_needs_no_other_host(served):
   page = served.client.get('/docs').text
   script = served.client.get('/static/docs.js').text
-  assert '/static/docs.js' in page and '/openapi.json' in script
+  assert 'static/docs.js' in page and "'openapi.json'" in script
   api = served.client.get('/openapi.json').json()
-  assert {'/search', '/videos', '/videos/{id}', '/metrics'} <= set(api['paths'])
-  search = api['paths']['/search']['post']
-  assert set(search['requestBody']['content']) == {
-    'multipart/form-data',
-    'application/x-npy',
-    'application/json',
-  }
+  assert {'/videos/{id}', '/metrics'} <= set(api['paths'])
+  for path, kind in (
+    ('/search', 'application/json'),
+    ('/search/features', 'application/x-npy'),
+    ('/search/video', 'multipart/form-data'),
+    ('/videos', 'multipart/form-data'),
+    ('/videos/features', 'application/x-npy'),
+  ):
+    body = api['paths'][path]['post']['requestBody']
+    assert list(body['content']) == [kind] and body['required']
   for name in ('', 'docs', 'static/page.js', 'static/page.css'):
     text = served.client.get(f'/{name}').text
     assert 'http://' not in text.replace('http://www.w3.org/2000/svg', '')
     assert 'https://' not in text
 
 
-def test_sentences_lose_the_paths_of_this_machine():
-  error = errors.UserError('/data/index: holds nothing like that.')
-  assert problems.without_paths(error, {'/data/index': 'the index'}) == (
-    'the index: holds nothing like that.'
-  )
+def test_everything_works_below_a_prefix(served):
+  """As behind a proxy that serves other things too: no address is absolute."""
+  for page in ('', 'docs'):
+    text = served.client.get(f'/{page}').text
+    addresses = re.findall(r'(?:href|src)="([^"#]+)"', text)
+    assert len(addresses) >= 5
+    for address in addresses:
+      assert not address.startswith('/')
+      assert served.client.get(f'/{address}').status_code == 200
+  for script in ('page.js', 'docs.js'):
+    text = served.client.get(f'/static/{script}').text
+    assert not re.search(r"""['"`]/[a-z?]""", text)
+  video = served.client.get('/videos/0').json()
+  for name in ('thumbnail', 'preview', 'file'):
+    assert served.client.get(f'/{video[name]}').status_code == 200
+
+
+@pytest.mark.parametrize(
+  'kind, status',
+  [
+    (index_errors.InvalidRequest, 422),
+    (index_errors.UnknownVideo, 404),
+    (index_errors.Unavailable, 503),
+    (index_errors.Damaged, 503),
+    (errors.UserError, 503),
+  ],
+)
+def test_an_error_of_the_index_is_of_its_kind(
+  served, monkeypatch, kind, status
+):
+  """Not of its cause's or its words', and without paths of this machine."""
+
+  def fail(*_, **__):
+    raise kind(f'{served.service.directory}: no such id.') from KeyError('id')
+
+  for name in ('get', 'items', 'known', 'search', '__len__'):
+    monkeypatch.setattr(type(served.service.index), name, fail)
+  kind_of_body = {'Content-Type': 'application/x-npy'}
+  body = {'content': toy.npy(toy.features(1)), 'headers': kind_of_body}
+  for answer in (
+    served.client.get('/videos'),
+    served.client.delete('/videos/3'),
+    served.client.post('/videos/features', **body),
+    served.client.post('/search/features', **body),
+    served.client.get('/videos/3'),
+    served.client.get('/videos/3/thumbnail'),
+    served.client.get('/index'),
+    served.client.post('/search', json={'id': 3}),
+  ):
+    assert answer.status_code == status
+    assert answer.json() == {'error': 'the index: no such id.'}
+
+
+@pytest.mark.parametrize('path', ['/', '/docs', '/healthz'])
+def test_heads_are_answered(served, path):
+  head = served.client.head(path)
+  assert head.status_code == 200 and head.content == b''
+  assert head.headers['content-length'] != '0'
+
+
+def test_health_waits_for_nothing(served):
+  """Neither for the index' lock nor for a free thread."""
+  holding, done = threading.Event(), threading.Event()
+
+  def hold():
+    with served.service.index._lock:
+      holding.set()
+      done.wait(60)
+
+  holder = threading.Thread(target=hold)
+  holder.start()
+  try:
+    assert holding.wait(60)
+    with concurrent.futures.ThreadPoolExecutor(64) as threads:
+      for _ in range(64):
+        threads.submit(httpx.get, f'{served.address}/index', timeout=60)
+      answer = httpx.get(f'{served.address}/healthz', timeout=20)
+      assert answer.json() == {'status': 'ok'}
+      assert not done.is_set()
+      done.set()
+  finally:
+    done.set()
+    holder.join()

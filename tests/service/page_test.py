@@ -10,6 +10,7 @@ pytest.importorskip('httpx')
 
 import browser as browser_lib
 import service_toy as toy
+from starlette import requests, responses
 
 MISSING = browser_lib.missing()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f'no {MISSING}')
@@ -76,9 +77,8 @@ def test_it_shows_the_index_page_by_page(page):
 def test_an_indexed_video_is_searched_with(page, served):
   page.click('.card[data-id="0"] .similar')
   searched(page)
-  expected = toy.nearest(
-    served.codes[0], served.codes[1:], list(range(1, 44)), 24
-  )
+  t, others = served.service.index.get(0)[1], list(range(1, 44))
+  expected = toy.ranked(t, served.codes[1:], others, 24)
   assert ids(page) == [id for _, id in expected]
   distance, id = expected[0]
   card = f'.card[data-id="{id}"]'
@@ -102,6 +102,17 @@ def test_an_indexed_video_is_searched_with(page, served):
   )
   assert right == [1]
   assert 'id=0' in page.run('return location.search')
+  assert 'ordered by real values' in page.text('#status')
+  page.run(
+    'const rank = document.getElementById("rank"); rank.value = "hamming";'
+    'rank.dispatchEvent(new Event("change", {bubbles: true}))'
+  )
+  expected = toy.nearest(served.codes[0], served.codes[1:], others, 24)
+  page.wait(
+    f'[...document.querySelectorAll(".card")].map(c => c.dataset.id).join()'
+    f' === "{",".join(str(id) for _, id in expected)}"'
+  )
+  assert 'real values' not in page.text('#status')
   page.run('history.back()')
   page.wait('document.getElementById("query").hidden')
   assert page.problems() == []
@@ -200,7 +211,7 @@ def test_errors_are_shown_and_go_away(page, tmp_path):
 
 def test_an_unknown_id_in_the_address_is_an_error(page, served):
   page.open(f'{served.address}/?id=999')
-  assert toast(page) == 'There is no video 999 in the index.'
+  assert toast(page) == 'the index: no video with id 999.'
 
 
 def test_the_keyboard_does_all_of_it(page):
@@ -252,6 +263,38 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, served, colours):
     ground
     == {'light': 'rgb(244, 245, 248)', 'dark': 'rgb(14, 17, 22)'}[colours]
   )
+
+
+def test_it_works_below_a_prefix(page, served):
+  """Behind a proxy that passes on what begins with /nph/."""
+
+  async def proxy(scope, receive, send):
+    if scope['type'] != 'http':
+      return
+    request = requests.Request(scope, receive)
+    method, path = request.method, request.url.path
+    assert path.startswith('/nph/'), path
+    answer = served.client.request(
+      method,
+      f'{path.removeprefix("/nph")}?{request.url.query}',
+      content=await request.body(),
+      headers=request.headers.raw,
+    )
+    await responses.Response(
+      answer.content, answer.status_code, dict(answer.headers)
+    )(scope, receive, send)
+
+  with toy.running(proxy) as address:
+    page.open(f'{address}/nph/')
+    page.wait(f'{CARDS} === 24')
+    page.click('.card[data-id="0"] .similar')
+    searched(page)
+    loaded = 'document.querySelector(".card[data-id=\\"1\\"] img").naturalWidth'
+    page.wait(f'{loaded} > 0')
+    assert page.run('return location.pathname') == '/nph/'
+    page.open(f'{address}/nph/docs')
+    page.wait('document.querySelectorAll(".operation").length > 5')
+    assert page.problems() == []
 
 
 def test_the_documentation_lists_every_operation(page, served):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 import re
@@ -18,7 +19,7 @@ pytest.importorskip('httpx')
 import service_toy as toy
 
 from nph_jax import errors, serve
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 
 ROOT = pathlib.Path(__file__).parents[2]
 HEAVY = ('jax', 'numpy', 'fastapi', 'uvicorn', 'av', 'torch', 'tensorflow')
@@ -70,6 +71,7 @@ def test_missing_folders_are_a_sentence(bundle, tmp_path):
     ('--allowed_hosts=http://x', 'allowed_hosts'),
     ('--allowed_hosts=x:80', 'without a port'),
     ('--allowed_hosts=x,', 'allowed_hosts'),
+    ('--trusted_proxies=*', 'trusted_proxies'),
     ('--nothing', 'nothing'),
   ],
 )
@@ -94,23 +96,35 @@ def test_a_taken_port_is_a_sentence():
       serve.main(['--index=x', '--bundle=y', f'--port={port}'])
 
 
-def test_tokens_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
+def test_a_token_comes_from_a_file_or_the_input(tmp_path, monkeypatch):
   file = tmp_path / 'token'
   file.write_text('secret\n')
   assert serve._token(str(file)) == 'secret'
   assert serve._token(None) is None
-  monkeypatch.setenv(serve.TOKEN_VARIABLE, 'other')
-  assert serve._token(None) == 'other'
-  assert serve.TOKEN_VARIABLE not in os.environ
-  file.write_text('\n')
-  with pytest.raises(errors.UserError, match='holds no token'):
-    serve._token(str(file))
+  monkeypatch.setattr('sys.stdin', io.StringIO('other\n'))
+  assert serve._token('-') == 'other'
+  for content in ('\n', 'ä\n'):
+    file.write_text(content)
+    with pytest.raises(errors.UserError, match='holds no token'):
+      serve._token(str(file))
   with pytest.raises(errors.UserError, match='cannot be read'):
     serve._token(str(tmp_path))
 
 
+def test_a_token_in_the_environment_is_refused(monkeypatch):
+  """Every program of the same user reads it in /proc."""
+  monkeypatch.setenv('NPH_TOKEN', 'secret')
+  with pytest.raises(errors.UserError, match='--token_file') as caught:
+    serve.main(['--index=x', '--bundle=y', '--port=0'])
+  assert 'secret' not in str(caught.value)
+
+
 def test_a_missing_package_is_a_sentence(monkeypatch, tmp_path):
+  from nph_jax import service
+
   monkeypatch.setitem(sys.modules, 'uvicorn', None)
+  monkeypatch.delitem(sys.modules, 'nph_jax.service.server', raising=False)
+  monkeypatch.delattr(service, 'server', raising=False)
   with pytest.raises(errors.UserError, match=r"'nph-jax\[serve\]'"):
     serve.main([f'--index={tmp_path}', f'--bundle={tmp_path}', '--port=0'])
 

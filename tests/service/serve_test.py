@@ -10,10 +10,10 @@ import pathlib
 import queue
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -25,18 +25,29 @@ import h5py
 import httpx
 import service_toy as toy
 
-from nph_jax import serve
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 
 ROOT = pathlib.Path(__file__).parents[2]
 NPY = {'Content-Type': 'application/x-npy'}
+PROGRAM = [sys.executable, '-m', 'nph_jax.serve']
+# Its decoder is the toy's.
+WITH_TOY = [
+  sys.executable,
+  '-c',
+  f'import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})\n'
+  'import service_toy\n'
+  'from nph_jax import serve\n'
+  'from nph_jax.service import decoder_tasks\n'
+  'decoder_tasks.load = service_toy.load\n'
+  'serve.main()\n',
+]
 
 
 @contextlib.contextmanager
-def command(*flags, environment=None):
+def command(*flags, environment=None, program=PROGRAM):
   """Starts the command; yields the process and a client once it answers."""
   process = subprocess.Popen(
-    [sys.executable, '-m', 'nph_jax.serve', '--port=0', *map(str, flags)],
+    [*program, '--port=0', *map(str, flags)],
     cwd=ROOT,
     env={**os.environ, 'JAX_PLATFORMS': 'cpu', **(environment or {})},
     stdout=subprocess.PIPE,
@@ -47,7 +58,7 @@ def command(*flags, environment=None):
     lines = _lines(process.stdout)
     said = []
     while not (said and said[-1].startswith('open http')):
-      said.append(lines.get(timeout=60))
+      said.append(lines.get(timeout=180))
       assert said[-1], process.stderr.read()
     with httpx.Client(
       base_url=said[-1].removeprefix('open ').strip(),
@@ -83,10 +94,12 @@ def test_it_ends_cleanly_and_what_was_added_is_there(bundle, clips, tmp_path):
   flags = [f'--index={index}', f'--bundle={bundle[0]}', f'--videos={clips}']
   with command(*flags) as (process, client):
     for video in frames:
-      answer = client.post('/videos', content=toy.npy(video), headers=NPY)
+      answer = client.post(
+        '/videos/features', content=toy.npy(video), headers=NPY
+      )
       assert answer.status_code == 201
     # The toy's backbone is none of ours: uploads are refused in words.
-    upload = client.post('/search', files={'video': toy.HANGS})
+    upload = client.post('/search/video', files={'video': toy.HANGS})
     assert upload.status_code == 501 and '--backbone' in upload.json()['error']
     assert client.get('/videos/0/preview').status_code == 200
     children = subprocess.check_output(
@@ -96,10 +109,9 @@ def test_it_ends_cleanly_and_what_was_added_is_there(bundle, clips, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert process.stderr.read() == ''
-  end = time.monotonic() + 10
-  while any(pathlib.Path(f'/proc/{child}').exists() for child in children):
-    assert time.monotonic() < end
-    time.sleep(0.05)
+  toy.comes_to(
+    lambda: not any(pathlib.Path(f'/proc/{x}').exists() for x in children)
+  )
   with video_index.VideoIndex.open(index) as opened:
     assert len(opened) == len(codes) + 3
     found = opened.search(toy.codes(frames), 1)
@@ -115,36 +127,102 @@ def test_a_request_in_progress_is_answered_before_the_end(bundle, tmp_path):
     host, port = client.base_url.host, client.base_url.port
     with socket.create_connection((host, port), timeout=20) as connection:
       head = (
-        f'POST /videos HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: '
-        f'application/x-npy\r\nContent-Length: {len(body)}\r\n\r\n'
+        f'POST /videos/features HTTP/1.1\r\nHost: {host}:{port}\r\n'
+        'Content-Type: application/x-npy\r\nExpect: 100-continue\r\n'
+        f'Content-Length: {len(body)}\r\n\r\n'
       )
-      connection.sendall(head.encode() + body[:40])
-      time.sleep(0.3)
+      connection.sendall(head.encode())
+      assert connection.recv(4000) == b'HTTP/1.1 100 Continue\r\n\r\n'
       process.send_signal(signal.SIGINT)
-      time.sleep(0.5)
-      connection.sendall(body[40:])
+      toy.comes_to(lambda: _refuses(host, port))
+      connection.sendall(body)
       assert connection.recv(4000).startswith(b'HTTP/1.1 201')
     assert process.wait(20) == 0
   with video_index.VideoIndex.open(index) as opened:
     assert len(opened) == 41
 
 
+def _refuses(host, port):
+  try:
+    socket.create_connection((host, port), timeout=20).close()
+  except ConnectionRefusedError:
+    return True
+
+
 def test_a_killed_service_keeps_what_it_confirmed(bundle, tmp_path):
   index = tmp_path / 'index'
   toy.make_index(index, bundle[1], tmp_path / 'none')
   flags = [f'--index={index}', f'--bundle={bundle[0]}']
-  token = {serve.TOKEN_VARIABLE: 'hidden'}
-  with command(*flags, environment=token) as (process, client):
+  token = tmp_path / 'token'
+  token.write_text('hidden')
+  with command(*flags, f'--token_file={token}') as (process, client):
     body = toy.npy(toy.features(1, 90))
-    assert client.post('/videos', content=body, headers=NPY).status_code == 401
+    address = '/videos/features'
+    assert client.post(address, content=body, headers=NPY).status_code == 401
     headers = NPY | {'Authorization': 'Bearer hidden'}
-    answer = client.post('/videos', content=body, headers=headers)
+    answer = client.post(address, content=body, headers=headers)
     assert answer.status_code == 201
     process.kill()
     process.wait()
   with video_index.VideoIndex.open(index) as opened:
     code, _, _ = opened.get(answer.json()['id'])
     assert code.tolist() == toy.codes(toy.features(1, 90))[0].tolist()
+
+
+def test_damage_is_no_caller_s_fault(bundle, tmp_path):
+  index = tmp_path / 'index'
+  toy.make_index(index, bundle[1], tmp_path / 'none')
+  flags = [f'--index={index}', f'--bundle={bundle[0]}', '--read_only']
+  with command(*flags) as (_, client):
+    assert client.get('/videos/3').status_code == 200
+    with contextlib.closing(sqlite3.connect(index / 'index.sqlite')) as file:
+      file.execute("UPDATE videos SET metadata = '{}' WHERE id = 3")
+      file.commit()
+    for answer in (
+      client.get('/videos/3'),
+      client.get('/videos'),
+      client.post('/search', json={'id': 3}),
+      client.post('/search?k=40', json={'id': 4}),
+    ):
+      assert answer.status_code == 503
+      assert 'is damaged' in answer.json()['error']
+      assert str(tmp_path) not in answer.json()['error']
+    assert client.get('/videos/4').status_code == 200
+    assert client.get('/videos/40').status_code == 404
+
+
+def test_nothing_of_an_upload_stays_after_a_kill(bundle, clips, tmp_path):
+  index, temporary = tmp_path / 'index', tmp_path / 'temporary'
+  temporary.mkdir()
+  toy.make_index(index, bundle[1], clips)
+  flags = [f'--index={index}', f'--bundle={bundle[0]}', f'--videos={clips}']
+  with command(
+    *flags, environment={'TMPDIR': str(temporary)}, program=WITH_TOY
+  ) as (process, client):
+    host, port = client.base_url.host, client.base_url.port
+    with socket.create_connection((host, port), timeout=20) as connection:
+      connection.sendall(
+        f'POST /search/video HTTP/1.1\r\nHost: {host}\r\nContent-Length: '
+        '9000000\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n'
+        '--x\r\nContent-Disposition: form-data; name="video"; filename="x"'
+        '\r\n\r\n'.encode()
+        + toy.HANGS
+        + b'\0' * (3 << 20)
+      )
+      toy.comes_to(lambda: _deleted_files(process.pid, temporary))
+      process.kill()
+      process.wait()
+  assert not [path for path in temporary.rglob('*') if path.is_file()]
+
+
+def _deleted_files(pid, folder):
+  """Open files without a name that lie in `folder`."""
+  links = pathlib.Path(f'/proc/{pid}/fd').iterdir()
+  found = []
+  for link in links:
+    with contextlib.suppress(OSError):
+      found.append(os.readlink(link))
+  return [x for x in found if x.startswith(str(folder)) and 'deleted' in x]
 
 
 def test_real_videos_find_themselves(shared_data, tmp_path):
@@ -182,7 +260,7 @@ def test_real_videos_find_themselves(shared_data, tmp_path):
     for id in (0, len(rows) - 1):
       path = videos / metadata[id]['path']
       files = {'video': (path.name, path.read_bytes())}
-      answer = client.post('/search?k=1', files=files).json()
+      answer = client.post('/search/video?k=1', files=files).json()
       assert answer['results'][0]['id'] == id
       assert answer['results'][0]['distance'] == 0
       assert 1 < answer['query']['metadata']['duration'] < 30

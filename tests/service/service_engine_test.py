@@ -8,20 +8,19 @@ pytest.importorskip('httpx')
 
 import service_toy as toy
 
-from nph_jax import errors
-from nph_jax.retrieval.indexing import flat
+from nph_jax.index import engines, errors
 from nph_jax.service import library
 
 
 def down(*_):
-  raise errors.UserError('The engine is away.')
+  raise errors.Unavailable('The engine is away.')
 
 
 def test_record_and_file_stay_together(start, tmp_path, monkeypatch):
   toy.clip(tmp_path / 'new.webm', 9)
   content = (tmp_path / 'new.webm').read_bytes()
   with start(tmp_path) as s:
-    monkeypatch.setattr(flat.FlatEngine, 'add', down)
+    monkeypatch.setattr(engines.Flat, 'follow', down)
     answer = s.client.post('/videos', files={'video': ('new.webm', content)})
     assert answer.status_code == 201, answer.text
     file = s.client.get(answer.json()['file'])
@@ -38,10 +37,10 @@ def test_what_became_of_an_unknown_failure_is_found_at_the_next_start(
     raise RuntimeError
 
   with start(tmp_path) as s:
-    monkeypatch.setattr(flat.FlatEngine, 'add', broken)
+    monkeypatch.setattr(engines.Flat, 'follow', broken)
     answer = s.client.post('/videos', files={'video': ('new.webm', content)})
     assert answer.status_code == 500
     metadata = s.service.index.get(len(s.codes))[2]
     assert s.service.videos.find(metadata).read_bytes() == content
-    assert library.recover(s.service.videos, s.service.index) == 1
+    assert library.recover(s.service.videos, s.service.index) == 0
     assert s.service.videos.find(metadata).read_bytes() == content

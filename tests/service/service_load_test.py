@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
+import itertools
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -12,9 +16,11 @@ pytest.importorskip('av')
 pytest.importorskip('httpx')
 
 import httpx
+import numpy as np
+import serve_test
 import service_toy as toy
 
-from nph_jax.retrieval import video_index
+from nph_jax.index import video_index
 
 NPY = {'Content-Type': 'application/x-npy'}
 ADDERS, PER_ADDER, SEARCHERS = 4, 15, 4
@@ -33,12 +39,16 @@ def test_concurrent_additions_and_searches(start, tmp_path):
       with client() as own:
         for number in range(adder, len(added_frames), ADDERS):
           frames = added_frames[number]
-          answer = own.post('/videos', content=toy.npy(frames), headers=NPY)
+          answer = own.post(
+            '/videos/features', content=toy.npy(frames), headers=NPY
+          )
           assert answer.status_code == 201, answer.text
           ids[answer.json()['id']] = number
           # What was added is found by whoever asks afterwards.
           found = own.post(
-            '/search?k=1&radius=0', content=toy.npy(frames), headers=NPY
+            '/search/features?k=1&radius=0',
+            content=toy.npy(frames),
+            headers=NPY,
           ).json()['results']
           assert [x['distance'] for x in found] == [0]
       return ids
@@ -48,7 +58,11 @@ def test_concurrent_additions_and_searches(start, tmp_path):
       with client() as own:
         while not over.is_set():
           frames = toy.features(1, 2000 + 100 * searcher + rounds)
-          answer = own.post('/search?k=5', content=toy.npy(frames), headers=NPY)
+          answer = own.post(
+            '/search/features?k=5&rank=hamming',
+            content=toy.npy(frames),
+            headers=NPY,
+          )
           results = answer.json()['results']
           code = toy.codes(frames)
           known = [x for x in results if x['id'] < len(served.codes)]
@@ -85,9 +99,84 @@ def test_concurrent_additions_and_searches(start, tmp_path):
 
 def test_concurrent_removals_count_once(own):
   frames = toy.features(1, 3000)
-  answer = own.client.post('/videos', content=toy.npy(frames), headers=NPY)
+  answer = own.client.post(
+    '/videos/features', content=toy.npy(frames), headers=NPY
+  )
   address = f'{own.address}/videos/{answer.json()["id"]}'
   with concurrent.futures.ThreadPoolExecutor(8) as threads:
     answers = list(threads.map(httpx.delete, [address] * 8))
   statuses = sorted(answer.status_code for answer in answers)
   assert statuses == [204] + [404] * 7
+
+
+SECONDS = 60
+# Callers of each kind, 21 in all.
+CALLERS = {'id': 8, 'features': 5, 'video': 2, 'add': 3, 'keep': 1, 'look': 2}
+
+
+@pytest.mark.slow
+def test_a_minute_of_21_callers(bundle, clips, tmp_path):
+  """Everybody is answered, and memory does not grow."""
+  toy.make_index(tmp_path / 'index', bundle[1], clips)
+  flags = [f'--index={tmp_path}/index', f'--bundle={bundle[0]}']
+  with serve_test.command(
+    *flags, f'--videos={clips}', program=serve_test.WITH_TOY
+  ) as (process, client):
+    end, sizes = time.monotonic() + SECONDS, []
+
+    def ask(kind, number):
+      statuses = collections.Counter()
+      with httpx.Client(base_url=client.base_url, timeout=60) as own:
+        for turn in itertools.count(number, 100):
+          if time.monotonic() > end:
+            return statuses
+          for answer in asked(own, kind, turn, clips):
+            statuses[kind, answer.status_code] += 1
+
+    callers = [(kind, n) for kind, many in CALLERS.items() for n in range(many)]
+    with concurrent.futures.ThreadPoolExecutor(len(callers)) as threads:
+      tasks = [threads.submit(ask, *caller) for caller in callers]
+      while time.monotonic() < end:
+        sizes.append(memory(process.pid))
+        time.sleep(1)
+      statuses = sum((x.result() for x in tasks), collections.Counter())
+    assert client.get('/index').json()['size'] == 44
+  print(statuses, [size >> 20 for size in sizes])
+  assert {kind for kind, _ in statuses} == set(CALLERS)
+  assert {status for _, status in statuses} <= {200, 201, 204}
+  third = len(sizes) // 3
+  first, last = np.median(sizes[third:-third]), np.median(sizes[-third:])
+  assert last < 1.05 * first
+
+
+def asked(own, kind, turn, clips):
+  """Yields the answers to what one caller asks in one turn."""
+  film = (clips / 'cat/two.mp4').read_bytes()
+  body = toy.npy(toy.features(1, turn))
+  post = own.post
+  if kind == 'id':
+    yield post('/search?bits=true', json={'id': turn % 44})
+  elif kind == 'features':
+    yield post('/search/features', content=body, headers=NPY)
+  elif kind == 'video':
+    yield post('/search/video', files={'video': film})
+  elif kind == 'look':
+    yield own.get('/videos')
+    for name in ('thumbnail', 'preview', 'file'):
+      yield own.get(f'/videos/{turn % 4}/{name}')
+  else:
+    if kind == 'add':
+      answer = post('/videos/features', content=body, headers=NPY)
+    else:
+      film += turn.to_bytes(8)  # behind its end, where nobody looks
+      answer = post('/videos', files={'video': film})
+    yield answer
+    yield own.delete(f'/videos/{answer.json()["id"]}')
+
+
+def memory(pid):
+  """Resident bytes of a process and its children."""
+  listed = subprocess.check_output(
+    ['ps', '-o', 'rss=', '--pid', str(pid), '--ppid', str(pid)], text=True
+  )
+  return 1024 * sum(map(int, listed.split()))

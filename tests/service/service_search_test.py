@@ -23,10 +23,10 @@ def pairs(answer):
   return [(x['distance'], x['id']) for x in answer.json()['results']]
 
 
-def expected(served, code, k, *, but=None, ids=None):
+def expected(served, t, k, *, but=None, ids=None):
   ids = range(len(served.codes)) if ids is None else ids
   ids = [id for id in ids if id != but]
-  return toy.nearest(code, served.codes[ids], ids, k)
+  return toy.ranked(t, served.codes[ids], ids, k)
 
 
 def test_features_find_what_brute_force_finds(served):
@@ -34,18 +34,37 @@ def test_features_find_what_brute_force_finds(served):
     frames = toy.features(1, 100 + seed)
     for body in (frames, frames[0], np.asfortranarray(frames[0]).astype('>f8')):
       answer = served.client.post(
-        '/search?k=7', content=toy.npy(body), headers=NPY
+        '/search/features?k=7', content=toy.npy(body), headers=NPY
       )
-      assert pairs(answer) == expected(served, toy.codes(frames), 7)
+      assert pairs(answer) == expected(served, toy.relaxed(frames)[0], 7)
 
 
-def test_a_form_with_features_is_the_same(served):
-  frames = toy.features(1, 200)
-  answer = served.client.post(
-    '/search?k=5', files={'features': ('mine.npy', toy.npy(frames))}
-  )
-  assert pairs(answer) == expected(served, toy.codes(frames), 5)
-  assert answer.json()['query']['metadata'] == {'name': 'mine.npy'}
+@pytest.mark.parametrize('rank', [None, 'hamming', 'asymmetric'])
+def test_every_ranking_is_that_of_the_index(served, clips, rank):
+  index, post = served.service.index, served.client.post
+  wanted = {'k': 9} | ({'rank': rank} if rank else {})
+  frames, film = toy.features(1, 600), clips / 'cat/two.mp4'
+  seen, content = toy.clip_features(film), toy.npy(frames)
+  code, t, _ = index.get(17)
+  for query, own, path, sent in (
+    ((code[None], t[None]), 17, '', {'json': {'id': 17}}),
+    (both(frames), None, '/features', {'content': content, 'headers': NPY}),
+    (both(seen), None, '/video', {'files': {'video': film.read_bytes()}}),
+  ):
+    answer = post(f'/search{path}', params=wanted, **sent)
+    (hits,) = index.search(query[0], 10, rank=rank, relaxed=query[1])
+    hits = [hit for hit in hits if hit.id != own][:9]
+    assert pairs(answer) == [(hit.distance, hit.id) for hit in hits]
+    scores = [result['score'] for result in answer.json()['results']]
+    if rank == 'hamming':
+      assert scores == [None] * 9
+      assert pairs(answer) != expected(served, query[1][0], 9, but=own)
+    else:
+      assert scores == pytest.approx([hit.score for hit in hits], abs=1e-5)
+
+
+def both(frames):
+  return toy.codes(frames), toy.relaxed(frames)
 
 
 @pytest.mark.parametrize('kind', ['Application/JSON', 'application/json;a=b'])
@@ -53,14 +72,15 @@ def test_types_are_no_matter_of_case(served, kind):
   answer = served.client.post(
     '/search', content=b'{"id": 3}', headers={'Content-Type': kind}
   )
-  assert pairs(answer) == expected(served, served.codes[3], 10, but=3)
+  t = served.service.index.get(3)[1]
+  assert pairs(answer) == expected(served, t, 10, but=3)
 
 
 @pytest.mark.parametrize('id', [0, 3, 17])
 def test_an_id_finds_all_others(served, id):
   answer = served.client.post('/search?k=50', json={'id': id})
-  code = served.codes[id]
-  assert pairs(answer) == expected(served, code, 50, but=id)
+  t = served.service.index.get(id)[1]
+  assert pairs(answer) == expected(served, t, 50, but=id)
   assert answer.json()['query']['id'] == id
 
 
@@ -69,11 +89,11 @@ def test_an_id_finds_all_others(served, id):
 )
 def test_an_indexed_video_finds_itself_first(served, clips, name):
   answer = served.client.post(
-    '/search?k=4',
+    '/search/video?k=4',
     files={'video': (f'C:\\somewhere\\{name}', (clips / name).read_bytes())},
   )
-  code = toy.codes(toy.clip_features(clips / name))
-  assert pairs(answer) == expected(served, code, 4)
+  (t,) = toy.relaxed(toy.clip_features(clips / name))
+  assert pairs(answer) == expected(served, t, 4)
   first = answer.json()['results'][0]
   assert first['distance'] == 0 and first['metadata']['path'] == name
   query = answer.json()['query']
@@ -85,28 +105,29 @@ def test_an_indexed_video_finds_itself_first(served, clips, name):
 
 def test_radius_and_where_filter(served):
   frames = toy.features(1, 300)
-  code = toy.codes(frames)
+  (t,) = toy.relaxed(frames)
   near = served.client.post(
-    '/search?k=50&radius=13', content=toy.npy(frames), headers=NPY
+    '/search/features?k=50&radius=13', content=toy.npy(frames), headers=NPY
   )
-  inside = [x for x in expected(served, code, 50) if x[0] <= 13]
+  inside = [x for x in expected(served, t, 50) if x[0] <= 13]
   assert 0 < len(inside) < 44 and pairs(near) == inside
   cats = served.client.post(
-    '/search',
+    '/search/features',
     params={'k': 50, 'where': json.dumps({'labels': 'digit 1'})},
     content=toy.npy(frames),
     headers=NPY,
   )
   ids = [id for id in range(4, 44) if id % 4 == 1]
-  assert pairs(cats) == expected(served, code, 50, ids=ids)
+  assert pairs(cats) == expected(served, t, 50, ids=ids)
 
 
 def test_rerank_orders_the_nearest_by_t(served):
   frames = toy.features(1, 400)
   answer = served.client.post(
-    '/search?k=6&rerank=20', content=toy.npy(frames), headers=NPY
+    '/search/features?k=6&rerank=20', content=toy.npy(frames), headers=NPY
   )
-  near = [id for _, id in expected(served, toy.codes(frames), 20)]
+  near = toy.nearest(toy.codes(frames), served.codes, range(44), 20)
+  near = [id for _, id in near]
   index = served.service.index
   t = np.stack([index.get(id)[1] for id in near])
   query = toy.relaxed(frames)[0]
@@ -144,13 +165,13 @@ def test_labels_say_right_or_wrong(served):
   for result in results:
     assert result['relevant'] == (result['metadata']['labels'] == ['cat'])
   unlabelled = served.client.post(
-    '/search?k=3', content=toy.npy(toy.features(1)), headers=NPY
+    '/search/features?k=3', content=toy.npy(toy.features(1)), headers=NPY
   ).json()['results']
   assert [x['relevant'] for x in unlabelled] == [None] * 3
 
 
 def test_everybody_gets_their_own_answer(served):
-  """Concurrent callers with different k, radius and filters share batches."""
+  """Concurrent callers with different k, radius and filters."""
   frames = toy.features(60, 500)
   params = [
     {'k': 1 + number % 7}
@@ -162,7 +183,7 @@ def test_everybody_gets_their_own_answer(served):
   def ask(number):
     with httpx.Client(base_url=served.address, trust_env=False) as client:
       return client.post(
-        '/search',
+        '/search/features',
         params=params[number],
         content=toy.npy(frames[number]),
         headers=NPY,
@@ -172,10 +193,8 @@ def test_everybody_gets_their_own_answer(served):
   with concurrent.futures.ThreadPoolExecutor(16) as threads:
     answers = list(threads.map(ask, range(60)))
   for number, answer in enumerate(answers):
-    code, asked = toy.codes(frames[number : number + 1]), params[number]
+    (t,), asked = toy.relaxed(frames[number : number + 1]), params[number]
     ids = [id for id in range(4, 44) if id % 4 == 2]
-    found = expected(
-      served, code, asked['k'], ids=ids if 'where' in asked else None
-    )
-    limit = asked.get('radius', 32)
-    assert pairs(answer) == [x for x in found if x[0] <= limit], number
+    found = expected(served, t, 44, ids=ids if 'where' in asked else None)
+    found = [x for x in found if x[0] <= asked.get('radius', 32)]
+    assert pairs(answer) == found[: asked['k']], number

@@ -8,10 +8,12 @@ light.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import signal
 import socket
+import stat
 import threading
 import time
 
@@ -22,9 +24,9 @@ KERNEL = np.random.default_rng(0).standard_normal(
   (NUM_FRAMES * FEATURE_DIM, NUM_BITS), dtype=np.float32
 )
 # What a file has to hold for the decoder to fail on it; begins like an mp4.
-HANGS, CRASHES, EATS, LIES, RAISES = (
+HANGS, CRASHES, EATS, LIES, RAISES, STALLS = (
   b'\0\0\0\x18ftypisom' + name
-  for name in (b'HANG', b'CRASH', b'EAT', b'LIE', b'OOPS')
+  for name in (b'HANG', b'CRASH', b'EAT', b'LIE', b'OOPS', b'STALL')
 )
 
 
@@ -34,9 +36,8 @@ def load(*_):
 
   handle = decoder_tasks.load()
 
-  def toy(job):
-    with open(job['path'], 'rb') as file:
-      start = file.read(64)
+  def toy(job, file):
+    start = file.read(64)
     if start == HANGS:
       time.sleep(1000)
     if start == CRASHES:
@@ -46,9 +47,18 @@ def load(*_):
       return {}, [bytes(eaten[0])]
     if start == LIES:
       return {'duration': 'long', 'frame_times': None}, [b'12', b'']
+    if start == STALLS:  # a message that is never whole
+      for number in range(3, 64):
+        with contextlib.suppress(OSError):
+          if stat.S_ISSOCK(os.fstat(number).st_mode):
+            os.write(number, (1000).to_bytes(4) + b'x')
+      time.sleep(1000)
     if start == RAISES:
       raise ZeroDivisionError
-    return _features(job) if job['do'] == 'features' else handle(job)
+    file.seek(0)
+    return (
+      _features(job, file) if job['do'] == 'features' else handle(job, file)
+    )
 
   return toy
 
@@ -62,16 +72,50 @@ def load_nothing(*_):
 def load_once_there_is(path):
   if not os.path.exists(path):
     load_nothing()
-  return lambda job: ({'went': True}, [])
+  return lambda job, file: ({'went': file.read().decode()}, [])
 
 
-def _features(job):
+def load_sleeper():
+  def sleep(job, _):
+    time.sleep(job['sleep'])
+    return {'process': os.getpid()}, []
+
+  return sleep
+
+
+def load_probe():
+  return lambda job, _: (_probe(**job), [])
+
+
+def _probe(port, folder):
+  """What a decoding process may still do."""
+  import resource
+
+  def attempt(what):
+    try:
+      what()
+    except OSError as error:
+      return errno.errorcode[error.errno]
+    return ''
+
+  status = pathlib.Path('/proc/self/status').read_text().splitlines()
+  return {
+    'status': dict(line.split(':\t', 1) for line in status if ':\t' in line),
+    'limits': {
+      name: resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[1]
+      for name in ('FSIZE', 'CORE', 'NPROC', 'DATA')
+    },
+    'written': attempt(lambda: pathlib.Path(folder, 'new').write_text('x')),
+    'connected': attempt(lambda: socket.create_connection(('127.0.0.1', port))),
+    'network': os.readlink('/proc/self/ns/net'),
+  }
+
+
+def _features(job, file):
   from nph_jax.extraction import decoding
   from nph_jax.service import decoder_tasks
 
-  video = decoding.sample_frames(
-    job['path'], job['num_frames'], **job['limits']
-  )
+  video = decoding.sample_frames(file, job['num_frames'], **job['limits'])
   features = quarters(np.stack(video.frames)).astype('<f2')
   fields = {
     'duration': video.duration,
@@ -107,6 +151,15 @@ def nearest(query, database, ids, k):
   """(distance, id) of the k nearest, by brute force."""
   bits = np.unpackbits(query ^ database, axis=1).sum(1)
   return sorted(zip(bits.tolist(), ids))[:k]
+
+
+def ranked(t, database, ids, k):
+  """(distance, id) of the k of greatest t . b, by brute force."""
+  signs = np.unpackbits(database, axis=1) * 2.0 - 1
+  bits = np.unpackbits(np.packbits(t >= 0) ^ database, axis=1).sum(1)
+  products = (signs @ t.astype(np.float64)).round(9)
+  found = sorted(zip((-products).tolist(), ids, bits.tolist()))
+  return [(distance, id) for _, id, distance in found[:k]]
 
 
 def npy(array):
@@ -195,14 +248,29 @@ def clip_features(path):
   return quarters(frames).astype(np.float16)[None]
 
 
+def answer(connection):
+  """All of an answer that says its length: it may come in pieces."""
+  with connection.makefile('rb') as file:
+    head = b''.join(iter(file.readline, b'\r\n'))
+    length = head.lower().partition(b'content-length: ')[2].split()[0]
+    return head + file.read(int(length))
+
+
+def comes_to(condition):
+  """Waits until it holds; a busy machine takes its time."""
+  end = time.monotonic() + 60
+  while not condition():
+    assert time.monotonic() < end
+    time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def running(app):
   """Serves `app` at a free port; yields its address."""
-  import uvicorn
+  from nph_jax.service import server as server_lib
 
   listening = socket.create_server(('127.0.0.1', 0), backlog=256)
-  config = uvicorn.Config(app, log_level='critical', access_log=False)
-  server = uvicorn.Server(config)
+  server = server_lib.server(app, log_level='critical')
   thread = threading.Thread(target=server.run, args=([listening],))
   with listening:
     thread.start()
@@ -218,7 +286,7 @@ def make_index(folder, hasher, videos, number=40, keep_relaxed=True):
 
   Returns the codes by id.
   """
-  from nph_jax.retrieval import video_index
+  from nph_jax.index import video_index
 
   paths = sorted(p for p in pathlib.Path(videos).rglob('*.*') if p.is_file())
   frames = [clip_features(path)[0] for path in paths]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import io
 import json
 import os
@@ -16,6 +17,9 @@ import numpy as np
 import service_toy as toy
 from PIL import Image
 
+from nph_jax.index import facets
+
+NPY = {'Content-Type': 'application/x-npy'}
 LONG = 'bytes=0-' + '9' * 5000  # more digits than int() takes
 
 
@@ -29,7 +33,7 @@ def add(own, files, **metadata):
 
 def nearest(own, frames):
   answer = own.client.post(
-    '/search?k=1', files={'features': ('f', toy.npy(frames))}
+    '/search/features?k=1', content=toy.npy(frames), headers=NPY
   )
   return answer.json()['results'][0]
 
@@ -58,9 +62,9 @@ def test_a_video_says_where_its_parts_are(served):
       'duration': 1.0,
       'backbone': 'toy',
     },
-    'thumbnail': '/videos/0/thumbnail',
-    'preview': '/videos/0/preview',
-    'file': '/videos/0/file',
+    'thumbnail': 'videos/0/thumbnail',
+    'preview': 'videos/0/preview',
+    'file': 'videos/0/file',
     'playable': True,
   }
   other = served.client.get('/videos/9').json()
@@ -70,7 +74,7 @@ def test_a_video_says_where_its_parts_are(served):
     False,
   )
   avi = served.client.get('/videos/2').json()
-  assert avi['file'] == '/videos/2/file' and not avi['playable']
+  assert avi['file'] == 'videos/2/file' and not avi['playable']
 
 
 def test_ranges_of_a_file(served, clips):
@@ -176,6 +180,9 @@ def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
   )
   kept = own.folder / 'index' / 'videos'
   assert len([p for p in kept.iterdir() if p.is_file()]) == 1
+  # So that `index rehash` finds it among new features.
+  contents = facets.contents(frames).tolist()
+  assert own.service.index.known(contents) == [[added['id']]]
 
   assert own.client.delete(f'/videos/{added["id"]}').status_code == 204
   assert nearest(own, frames)['id'] != added['id']
@@ -189,18 +196,41 @@ def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
 
 def test_added_features_are_found(own):
   frames = toy.features(1, 900)
-  added = add(own, {'features': ('f.npy', toy.npy(frames))}, title='numbers')
-  found = nearest(own, frames)
-  assert (found['id'], found['distance']) == (added['id'], 0)
-  assert found['metadata'] == {'name': 'f.npy', 'title': 'numbers'}
-  body = own.client.post(
-    '/videos',
+  answer = own.client.post(
+    '/videos/features',
     content=toy.npy(frames),
-    headers={'Content-Type': 'application/x-npy'},
+    params={'metadata': '{"title": "numbers"}'},
+    headers=NPY,
   )
-  assert body.status_code == 201 and body.json()['metadata'] == {}
-  for id in (added['id'], body.json()['id']):
-    own.client.delete(f'/videos/{id}')
+  assert answer.status_code == 201, answer.text
+  found = nearest(own, frames)
+  assert (found['id'], found['distance']) == (answer.json()['id'], 0)
+  assert found['metadata']['title'] == 'numbers'
+  own.client.delete(f'/videos/{answer.json()["id"]}')
+
+
+def test_what_is_sent_twice_is_added_once(own, tmp_path):
+  """Also when both are on their way at the same time."""
+  film = toy.clip(tmp_path / 'film.webm', seed=51).read_bytes()
+  features = toy.npy(toy.features(1, 901))
+
+  def send(number):
+    if number % 2:
+      files = {'video': (f'{number}.webm', film)}
+      return own.client.post('/videos', files=files)
+    return own.client.post('/videos/features', content=features, headers=NPY)
+
+  before = len(own.service.index)
+  with concurrent.futures.ThreadPoolExecutor(8) as threads:
+    answers = list(threads.map(send, range(8)))
+  assert sorted(x.status_code for x in answers) == [200] * 6 + [201] * 2
+  for some in (answers[::2], answers[1::2]):
+    assert len({x.text for x in some}) == 1
+    again = own.client.delete(f'/videos/{some[0].json()["id"]}')
+    assert again.status_code == 204
+  assert len(own.service.index) == before
+  kept = own.folder / 'index' / 'videos'
+  assert not [p for p in kept.rglob('*') if p.is_file()]
 
 
 def test_files_that_are_no_videos_are_not_served(start, tmp_path):

@@ -1,11 +1,18 @@
 'use strict';
-// Shows /openapi.json; all of it as text.
+// Shows openapi.json; all of it as text.
 (() => {
+  let api = null;
+
   function make(name, text, className) {
     const element = document.createElement(name);
     if (text !== undefined) element.textContent = text;
     if (className) element.className = className;
     return element;
+  }
+
+  function resolved(schema) {
+    const name = schema?.$ref?.split('/').pop();
+    return name ? api.components.schemas[name] : schema ?? {};
   }
 
   function typeOf(schema) {
@@ -14,7 +21,8 @@
     const bounds = [
       ['minimum', '≥'], ['maximum', '≤'],
     ].filter(([name]) => Math.abs(schema[name]) < 1e15).map(([name, sign]) => ` ${sign} ${schema[name]}`);
-    return (schema.format === 'binary' ? 'file' : schema.type ?? 'object') + bounds.join('');
+    const file = schema.format === 'binary' || schema.contentMediaType;
+    return (file ? 'file' : schema.type ?? 'object') + bounds.join('');
   }
 
   function table(parameters) {
@@ -35,7 +43,7 @@
 
   function bodies(content) {
     return Object.entries(content).map(([kind, { schema }]) => {
-      const names = Object.entries(schema.properties ?? {})
+      const names = Object.entries(resolved(schema).properties ?? {})
         .map(([name, value]) => `${name} (${typeOf(value)})`);
       return make('li', names.length ? `${kind}: ${names.join(', ')}` : kind);
     });
@@ -47,7 +55,10 @@
     const kinds = operation.requestBody?.content ?? {};
     if (kinds['multipart/form-data']) parts.push('-F video=@clip.mp4');
     else if (kinds['application/json']) parts.push("--json '{…}'");
-    parts.push(location.origin + path);
+    else if (kinds['application/x-npy']) {
+      parts.push("-H 'Content-Type: application/x-npy' --data-binary @features.npy");
+    }
+    parts.push(new URL(`.${path}`, location).href.replace(/%7B/g, '{').replace(/%7D/g, '}'));
     return parts.join(' ');
   }
 
@@ -68,8 +79,8 @@
   }
 
   async function start() {
-    const answer = await fetch('/openapi.json');
-    const api = await answer.json();
+    const answer = await fetch('openapi.json');
+    api = await answer.json();
     document.getElementById('description').textContent = api.info.description;
     const cards = Object.entries(api.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => card(method, path, operation)));

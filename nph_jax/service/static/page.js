@@ -27,6 +27,8 @@
       request.responseType = 'text';
       if (typeof body === 'string') {
         request.setRequestHeader('Content-Type', 'application/json');
+      } else if (body instanceof File) {
+        request.setRequestHeader('Content-Type', 'application/x-npy');
       }
       request.upload.onprogress = (event) => onProgress?.(event);
       request.onerror = () => reject(new Refused(0,
@@ -225,7 +227,7 @@
     query = null;
     return show('Loading …', async () => {
       const start = starts[starts.length - 1];
-      const page = await send('GET', `/videos?limit=${PAGE}&start_after=${start}`);
+      const page = await send('GET', `videos?limit=${PAGE}&start_after=${start}`);
       return () => {
         at('query').hidden = at('back').hidden = true;
         at('title').textContent = 'Indexed videos';
@@ -254,6 +256,7 @@
   function parameters() {
     const k = Math.min(Number(at('k').value), index.limits.k);
     const values = new URLSearchParams({ k, bits: true });
+    if (at('rank').value) values.set('rank', at('rank').value);
     if (at('radius').value !== '') values.set('radius', at('radius').value);
     if (at('rerank').checked) {
       values.set('rerank', Math.max(k, Math.min(RERANK, index.limits.k)));
@@ -264,11 +267,11 @@
   function search(wanted, remember = true) {
     query = wanted;
     if (remember && wanted.id !== undefined) history.pushState(null, '', `?id=${wanted.id}`);
-    if (remember && wanted.file && location.search) history.pushState(null, '', '/');
-    const body = wanted.file ? form(wanted.file) : JSON.stringify({ id: wanted.id });
+    if (remember && wanted.file && location.search) history.pushState(null, '', './');
+    const [address, body] = question(wanted);
     return show(wanted.file ? 'Uploading …' : 'Searching …', async () => {
       const mine = turn;
-      const found = await send('POST', `/search?${parameters()}`, body, (event) => {
+      const found = await send('POST', `${address}?${parameters()}`, body, (event) => {
         if (mine !== turn || !wanted.file || !event.lengthComputable) return;
         const share = Math.round(100 * event.loaded / event.total);
         at('status').textContent = share < 100
@@ -278,15 +281,20 @@
     });
   }
 
-  function form(file) {
-    const data = new FormData();
-    data.append(file.name.endsWith('.npy') ? 'features' : 'video', file);
-    return data;
+  // An address, and what is sent there.
+  function question({ id, file }) {
+    if (!file) return ['search', JSON.stringify({ id })];
+    if (file.name.endsWith('.npy')) return ['search/features', file];
+    const form = new FormData();
+    form.append('video', file);
+    return ['search/video', form];
   }
 
   function drawFound(wanted, found) {
     const shared = labelsOf(found.query.metadata);
-    const name = nameOf({ id: wanted.id, metadata: found.query.metadata });
+    const name = nameOf({
+      id: wanted.id, metadata: { name: wanted.file?.name, ...found.query.metadata },
+    });
     at('query').hidden = at('back').hidden = false;
     at('query-name').textContent = name;
     fillLabels(at('query-labels'), shared);
@@ -314,13 +322,14 @@
     const right = known.filter((video) => video.relevant).length;
     const time = found.seconds < 1 ? `${Math.ceil(found.seconds * 1000)} ms` : `${found.seconds.toFixed(1)} s`;
     const parts = [`${found.results.length} found in ${time}`];
+    if (typeof found.results[0]?.score === 'number') parts.push('ordered by real values');
     if (known.length) parts.push(`${right} of ${known.length} with the query's label`);
     return parts.join(' · ');
   }
 
   function queryPicture(wanted, seen) {
     if (wanted.id !== undefined) return media(seen, false);
-    if (!seen.thumbnail) return picture('/static/icon.svg');
+    if (!seen.thumbnail) return picture('static/icon.svg');
     const element = document.createElement('video');
     Object.assign(element, {
       src: URL.createObjectURL(wanted.file), poster: seen.thumbnail, muted: true,
@@ -364,7 +373,7 @@
 
   async function start() {
     try {
-      index = await send('GET', '/index');
+      index = await send('GET', 'index');
     } catch (error) {
       explain(error);
       return;
@@ -386,7 +395,7 @@
 
   function home() {
     starts = [-1];
-    history.pushState(null, '', '/');
+    history.pushState(null, '', './');
     return browse();
   }
 
@@ -423,7 +432,7 @@
   at('sign-in-form').addEventListener('submit', async (event) => {
     event.preventDefault();
     try {
-      await send('POST', '/session', JSON.stringify({ token: at('token').value }));
+      await send('POST', 'session', JSON.stringify({ token: at('token').value }));
       at('sign-in').close();
       start();
     } catch (error) {

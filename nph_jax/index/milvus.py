@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nph_jax import errors
-from nph_jax.retrieval.indexing import live as live_lib
-from nph_jax.retrieval.indexing import milvus_connection as connection
-from nph_jax.retrieval.indexing import records
+from nph_jax.index import engines, errors, records
+from nph_jax.index import live as live_lib
+from nph_jax.index import milvus_connection as connection
+from nph_jax.index import store as store_lib
 
 INDEX_TYPES = {'milvus': 'BIN_FLAT', 'milvus_ivf': 'BIN_IVF_FLAT'}
 DEEPEST = 16_384  # results that Milvus returns at most
@@ -21,71 +21,71 @@ _QUERIES = 100  # to one call
 _LISTS, _PROBED = 1024, 128
 
 
-class MilvusEngine:
-  """A collection that follows the store.
+class MilvusEngine(engines.Flat):
+  """A collection that the writer keeps up with the store.
 
   'milvus' is exact. Ties are broken by id as long as not more than `DEEPEST`
   videos are as near as the last result; beyond that Milvus chooses among them.
-
-  Attributes:
-    applied: the state of the store that the collection holds.
   """
 
   def __init__(
-    self,
-    settings: records.Settings,
-    live: live_lib.Live,
-    directory: pathlib.Path,
-    read_only: bool,
+    self, store: store_lib.Store, live: live_lib.Live, directory: pathlib.Path
   ):
     """Connects, and makes the collection if need be.
 
     Raises:
-      UserError: pymilvus is not installed, or Milvus does not do as asked.
+      Unavailable: pymilvus is not installed, or Milvus does not do as asked.
     """
-    self._uri = settings.uri or os.fspath(directory / 'milvus.db')
-    self._settings = settings
-    self._live, self._read_only = live, read_only
-    self._about = directory / 'milvus.json'
-    self._collection, self.applied = connection.read(self._about)
+    super().__init__(store, live)
+    self._uri = store.settings.uri or os.fspath(directory / 'milvus.db')
+    self._collection, self.applied = connection.recall(store)
     with connection.calling(self._uri):
       self._client = connection.open_client(self._uri)
       if not self._client.has_collection(self._collection):
         self.applied = records.State()
         self._create()
 
-  def add(
-    self, ids: np.ndarray, codes: np.ndarray, order: np.ndarray | None
-  ) -> None:
-    """Adds codes [n, P], or does nothing where a writer elsewhere does it."""
-    del order
-    for start in () if self._read_only else range(0, len(ids), _BLOCK):
+  def follow(self, changes: records.Changes) -> None:
+    """Tells the collection, or nothing where a writer elsewhere does it."""
+    if not self._store.read_only:
+      with connection.calling(self._uri):
+        if changes.since != self.applied:
+          self._client.drop_collection(self._collection)
+          self._create()
+        self._remove(changes.removed)
+        self._add(changes.ids, changes.codes)
+      connection.remember(self._store, self._collection, changes.state)
+    self.applied = changes.state
+
+  def compacted(self, state: records.State) -> bool:
+    """Notes that the collection still holds all; see Flat."""
+    connection.remember(self._store, self._collection, state)
+    return super().compacted(state)
+
+  def _add(self, ids: np.ndarray, codes: np.ndarray) -> None:
+    for start in range(0, len(ids), _BLOCK):
       part = slice(start, start + _BLOCK)
       rows = [
         {'id': video, 'code': code.tobytes()}
         for video, code in zip(ids[part].tolist(), codes[part])
       ]
-      with connection.calling(self._uri):
-        # Not insert: after a crash the same are added once more.
-        self._client.upsert(self._collection, rows)
+      # Not insert: after a crash the same are added once more.
+      self._client.upsert(self._collection, rows)
 
-  def remove(self, ids: np.ndarray, positions: np.ndarray) -> None:
-    """Removes ids, or does nothing where a writer elsewhere does it."""
-    del positions
-    for start in () if self._read_only else range(0, len(ids), _BLOCK):
-      with connection.calling(self._uri):
-        self._client.delete(
-          self._collection, ids=ids[start : start + _BLOCK].tolist()
-        )
+  def _remove(self, ids: np.ndarray) -> None:
+    for start in range(0, len(ids), _BLOCK):
+      part = ids[start : start + _BLOCK].tolist()
+      self._client.delete(self._collection, ids=part)
 
   def search(self, codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances and ids [Q, k] by (distance, id), -1 where fewer are found.
 
     Raises:
-      UserError: more results than Milvus returns.
+      InvalidRequest: more results than Milvus returns.
+      Unavailable: it cannot be reached.
     """
     if k > DEEPEST:
-      raise errors.UserError(
+      raise errors.InvalidRequest(
         f'{self._uri}: Milvus returns {DEEPEST:,} results at most, not {k:,}; '
         'ask for fewer or a smaller radius, or use another engine.'
       )
@@ -106,22 +106,8 @@ class MilvusEngine:
       open_rows, depth = np.array(unfinished, int), min(4 * depth, DEEPEST)
     return distances, ids
 
-  def reset(self) -> None:
-    """Forgets all codes."""
-    if not self._read_only:
-      with connection.calling(self._uri):
-        self._client.drop_collection(self._collection)
-        self._create()
-
-  def save(self, state: records.State) -> None:
-    """Notes that the collection holds all of `state`."""
-    if not self._read_only and state != self.applied:
-      connection.write(self._about, self._collection, state)
-      self.applied = state
-
-  def close(self, state: records.State, read_only: bool) -> None:
+  def close(self) -> None:
     """Lets go of the connection, and of a local file."""
-    del state, read_only
     with connection.calling(self._uri):
       self._client.close()
       connection.release(self._uri)
@@ -149,24 +135,24 @@ class MilvusEngine:
   def _create(self) -> None:
     from pymilvus import DataType
 
-    if self._read_only:
-      raise errors.UserError(
+    if self._store.read_only:
+      raise errors.Unavailable(
         f'{self._uri}: the collection {self._collection} is missing; open the '
         'index for writing once, which makes it again.'
       )
     schema = self._client.create_schema(auto_id=False)
     schema.add_field('id', DataType.INT64, is_primary=True)
     schema.add_field(
-      'code', DataType.BINARY_VECTOR, dim=self._settings.num_bits
+      'code', DataType.BINARY_VECTOR, dim=self._store.settings.num_bits
     )
     indexes = self._client.prepare_index_params()
-    kind = INDEX_TYPES[self._settings.engine]
+    kind = INDEX_TYPES[self._store.settings.engine]
     params = {} if kind == 'BIN_FLAT' else {'nlist': _LISTS}
     indexes.add_index(
       'code', index_type=kind, metric_type='HAMMING', params=params
     )
     # Before the collection: one that nobody knows of would stay for ever.
-    connection.write(self._about, self._collection, self.applied)
+    connection.remember(self._store, self._collection, records.State())
     self._client.create_collection(
       self._collection,
       schema=schema,

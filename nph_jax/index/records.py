@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-KINDS = ('codes', 'ids', 'relaxed')  # of row files
-
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What an index was created as.
+  """What an index is.
 
   Attributes:
     num_bits: K.
-    engine: what searches, of indexing.ENGINES.
+    engine: what searches, of index.ENGINES.
     bundle_digest: of the hasher that makes its codes, None if unknown.
     keep_relaxed: whether t is kept.
     uri: of the engine's server or file, None for its default.
@@ -35,7 +33,7 @@ class State:
   """How far a store got.
 
   Attributes:
-    generation: of the row files; compaction makes a new one.
+    generation: of the batches; a compaction and a rehash make a new one.
     rows: written in it, removed ones included.
     removals: number of the last removal, over all generations.
   """
@@ -44,33 +42,43 @@ class State:
   rows: int = 0
   removals: int = 0
 
-  def is_before(self, other: State) -> bool:
-    """Whether what came since leads to `other`, or they are equal.
-
-    The snapshot of an engine is ahead of a store that is a copy from before.
-    """
-    return self.generation == -1 or (
-      self.generation == other.generation
-      and self.rows <= other.rows
-      and self.removals <= other.removals
-    )
-
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
   """Videos to be added.
 
   Attributes:
-    codes: uint8 [n, P].
     ids: int64 [n], in the index neither now nor twice here.
+    codes: uint8 [n, P].
     relaxed: t float16 [n, K], None where it is not kept.
     metadata: one for each video, None for none at all.
+    contents: int64 [n], stand for the features, None if unknown.
   """
 
-  codes: np.ndarray
   ids: np.ndarray
-  relaxed: np.ndarray | None
-  metadata: Sequence[Mapping[str, Any]] | None
+  codes: np.ndarray
+  relaxed: np.ndarray | None = None
+  metadata: Sequence[Mapping[str, Any]] | None = None
+  contents: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Changes:
+  """What leads from one state to another: removals first, then additions.
+
+  Attributes:
+    since, state: the two.
+    removed: int64, ids to be removed if they are there.
+    ids, codes: of what is added, int64 [n] and uint8 [n, P].
+    lists: int32 [n], of the engine 'ivf', -1 where none was chosen.
+  """
+
+  since: State
+  state: State
+  removed: np.ndarray
+  ids: np.ndarray
+  codes: np.ndarray
+  lists: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +89,8 @@ class Hit:
     id: of the video.
     distance: Hamming, in bits.
     metadata: what was added with it.
-    score: cosine of the query's t and the video's, None without re-ranking.
+    score: cosine of the query's t and the video's code (asymmetric ranking) or
+      t (re-ranking), None for ranking by distance.
   """
 
   id: int

@@ -6,24 +6,24 @@ import logging
 import os
 import pathlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nph_jax import errors
-from nph_jax.retrieval.indexing import (
+from nph_jax.index import (
   arguments,
+  checking,
+  errors,
   folder,
   reader,
   records,
 )
-from nph_jax.retrieval.indexing import store as store_lib
-
-Hit = records.Hit
+from nph_jax.index import store as store_lib
 
 _LOG = logging.getLogger(__name__)
 _DEAD = 10_000  # rows of removed videos that are not worth a compaction
+_BATCHES = 5_000  # of which there may be so many
 
 
 class VideoIndex(reader.Reader):
@@ -54,14 +54,15 @@ class VideoIndex(reader.Reader):
     Args:
       directory: the folder.
       num_bits: K, a multiple of 8.
-      engine: of indexing.ENGINES.
+      engine: of index.ENGINES.
       bundle_digest: of the hasher that makes its codes, `Hasher.digest`.
       keep_relaxed: keep t, two bytes a bit, for re-ranking.
       uri: of Milvus: a file, or a server's address; in the folder if None.
       job: as Store.add has it, of the videos that are to follow.
 
     Raises:
-      UserError: something is there already, or a value is out of range.
+      InvalidRequest: something is there already, or a value is out of range.
+      Unavailable: the engine cannot be reached.
     """
     arguments.creation(num_bits, engine, uri)
     settings = records.Settings(
@@ -83,10 +84,23 @@ class VideoIndex(reader.Reader):
     """Opens the index in a folder.
 
     Raises:
-      UserError: none is there, it is damaged or of a newer format, or, unless
-        `read_only`, another program writes to it.
+      InvalidRequest: none is there.
+      Damaged: it is damaged or of another format.
+      Unavailable: another program writes to it and it is not `read_only`.
     """
     return cls(store_lib.Store(pathlib.Path(directory), read_only))
+
+  @staticmethod
+  def restore(
+    backup: str | os.PathLike[str], directory: str | os.PathLike[str]
+  ) -> None:
+    """Makes a folder with an index of a file that `backup` wrote; checks it.
+
+    Raises:
+      InvalidRequest: there is no backup, or something is in the folder.
+      Damaged: the backup is not as it was written; no folder is left.
+    """
+    checking.restore(pathlib.Path(backup), pathlib.Path(directory))
 
   def __enter__(self) -> VideoIndex:
     return self
@@ -106,6 +120,7 @@ class VideoIndex(reader.Reader):
     relaxed: np.ndarray | None = None,
     ids: np.ndarray | None = None,
     job: tuple[str, int, int] | None = None,
+    contents: np.ndarray | None = None,
   ) -> np.ndarray:
     """Adds videos, all or nothing; durable on return.
 
@@ -117,25 +132,31 @@ class VideoIndex(reader.Reader):
       relaxed: t [n, K], kept as float16; needed if the index keeps it.
       ids: int64 [n], of no video in the index; None counts on from the largest.
       job: as Store.add has it.
+      contents: `facets.contents` of the features, int64 [n], by which `known`
+        and `rehash` find the videos again; None if unknown.
 
     Returns:
       The ids, int64 [n].
 
     Raises:
-      UserError: anything does not fit the index or each other, an id is taken,
-        or the disk is full; nothing was added then.
+      InvalidRequest: anything does not fit the index or each other, or an id is
+        taken; nothing was added then.
+      Unavailable: the disk is full, say; nothing was added then.
     """
     with self._writing:
       self._check_writable()
-      batch = arguments.batch(codes, metadata, relaxed, ids, self._store)
+      batch = arguments.batch(
+        codes, metadata, relaxed, ids, contents, self._store
+      )
       _, taken = self._live.live.positions(batch.ids)
       if taken.any():
-        raise errors.UserError(
+        raise errors.InvalidRequest(
           f'{self._store.directory}: id {batch.ids[taken][0]} is in the index '
           'already; remove it first, or give another.'
         )
-      if len(batch.ids):
-        self._store.add(batch, job)
+      if len(batch.ids) or job:
+        lists, _ = self._live.engine.lists(batch.codes)
+        self._store.add(batch, lists, job)
         self._follow()
       return batch.ids
 
@@ -148,47 +169,85 @@ class VideoIndex(reader.Reader):
     with self._writing:
       self._check_writable()
       ids = np.unique(arguments.ids(ids))
-      positions, known = self._live.live.positions(ids)
+      _, known = self._live.live.positions(ids)
       if known.any():
-        self._store.remove(ids[known], self._live.live.rows(positions[known]))
+        self._store.remove(ids[known])
         self._follow()
-        self._compact_if_needed()
       return int(known.sum())
+
+  def rehash(
+    self,
+    batches: Iterable[tuple[np.ndarray, ...]],
+    num_bits: int,
+    bundle_digest: str | None = None,
+  ) -> None:
+    """Gives all videos the codes of another bundle; ids and metadata stay.
+
+    Readers see the old or the new ones. Durable on return.
+
+    Args:
+      batches: ids int64 [n], codes uint8 [n, K' / 8], t [n, K'] or None, and
+        contents int64 [n] or None, as of `add`; of every video once.
+      num_bits: K'.
+      bundle_digest: of the bundle.
+
+    Raises:
+      InvalidRequest: a video is missing or there twice, or anything does not
+        fit; nothing was changed then.
+      Unavailable: the disk is full, say; nothing was changed then.
+    """
+    with self._writing:
+      self._check_writable()
+      arguments.creation(num_bits, self.engine, None)
+      settings = {'num_bits': int(num_bits), 'bundle_digest': bundle_digest}
+      keeps = self.keeps_relaxed
+      checked = (arguments.rehashed(x, num_bits, keeps) for x in batches)
+      self._store.rehash(checked, self._live.live.ids, settings)
+      self._follow()
 
   def compact(self) -> None:
     """Gives back the space of removed videos; `remove` calls it when needed."""
     with self._writing, self._lock:
       self._check_writable()
       self._live.catch_up()
-      self._store.compact(self._live.live.all_rows())
-      self._live.renumbered()
+      live = self._live.live
+      try:
+        lists = self._live.engine.lists(live.codes, anew=True)
+        self._store.compact(live.ids, live.codes, *lists)
+      except BaseException:
+        self._live.restart()
+        raise
+      self._live.compacted()
 
   def _check_writable(self) -> None:
     if self._store.read_only:
-      raise errors.UserError(
+      raise errors.InvalidRequest(
         f'{self._store.directory}: is open for reading only.'
       )
-    if self._live.is_stale:  # else a taken id would not be known
-      with self._lock:
-        self._live.catch_up()
+    with self._current():  # else a taken id would not be known
+      pass
 
   def _follow(self) -> None:
-    """Tells the engine what the store holds by now.
+    """Tells the engine what the store holds by now, and tidies up.
 
     A change that is durable does not fail with the engine: whoever made it
     would make it once more.
     """
-    with self._lock:
-      try:
-        self._live.catch_up()
-      except (errors.UserError, OSError) as error:
-        _LOG.warning('Searches wait for a change that is durable: %s', error)
-
-  def _compact_if_needed(self) -> None:
-    rows, count = self._store.state().rows, len(self._live.live)
-    if self._live.is_behind or rows <= max(2 * count, count + _DEAD):
+    try:
+      with self._current(engine=True) as live:
+        count = len(live.live)
+      rows, batches = self._store.wasted(count)
+    except (errors.UserError, OSError) as error:
+      _LOG.warning('Searches wait for a change that is durable: %s', error)
+      return
+    crowded = batches > max(_BATCHES, 2 * count // 1000)
+    if (
+      rows <= max(count, _DEAD)
+      and not crowded
+      and not live.engine.wants_lists()
+    ):
       return
     try:
       self.compact()
     except (errors.UserError, OSError) as error:
-      _LOG.warning('The space of removed videos is not given back: %s', error)
+      _LOG.warning('The index is not compacted: %s', error)

@@ -7,25 +7,24 @@ import dataclasses
 import json
 import logging
 import os
-import pathlib
 import secrets
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from nph_jax import atomic, errors
-from nph_jax.retrieval.indexing import records
+from nph_jax.index import errors, records
+from nph_jax.index import store as store_lib
 
 _TIMEOUT = 10  # seconds to connect
 
 
 @contextlib.contextmanager
 def calling(uri: str) -> Iterator[None]:
-  """Turns what Milvus says into a UserError, and keeps its log silent."""
+  """Turns what Milvus says into an Unavailable, and keeps its log silent."""
   try:
     from pymilvus.exceptions import MilvusException
   except ImportError as error:
-    raise errors.UserError(
+    raise errors.Unavailable(
       "engine milvus: pymilvus is not installed; pip install 'nph-jax[milvus]'."
     ) from error
   logger = logging.getLogger('pymilvus.decorators')
@@ -35,7 +34,7 @@ def calling(uri: str) -> Iterator[None]:
     yield
   except MilvusException as error:
     said = ' '.join(str(error.message).split())[:200]
-    raise errors.UserError(
+    raise errors.Unavailable(
       f'{uri}: Milvus says: {said}; see that it runs, that no other program '
       'has its file open, and that MILVUS_TOKEN is right where it wants one.'
     ) from error
@@ -61,25 +60,18 @@ def release(uri: str) -> None:
     server_manager.server_manager_instance.release_server(uri)
 
 
-def read(path: pathlib.Path) -> tuple[str, records.State]:
-  """The collection's name and what it holds; a new name if there is none.
-
-  Raises:
-    UserError: the file is damaged.
-  """
-  if not path.is_file():
+def recall(store: store_lib.Store) -> tuple[str, records.State]:
+  """The collection's name and what it holds; a new name if there is none."""
+  kept = store.noted('milvus')
+  if kept is None:
     return f'nph_{secrets.token_hex(8)}', records.State()
-  try:
-    about = json.loads(path.read_text())
-    return str(about['collection']), records.State(**about['state'])
-  except (ValueError, TypeError, KeyError) as error:
-    raise errors.UserError(
-      f'{path}: is damaged; remove it, and the collection is made again from '
-      'the codes beside it.'
-    ) from error
+  about = json.loads(kept)
+  return about['collection'], records.State(**about['state'])
 
 
-def write(path: pathlib.Path, collection: str, state: records.State) -> None:
-  """Writes what `read` reads."""
+def remember(
+  store: store_lib.Store, collection: str, state: records.State
+) -> None:
+  """Keeps what `recall` returns."""
   about = {'collection': collection, 'state': dataclasses.asdict(state)}
-  atomic.write_json(path, about)
+  store.note('milvus', json.dumps(about))

@@ -7,38 +7,27 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nph_jax import errors
+import numpy as np
+
+from nph_jax.index import errors
 
 
-class BadMetadata(errors.UserError):
-  """Metadata that cannot be kept.
-
-  Attributes:
-    number: of the video, from 0 among those that were added together.
-    why: the rest of the sentence.
-  """
-
-  def __init__(self, number: int, why: str):
-    super().__init__(f'metadata of video {number}: {why}')
-    self.number, self.why = number, why
-
-
-def to_text(metadata: Mapping[str, Any], number: int) -> str:
-  """Metadata as JSON; '' for none.
+def to_text(metadata: Mapping[str, Any], number: int) -> str | None:
+  """Metadata as JSON; None for none.
 
   Raises:
     BadMetadata: it is no mapping that JSON can hold; `number` names the video.
   """
   if not metadata:
-    return ''
+    return None
   if not isinstance(metadata, Mapping):
-    raise BadMetadata(number, f'{metadata!r:.40} is no dict; give one.')
+    raise errors.BadMetadata(number, f'{metadata!r:.40} is no dict; give one.')
   try:
     # Through dict: json would write another mapping as something else.
     text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
     text.encode()  # SQLite takes no half characters
   except (TypeError, ValueError, RecursionError) as error:
-    raise BadMetadata(
+    raise errors.BadMetadata(
       number,
       f'cannot be written as JSON ({error}); give a dict of texts, finite '
       'numbers, true, false, and lists of them.',
@@ -67,11 +56,26 @@ def hash_of(name: str, value: Any) -> int:
   Two of a hundred million values share one with a chance of 1 in 3,000.
   """
   text = value if isinstance(value, str) else json.dumps(value)
-  content = f'{name}\0{text}'.encode(errors='surrogatepass')
-  digest = hashlib.blake2b(content, digest_size=8).digest()
-  return int.from_bytes(digest, 'little', signed=True)
+  return _digest(f'{name}\0{text}'.encode(errors='surrogatepass'))
+
+
+def file(metadata: Mapping[str, Any]) -> int | None:
+  """The hash of the `hash` that extraction made of a file, None without one."""
+  made = metadata.get('hash')
+  return hash_of('hash', made) if isinstance(made, str) else None
 
 
 def is_plain(value: Any) -> bool:
   """Whether a filter may name `value`."""
   return isinstance(value, str | int | float)
+
+
+def contents(features: np.ndarray) -> np.ndarray:
+  """64 bits int64 [n] that stand for the features [n, M, L] of each video."""
+  features = np.ascontiguousarray(features, np.float16)
+  return np.array([_digest(video) for video in features], np.int64)
+
+
+def _digest(content: bytes | np.ndarray) -> int:
+  digest = hashlib.blake2b(content, digest_size=8).digest()
+  return int.from_bytes(digest, 'little', signed=True)

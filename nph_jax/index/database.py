@@ -1,4 +1,9 @@
-"""The SQLite file of an index: what counts, ids, metadata and filters."""
+"""The SQLite file of an index: made, opened, and what it says turned around.
+
+It keeps a write-ahead log, synced at each commit (synchronous = FULL): with it
+readers see a whole state and neither wait for the writer nor it for them; a
+rollback journal would lock each of them out for the time of the other.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +15,25 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nph_jax import errors
+from nph_jax.index import errors
 
 NAME = 'index.sqlite'
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE batches (
-  start INTEGER PRIMARY KEY, count INTEGER NOT NULL,
-  codes TEXT NOT NULL, ids TEXT NOT NULL, relaxed TEXT NOT NULL
+  start INTEGER PRIMARY KEY, count INTEGER NOT NULL, digest BLOB NOT NULL,
+  ids BLOB NOT NULL, codes BLOB NOT NULL, lists BLOB NOT NULL
 );
 CREATE TABLE removed (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, row INTEGER NOT NULL UNIQUE
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL,
+  before INTEGER NOT NULL
 );
-CREATE TABLE videos (id INTEGER PRIMARY KEY, metadata TEXT NOT NULL);
+CREATE TABLE videos (
+  id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, content INTEGER, relaxed BLOB,
+  metadata TEXT
+);
+CREATE INDEX contents ON videos (content) WHERE content IS NOT NULL;
 CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE facets (
   hash INTEGER, id INTEGER, PRIMARY KEY (hash, id)
@@ -31,6 +41,7 @@ CREATE TABLE facets (
 CREATE TABLE jobs (
   name TEXT PRIMARY KEY, done INTEGER NOT NULL, total INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE engine (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
 
@@ -38,10 +49,12 @@ def connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
   """Opens the file, which has to be there; no transaction is begun.
 
   Raises:
-    UserError: it is missing, damaged, no index, or of a newer format.
+    InvalidRequest: it is missing.
+    Damaged: it is damaged, no index, or of another format.
+    Unavailable: it cannot be opened now.
   """
   if not path.is_file():
-    raise errors.UserError(
+    raise errors.InvalidRequest(
       f'{path}: is missing; give a folder that `python -m nph_jax.index build` '
       'made.'
     )
@@ -51,15 +64,11 @@ def connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
       _check_format(path, version(connection))
       if mode == 'rw':
         connection.execute('PRAGMA journal_mode = WAL')
+        connection.execute('PRAGMA journal_size_limit = 67108864')
     except BaseException:
       connection.close()
       raise
   return connection
-
-
-def check(path: pathlib.Path) -> None:
-  """Raises the UserError of `connect`, if there is one."""
-  connect(path, 'ro').close()
 
 
 def create(
@@ -68,7 +77,8 @@ def create(
   job: tuple[str, int, int] | None,
 ) -> None:
   """Makes the file with its tables and settings, all of it or nothing."""
-  with errors.writing(path), opened(path, 'rwc') as connection:
+  with opened(path, 'rwc') as connection:
+    connection.execute('PRAGMA auto_vacuum = INCREMENTAL')
     connection.execute('PRAGMA journal_mode = WAL')
     with transaction(path, connection):
       for statement in filter(str.strip, _SCHEMA.split(';\n')):
@@ -93,12 +103,8 @@ def set_job(
 @contextlib.contextmanager
 def opened(path: pathlib.Path, mode: str) -> Iterator[sqlite3.Connection]:
   """A connection in SQLite's `mode` that is closed again."""
-  with guarded(path):
-    connection = _open(path, mode)
-    try:
-      yield connection
-    finally:
-      connection.close()
+  with guarded(path), contextlib.closing(_open(path, mode)) as connection:
+    yield connection
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -108,11 +114,14 @@ def version(connection: sqlite3.Connection) -> int:
 
 @contextlib.contextmanager
 def transaction(
-  path: pathlib.Path, connection: sqlite3.Connection
+  path: pathlib.Path, connection: sqlite3.Connection, kind: str = 'IMMEDIATE'
 ) -> Iterator[sqlite3.Connection]:
-  """All that is executed inside or nothing; durable on return."""
+  """All that is executed inside or nothing; durable on return.
+
+  Of the kind 'DEFERRED', all that is read inside is of one moment.
+  """
   with guarded(path):
-    connection.execute('BEGIN IMMEDIATE')
+    connection.execute(f'BEGIN {kind}')
     try:
       yield connection
       connection.execute('COMMIT')
@@ -124,33 +133,43 @@ def transaction(
 
 @contextlib.contextmanager
 def guarded(path: pathlib.Path) -> Iterator[None]:
-  """Turns what SQLite says of a bad file into a UserError."""
+  """Turns what SQLite says into an error for people."""
   try:
     yield
   except sqlite3.ProgrammingError as error:
     if 'closed' not in str(error):
       raise
-    raise errors.UserError(
+    raise errors.Unavailable(
       f'{path.parent}: this index is closed; open it again.'
     ) from error
   except sqlite3.DatabaseError as error:
-    raise errors.UserError(f'{path}: {_complaint(error)}.') from error
+    raise _translated(path, error) from error
 
 
-def _complaint(error: sqlite3.DatabaseError) -> str:
-  code = getattr(error, 'sqlite_errorcode', sqlite3.SQLITE_CORRUPT) & 0xFF
-  if code == sqlite3.SQLITE_FULL:
-    return 'the disk is full; free some space and run the same command again'
-  if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-    return 'is busy in another program; try again when that is done'
-  if code in (
-    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM
-  ):  # fmt: skip
-    return f'cannot be opened or written ({error}); check who may write to it'
-  return (
-    f'is damaged or no index ({error}); copy the folder again from a backup, '
-    'or build the index anew'
+def _translated(
+  path: pathlib.Path, error: sqlite3.DatabaseError
+) -> errors.UserError:
+  code = getattr(error, 'sqlite_errorcode', sqlite3.SQLITE_CORRUPT)
+  why = {
+    sqlite3.SQLITE_FULL: 'the disk is full; free some space and run the same '
+    'command again',
+    sqlite3.SQLITE_IOERR: f'the disk did not read or write ({error}); see to '
+    'its space, to limits of file sizes and to its health, and try again',
+    sqlite3.SQLITE_NOMEM: 'there is not enough memory; free some',
+  }
+  busy = 'is busy in another program; try again when that is done'
+  why |= dict.fromkeys(
+    (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL), busy
   )
+  denied = f'cannot be opened or written ({error}); check who may write to it'
+  why |= dict.fromkeys(
+    (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+    denied,
+  )
+  # Of the read errors those that mean other content than was written.
+  if code & 0xFF in why and code != sqlite3.SQLITE_IOERR_CORRUPTFS:
+    return errors.Unavailable(f'{path}: {why[code & 0xFF]}.')
+  return errors.damaged(path, f'is damaged or no index ({error})')
 
 
 def _open(path: pathlib.Path, mode: str) -> sqlite3.Connection:
@@ -162,7 +181,7 @@ def _open(path: pathlib.Path, mode: str) -> sqlite3.Connection:
   try:
     # Durable at COMMIT, not only consistent.
     connection.execute('PRAGMA synchronous = FULL')
-    connection.execute('PRAGMA cache_size = -65536')
+    connection.execute('PRAGMA cache_size = -16384')
   except BaseException:
     connection.close()
     raise
@@ -188,14 +207,20 @@ def _connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
 
 def _check_format(path: pathlib.Path, found: int) -> None:
   if found > FORMAT:
-    raise errors.UserError(
+    raise errors.Damaged(
       f'{path}: has format {found}, newer than this version of nph_jax reads '
       f'({FORMAT}); update nph_jax.'
     )
   if found < 1:
-    raise errors.UserError(
+    raise errors.Damaged(
       f'{path}: is no index, or its creation was interrupted; remove the '
       'folder and build the index anew.'
+    )
+  if found < FORMAT:
+    raise errors.Damaged(
+      f'{path}: is of an older version of nph_jax (format {found}, not '
+      f'{FORMAT}); build the index anew, from the same features, into a new '
+      'folder with `python -m nph_jax.index build`.'
     )
 
 

@@ -8,8 +8,9 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from nph_jax import atomic, errors
-from nph_jax.retrieval.indexing import database, records
+from nph_jax import atomic
+from nph_jax.errors import writing
+from nph_jax.index import database, errors, records
 
 _LOCK = 'lock'
 
@@ -27,18 +28,26 @@ def create(
     job: as Store.add has it, of the videos that are to follow.
 
   Raises:
-    UserError: something is there already, or `directory` cannot be written.
+    InvalidRequest: something is there already, or `directory` cannot be
+      written.
   """
+  with new(directory):
+    path = directory / database.NAME
+    path.unlink(missing_ok=True)  # of a creation that was killed
+    values = {**dataclasses.asdict(settings), 'generation': 0, 'next_id': 0}
+    database.create(path, values, job)
+
+
+@contextlib.contextmanager
+def new(directory: pathlib.Path) -> Iterator[None]:
+  """Makes a folder that is to hold an index, and holds its lock meanwhile."""
   _check_free(directory)
   with _writing(directory):
     directory.mkdir(parents=True, exist_ok=True)
   lock = hold(directory)
   try:
     _check_free(directory)
-    path = directory / database.NAME
-    path.unlink(missing_ok=True)  # of a creation that was killed
-    values = {**dataclasses.asdict(settings), 'generation': 0, 'next_id': 0}
-    database.create(path, values, job)
+    yield
   finally:
     os.close(lock)
 
@@ -46,7 +55,10 @@ def create(
 def is_index(directory: pathlib.Path) -> bool:
   """Whether an index, of whatever format, was made in `directory`."""
   path = directory / database.NAME
-  return path.is_file() and path.stat().st_size > 0 and _version(path) > 0
+  if not path.is_file() or not path.stat().st_size:
+    return False
+  with database.opened(path, 'ro') as connection:
+    return database.version(connection) > 0
 
 
 def clear(directory: pathlib.Path, keep: bool) -> None:
@@ -61,12 +73,13 @@ def hold(directory: pathlib.Path) -> int:
   """Takes the lock of the one writer; a file descriptor to be closed.
 
   Raises:
-    UserError: another program has it, or the folder cannot be written.
+    Unavailable: another program has it.
+    InvalidRequest: the folder cannot be written.
   """
   with _writing(directory):
     lock = atomic.lock(directory / _LOCK)
   if lock is None:
-    raise errors.UserError(
+    raise errors.Unavailable(
       f'{directory}: is open for writing in another program; end that one '
       'first, or open the index for reading only.'
     )
@@ -75,36 +88,31 @@ def hold(directory: pathlib.Path) -> int:
 
 def _check_free(directory: pathlib.Path) -> None:
   if directory.exists() and not directory.is_dir():
-    raise errors.UserError(f'{directory}: is a file; give another folder.')
+    raise errors.InvalidRequest(f'{directory}: is a file; give another folder.')
   if is_index(directory):
-    raise errors.UserError(
+    raise errors.InvalidRequest(
       f'{directory}: an index is there already; add to it with '
       '`python -m nph_jax.index add`, or give another folder.'
     )
-  own = (_LOCK, database.NAME)
+  own = (_LOCK, database.NAME, '.index.partial')
   others = [
     path.name
     for path in (directory.iterdir() if directory.is_dir() else ())
     if not path.name.startswith(own)
   ]
   if others:
-    raise errors.UserError(
+    raise errors.InvalidRequest(
       f'{directory}: holds other files ({others[0]}); give a new folder.'
     )
-
-
-def _version(path: pathlib.Path) -> int:
-  with database.opened(path, 'ro') as connection:
-    return database.version(connection)
 
 
 @contextlib.contextmanager
 def _writing(directory: pathlib.Path) -> Iterator[None]:
   try:
-    with errors.writing(directory):
+    with writing(directory):
       yield
   except OSError as error:
-    raise errors.UserError(
+    raise errors.InvalidRequest(
       f'{directory}: cannot be written ({error.strerror}); give a folder that '
       'you may write to.'
     ) from error

@@ -1,0 +1,298 @@
+"""Everything that can be asked of an index without changing it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import pathlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nph_jax.index import (
+  arguments,
+  catalogue,
+  checking,
+  errors,
+  facets,
+  live_index,
+  records,
+  searching,
+)
+from nph_jax.index import store as store_lib
+
+_LOG = logging.getLogger(__name__)
+
+
+class Reader:
+  """An open index; safe to use from many threads.
+
+  Whatever is asked is answered from one moment of the store.
+  """
+
+  def __init__(self, store: store_lib.Store):
+    self._store = store
+    self._lock = threading.RLock()
+    self._bundle_in_use: str | None = None
+    with contextlib.ExitStack() as stack:
+      stack.callback(store.close)
+      with store.reading():
+        self._live = live_index.LiveIndex(store)
+        stack.callback(lambda: self._live.close())
+        self._live.catch_up()
+      self._closing = stack.pop_all()
+
+  @property
+  def num_bits(self) -> int:
+    return self._store.settings.num_bits
+
+  @property
+  def engine(self) -> str:
+    return self._store.settings.engine
+
+  @property
+  def uri(self) -> str | None:
+    return self._store.settings.uri
+
+  @property
+  def bundle_digest(self) -> str | None:
+    return self._store.settings.bundle_digest
+
+  @property
+  def keeps_relaxed(self) -> bool:
+    return bool(self._store.settings.keep_relaxed)
+
+  def __len__(self) -> int:
+    with self._current() as live:
+      return len(live.live)
+
+  def ids(self) -> np.ndarray:
+    """Of all videos, int64 [n] in ascending order."""
+    with self._current() as live:
+      return live.live.ids.copy()
+
+  def search(
+    self,
+    codes: np.ndarray,
+    k: int | None,
+    *,
+    radius: int | None = None,
+    where: Mapping[str, Any] | None = None,
+    rank: str | None = None,
+    rerank: int = 0,
+    relaxed: np.ndarray | None = None,
+  ) -> list[list[records.Hit]]:
+    """The nearest videos of each query.
+
+    Args:
+      codes: uint8 [Q, K / 8].
+      k: results at most; None for all within `radius`.
+      radius: greatest distance in bits.
+      where: metadata that a result has to have: equal, or a member of a list.
+        Then the search is exact, whatever the engine.
+      rank: 'hamming', by (distance, id), or 'asymmetric', by (t . b, id) over
+        all codes b in {-1, 1}^K, whatever the engine. By default asymmetric
+        where t is given, nothing is re-ranked and the engine is 'flat'.
+      rerank: this many nearest, k at least, are ordered by the cosine of t
+        instead, and the first k of those returned; 0 for none.
+      relaxed: t of the queries [Q, K].
+
+    Raises:
+      InvalidRequest: codes of another length, a number out of range, metadata
+        of a name that no video has, or a ranking without t.
+      Unavailable: the engine is away, or the index is closed or has other codes
+        than when its bundle was checked.
+    """
+    with self._current() as live:
+      arguments.numbers(k, radius, rerank, self.num_bits)
+      codes = arguments.codes(codes, self.num_bits)
+      rank, t = arguments.ranking(
+        rank, rerank, relaxed, len(codes), self._store
+      )
+      self._check_in_use()
+      ids = self._store.ask(catalogue.matching, where) if where else None
+      scope = (max(k, rerank) if k else None, radius, ids)
+      if rank == 'asymmetric':
+        found = searching.by_t(live, codes, t, *scope)
+      else:
+        if not where:
+          live.catch_up()
+        found = searching.by_distance(live, codes, *scope)
+      if rerank:
+        ask = functools.partial(self._store.ask, catalogue.relaxed)
+        found = searching.reranked(found, t, ask)
+      found = [
+        tuple(None if x is None else x[:k] for x in result) for result in found
+      ]
+      metadata = self._store.ask(catalogue.metadata, searching.all_ids(found))
+    return [_hits(metadata, *result) for result in found]
+
+  def search_arrays(
+    self, codes: np.ndarray, k: int
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Distances int32 [Q, k] and ids int64 [Q, k], -1 where fewer than k are.
+
+    Raises:
+      InvalidRequest: codes of another length, or a k far beyond what is there.
+      Unavailable: as of `search`.
+    """
+    with self._current(engine=True) as live:
+      arguments.numbers(k, None, 0, self.num_bits)
+      codes = arguments.codes(codes, self.num_bits)
+      self._check_in_use()
+      arguments.padded(k, len(codes), len(live.live))
+      return searching.arrays(live.engine.search, len(live.live), codes, k)
+
+  def metadata(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """What was added with each of `ids`.
+
+    Raises:
+      UnknownVideo: an id is not in the index.
+    """
+    ids = arguments.ids(ids, unique=False)
+    with self._current():
+      self._check_known(ids)
+      found = self._store.ask(catalogue.metadata, np.unique(ids))
+    return [found.get(video, {}) for video in ids.tolist()]
+
+  def get(
+    self, video: int
+  ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+    """Code uint8 [K / 8], t float32 [K] or None, and metadata of an id.
+
+    Raises:
+      UnknownVideo: it is not in the index.
+    """
+    ids = arguments.ids([video])
+    with self._current() as live:
+      (row,) = self._check_known(ids)
+      ask, relaxed = self._store.ask, None
+      if self.keeps_relaxed:
+        relaxed = ask(catalogue.relaxed, ids)[0]
+      metadata = ask(catalogue.metadata, ids).get(int(ids[0]), {})
+      return live.live.codes[row].copy(), relaxed, metadata
+
+  def items(
+    self, *, start_after: int = -1, limit: int = 100
+  ) -> list[tuple[int, dict[str, Any]]]:
+    """Ids greater than `start_after` and their metadata, in order."""
+    with self._current() as live:
+      start = np.searchsorted(live.live.ids, start_after, 'right')
+      ids = live.live.ids[start : start + limit].copy()
+      found = self._store.ask(catalogue.metadata, ids)
+    return [(video, found.get(video, {})) for video in ids.tolist()]
+
+  def known(
+    self,
+    contents: Sequence[int | None],
+    metadata: Sequence[Mapping[str, Any]] | None = None,
+  ) -> list[list[int]]:
+    """Ids of the same videos, for each of some; none for a new one.
+
+    The same are those of equal features or of an equal `hash` in the metadata,
+    which extraction makes of the file's content.
+
+    Args:
+      contents: `facets.contents` of the features, None where unknown.
+      metadata: of each, None for none at all.
+    """
+    about = metadata or [{}] * len(contents)
+    files = [facets.file(row) for row in about]
+    with self._current():
+      by_content = self._store.ask(catalogue.holders, contents, 'content')
+      by_file = self._store.ask(catalogue.holders, files, 'hash')
+    return [
+      sorted({*by_content.get(content, ()), *by_file.get(file, ())})
+      for content, file in zip(contents, files)
+    ]
+
+  def check_bundle(self, digest: str, num_bits: int) -> None:
+    """Raises an InvalidRequest unless a bundle makes the codes that are here.
+
+    Where the index does not know whose they are, it warns. Searches fail once
+    the index has been rehashed with another one.
+    """
+    if num_bits != self.num_bits:
+      raise errors.InvalidRequest(
+        f'{self._store.directory}: holds codes of {self.num_bits} bits, but '
+        f'the bundle makes codes of {num_bits}; use the bundle that the index '
+        'was built with.'
+      )
+    if self.bundle_digest is None:
+      _LOG.warning(
+        '%s: does not know which bundle made its codes; that it was %s is '
+        'taken on trust.',
+        self._store.directory,
+        digest,
+      )
+    elif self.bundle_digest != digest:
+      raise errors.InvalidRequest(
+        f'{self._store.directory}: was built with the bundle '
+        f'{self.bundle_digest}, but this one is {digest}; use that bundle, or '
+        'build another index.'
+      )
+    self._bundle_in_use = self.bundle_digest
+
+  def _check_in_use(self) -> None:
+    if self._bundle_in_use not in (None, self.bundle_digest):
+      raise errors.Unavailable(
+        f'{self._store.directory}: was rehashed with the bundle '
+        f'{self.bundle_digest}; go on with that one.'
+      )
+
+  def jobs(self) -> dict[str, tuple[int, int]]:
+    """Videos done and in all of each addition that was interrupted."""
+    jobs = self._store.jobs()
+    return {name: (done, n) for name, (done, n) in jobs.items() if done < n}
+
+  def finished(self) -> set[str]:
+    """Names of the additions that had one and are done."""
+    jobs = self._store.jobs()
+    return {name for name, (done, total) in jobs.items() if done >= total}
+
+  def about(self) -> dict[str, Any]:
+    """What there is to say of the index."""
+    with self._current() as live:
+      return checking.about(self._store, len(live.live))
+
+  def verify(self) -> None:
+    """Reads everything; raises a Damaged if it is not as it was written."""
+    self._store.state()  # says so of a closed one
+    checking.verify(self._store.directory)
+
+  def backup(self, target: str | os.PathLike[str]) -> None:
+    """Copies the index into one new file, whoever writes to it meanwhile."""
+    checking.backup(self._store.directory, pathlib.Path(target))
+
+  @contextlib.contextmanager
+  def _current(self, engine: bool = False) -> Iterator[live_index.LiveIndex]:
+    """What is live; with `engine`, it knows of all that too."""
+    with self._lock, self._store.reading():
+      self._live.catch_up(engine)
+      yield self._live
+
+  def _check_known(self, ids: np.ndarray) -> np.ndarray:
+    """Positions of ids, all of which have to be there."""
+    positions, known = self._live.live.positions(ids)
+    if not known.all():
+      raise errors.UnknownVideo(
+        f'{self._store.directory}: no video with id {ids[~known][0]}.'
+      )
+    return positions
+
+
+def _hits(
+  metadata: Mapping[int, dict[str, Any]],
+  distances: np.ndarray,
+  ids: np.ndarray,
+  scores: np.ndarray | None,
+) -> list[records.Hit]:
+  listed: Iterable = [None] * len(ids) if scores is None else scores.tolist()
+  return [
+    records.Hit(video, distance, dict(metadata.get(video, {})), score)
+    for video, distance, score in zip(ids.tolist(), distances.tolist(), listed)
+  ]

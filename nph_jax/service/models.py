@@ -1,0 +1,117 @@
+"""What callers send, as pydantic checks it and /docs describes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import fastapi
+import pydantic
+
+from nph_jax.service import service as service_lib
+
+_MAX_ID = 2**63 - 2
+_NAMES, _NAME_LENGTH = 64, 100
+# Said by the service itself, so that no caller can claim another file's name.
+_RESERVED = frozenset(
+  ('backbone', 'duration', 'frame_times', 'hash', 'path', 'stored')
+)
+
+
+def _service(request: fastapi.Request) -> service_lib.Service:
+  return request.app.state.service
+
+
+Access = Annotated[service_lib.Service, fastapi.Depends(_service)]
+Id = Annotated[int, fastapi.Path(ge=0, le=_MAX_ID)]
+Features = Annotated[
+  bytes,
+  fastapi.Body(
+    media_type='application/x-npy',
+    description='features of one video (frames, width), as numpy.save writes',
+  ),
+]
+
+
+class Indexed(pydantic.BaseModel):
+  """An indexed video."""
+
+  id: int = pydantic.Field(ge=0, le=_MAX_ID, strict=True)
+
+
+class Session(pydantic.BaseModel):
+  """What a page exchanges for a cookie."""
+
+  token: str = pydantic.Field(max_length=1000)
+
+
+class Wanted(pydantic.BaseModel):
+  """What is wanted of a search."""
+
+  k: int = pydantic.Field(10, ge=1, description='results')
+  radius: int | None = pydantic.Field(
+    None, ge=0, description='largest distance in bits'
+  )
+  rank: Literal['hamming', 'asymmetric'] | None = pydantic.Field(
+    None,
+    description='by the bits that differ, or by how well codes match the '
+    "query's real values, which is the default where these are known and the "
+    'engine is `flat`',
+  )
+  rerank: int = pydantic.Field(
+    0,
+    ge=0,
+    description='nearest videos, k at least, that are ordered anew by their '
+    'real-valued codes',
+  )
+  where: str | None = pydantic.Field(
+    None, description='what the metadata must hold, as {"labels": "dog"}'
+  )
+  bits: bool = pydantic.Field(
+    False, description='say which bits differ, for each result'
+  )
+
+  @pydantic.field_validator('where')
+  @classmethod
+  def _check_where(cls, text: str | None) -> str | None:
+    plain = (str, int, float)
+    if text and not all(isinstance(x, plain) for x in _object(text).values()):
+      raise ValueError('expected plain values, as {"labels": "dog"}.')
+    return text
+
+  @property
+  def filters(self) -> dict[str, Any] | None:
+    return _object(self.where) if self.where else None
+
+
+def _object(text: str) -> dict[str, Any]:
+  try:
+    fields = json.loads(text)
+    # No NaN, no number too large, no half character: it is written again.
+    json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
+  except (ValueError, RecursionError) as error:
+    raise ValueError('is not JSON.') from error
+  if not isinstance(fields, dict):
+    raise ValueError('is not a JSON object, as {"labels": "dog"}.')
+  return fields
+
+
+def metadata(text: str) -> dict[str, Any]:
+  """What a caller adds to a video; ValueError where it cannot be kept."""
+  fields = _object(text) if text else {}
+  if reserved := sorted(_RESERVED & set(fields)):
+    raise ValueError(
+      f'the name `{reserved[0]}` is kept for what the service finds itself; '
+      'use another.'
+    )
+  # Every name is a row of the index, which it keeps.
+  if len(fields) > _NAMES or any(len(name) > _NAME_LENGTH for name in fields):
+    raise ValueError(
+      f'has more than {_NAMES} names, or one of more than {_NAME_LENGTH} '
+      'characters.'
+    )
+  return fields
+
+
+Metadata = Annotated[str, pydantic.AfterValidator(metadata)]
+METADATA = 'a JSON object that goes with the video, as {"labels": ["dog"]}'
