@@ -53,7 +53,7 @@ class Service:
   Attributes:
     index: index.VideoIndex.
     hasher: export.hasher.Hasher.
-    hashing: makes (code, t) of frames float16 [M, L].
+    hashing: makes (code, t) of (frames float16 [M, L], whether t is kept).
     searching: runs a searching.Search.
     videos: the library of files.
     gallery: their pictures.
@@ -87,23 +87,24 @@ class Service:
     with self.extractor.disk.share() as take:
       yield take
 
-  async def see_features(self, content: bytes) -> Seen:
-    """Hashes features, a `.npy` file."""
+  async def see_features(self, content: bytes, kept: bool = False) -> Seen:
+    """Hashes features, a `.npy` file; `kept` if its t is to be."""
     shape = self.hasher.num_frames, self.hasher.feature_dim
-    return await self._see(npy.read_features(content, *shape), {})
+    return await self._see(kept, npy.read_features(content, *shape), {})
 
-  async def see_video(self, upload: uploads.Upload) -> Seen:
-    """Hashes a video, which was admitted."""
+  async def see_video(self, upload: uploads.Upload, kept: bool = False) -> Seen:
+    """Hashes a video, which was admitted; `kept` if its t is to be."""
     assert self.extractor is not None
-    return await self._see(*await self.extractor.extract(upload))
+    return await self._see(kept, *await self.extractor.extract(upload))
 
   async def _see(
     self,
+    kept: bool,
     frames: np.ndarray,
     metadata: dict[str, Any],
     thumbnail: str | None = None,
   ) -> Seen:
-    code, relaxed = await self.hashing.submit(frames)
+    code, relaxed = await self.hashing.submit((frames, kept))
     content = int(facets.contents(frames[None])[0])
     return Seen(code, relaxed, metadata, content, thumbnail)
 
@@ -120,7 +121,7 @@ class Service:
     self, content: bytes, given: dict[str, Any]
   ) -> tuple[int, dict[str, Any], bool]:
     """Adds a video by its frame features; the rest is as of `add_video`."""
-    seen = await self.see_features(content)
+    seen = await self.see_features(content, kept=True)
     async with self.changing:
       if known := await self._known(content=seen.content):
         return *known, False
@@ -144,7 +145,7 @@ class Service:
     async with self.changing:
       if known := await self._known(hashed):
         return *known, False
-    seen = await self.see_video(upload)
+    seen = await self.see_video(upload, kept=True)
     metadata = seen.metadata | given | hashed
     async with self.changing:
       if known := await self._known(hashed):

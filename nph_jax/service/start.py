@@ -92,7 +92,7 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
         coming=lambda: room.held,
       )
       for step, run in (
-        ('hashing', lambda x: [*zip(*hasher.encode_relaxed(np.stack(x)))]),
+        ('hashing', functools.partial(_hash, hasher)),
         ('searching', functools.partial(searching.run, index)),
       )
     ]
@@ -173,8 +173,17 @@ def _pool(
   return stack.enter_context(decoders.Pool(made))
 
 
+def _hash(
+  hasher: hasher_lib.Hasher, wanted: Sequence[tuple[np.ndarray, bool]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+  """Code and t of each; t that is kept is the one of every other program."""
+  frames, kept = zip(*wanted, strict=True)
+  encode = hasher.encode_relaxed if any(kept) else hasher.encode_query
+  return [*zip(*encode(np.stack(frames)), strict=True)]
+
+
 def _warm_up(hasher: hasher_lib.Hasher) -> None:
   """Compiles now what the first query would wait for."""
-  hasher.encode(
-    np.zeros((1, hasher.num_frames, hasher.feature_dim), np.float16)
-  )
+  empty = np.zeros((1, hasher.num_frames, hasher.feature_dim), np.float16)
+  hasher.encode_query(empty)
+  hasher.encode_relaxed(empty)
