@@ -10,11 +10,15 @@ asked for more until that cannot matter, and float64 orders what it found.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import faiss
 import numpy as np
 
-from nph_jax.index import live as live_lib
 from nph_jax.index import threads
+
+if TYPE_CHECKING:
+  from nph_jax.index import live as live_lib
 
 _FEW = 10_000  # codes that are all looked at
 _SPARE = 50  # candidates beyond twice k

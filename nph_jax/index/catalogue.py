@@ -22,7 +22,7 @@ def insert(connection: sqlite3.Connection, batch: records.Batch) -> None:
   Raises:
     BadMetadata: JSON cannot hold it.
   """
-  videos, found, names = [], [], set()
+  videos, found, names_ = [], [], set()
   for number, video in enumerate(batch.ids.tolist()):
     about = batch.metadata[number] if batch.metadata is not None else {}
     text = facets.to_text(about, number)
@@ -31,12 +31,12 @@ def insert(connection: sqlite3.Connection, batch: records.Batch) -> None:
       videos.append((video, _crc(video, content, t, text), content, t, text))
     if text:
       found += [(value, video) for value in facets.hashes(about)]
-      names.update(map(str, about))
+      names_.update(map(str, about))
   found.sort()  # so that neighbours in the file are written together
   many = connection.executemany
   many('INSERT INTO videos VALUES (?, ?, ?, ?, ?)', videos)
   many('INSERT INTO facets VALUES (?, ?)', found)
-  many('INSERT OR IGNORE INTO names VALUES (?)', [(name,) for name in names])
+  many('INSERT OR IGNORE INTO names VALUES (?)', [(name,) for name in names_])
 
 
 def replace(connection: sqlite3.Connection, batch: records.Batch) -> None:
@@ -124,6 +124,11 @@ def holders(
   return found
 
 
+def names(connection: sqlite3.Connection) -> list[str]:
+  """Names that metadata in the index has or had, sorted."""
+  return [name for (name,) in connection.execute('SELECT name FROM names')]
+
+
 def matching(
   connection: sqlite3.Connection, where: Mapping[str, Any]
 ) -> np.ndarray:
@@ -143,11 +148,10 @@ def matching(
 def _having(
   connection: sqlite3.Connection, name: str, value: Any
 ) -> np.ndarray:
-  names = [name for (name,) in connection.execute('SELECT name FROM names')]
-  if name not in names:
+  if name not in (known := names(connection)):
     raise errors.InvalidRequest(
       f'filter {name}={value}: no video has metadata of that name; there are: '
-      f'{_listed(names)}.'
+      f'{_listed(known)}.'
     )
   if not facets.is_plain(value):
     raise errors.InvalidRequest(
@@ -161,8 +165,7 @@ def _having(
 
 
 def _listed(names: Sequence[str]) -> str:
-  some = sorted(names)[:_LISTED]
-  more = len(names) - len(some)
+  some, more = names[:_LISTED], len(names[_LISTED:])
   return ', '.join(some or ['none']) + (f' and {more:,} more' if more else '')
 
 

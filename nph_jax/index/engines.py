@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import pathlib
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
 
 from nph_jax.index import errors, records, threads
-from nph_jax.index import live as live_lib
 from nph_jax.index import store as store_lib
+
+if TYPE_CHECKING:
+  from nph_jax.index import live as live_lib
 
 _FEW = 10_000  # videos up to which no lists are worth it
 _PROBED = 8  # one in so many lists is searched
@@ -60,10 +62,8 @@ class Flat:
     """Whether lists should be made anew."""
     return False
 
-  def compacted(self, state: records.State) -> bool:
-    """Whether the engine still holds all of a store that was written anew."""
-    self.applied = state
-    return True
+  def compacted(self, state: records.State) -> None:
+    """Is told that the store was written anew; it holds all of it."""
 
   def close(self) -> None:
     """Is told that it is not used any more."""
@@ -123,10 +123,6 @@ class Ivf(Flat):
     made_for = self._index.nlist**2 if self._index is not None else 0
     return len(self._live) > max(_GROWTH * made_for, _FEW)
 
-  def compacted(self, state: records.State) -> bool:
-    """No: the lists are others."""
-    return False
-
   def _add(self, ids: np.ndarray, codes: np.ndarray, lists: np.ndarray) -> None:
     if (lists < 0).any():  # what another writer added before it had any
       lists, _ = self.lists(codes)
@@ -139,9 +135,7 @@ class Ivf(Flat):
         )
 
 
-def create(
-  store: store_lib.Store, live: live_lib.Live, directory: pathlib.Path
-) -> Flat:
+def create(store: store_lib.Store, live: live_lib.Live) -> Flat:
   """The engine that the settings of `store` name.
 
   Raises:
@@ -151,7 +145,7 @@ def create(
   if name.startswith('milvus'):
     from nph_jax.index import milvus
 
-    return milvus.MilvusEngine(store, live, directory)
+    return milvus.MilvusEngine(store, live)
   return {'flat': Flat, 'ivf': Ivf}[name](store, live)
 
 

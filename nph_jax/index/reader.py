@@ -16,10 +16,11 @@ import numpy as np
 from nph_jax.index import (
   arguments,
   catalogue,
-  checking,
+  database,
   errors,
   facets,
-  live_index,
+  folder,
+  live,
   records,
   searching,
 )
@@ -41,8 +42,8 @@ class Reader:
     with contextlib.ExitStack() as stack:
       stack.callback(store.close)
       with store.reading():
-        self._live = live_index.LiveIndex(store)
-        stack.callback(lambda: self._live.close())
+        self._live = live.LiveIndex(store)
+        stack.callback(lambda: self._live.engine.close())
         self._live.catch_up()
       self._closing = stack.pop_all()
 
@@ -256,20 +257,36 @@ class Reader:
 
   def about(self) -> dict[str, Any]:
     """What there is to say of the index."""
-    with self._current() as live:
-      return checking.about(self._store, len(live.live))
+    count, settings = len(self), self._store.settings
+    files = (x for x in self._store.directory.iterdir() if x.is_file())
+    return {
+      'format': database.FORMAT,
+      'videos': count,
+      'num_bits': settings.num_bits,
+      'engine': settings.engine,
+      'uri': settings.uri,
+      'bundle': settings.bundle_digest,
+      'keeps_relaxed': bool(settings.keep_relaxed),
+      'metadata': self._store.ask(catalogue.names),
+      'removed_not_compacted': int(self._store.size()[0]) - count,
+      'bytes': sum(path.stat().st_size for path in files),
+      'interrupted': {
+        name: f'{done} of {total} videos'
+        for name, (done, total) in self.jobs().items()
+      },
+    }
 
   def verify(self) -> None:
     """Reads everything; raises a Damaged if it is not as it was written."""
     self._store.state()  # says so of a closed one
-    checking.verify(self._store.directory)
+    folder.verify(self._store.directory)
 
   def backup(self, target: str | os.PathLike[str]) -> None:
     """Copies the index into one new file, whoever writes to it meanwhile."""
-    checking.backup(self._store.directory, pathlib.Path(target))
+    folder.backup(self._store.directory, pathlib.Path(target))
 
   @contextlib.contextmanager
-  def _current(self, engine: bool = False) -> Iterator[live_index.LiveIndex]:
+  def _current(self, engine: bool = False) -> Iterator[live.LiveIndex]:
     """What is live; with `engine`, it knows of all that too."""
     with self._lock, self._store.reading():
       self._live.catch_up(engine)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nph_jax.index import asymmetric, engines, live_index
+from nph_jax.index import asymmetric, engines
 from nph_jax.index import live as live_lib
 
 _FIRST_DEPTH = 1000  # of a radius search, then four times as deep each time
@@ -40,7 +40,7 @@ def arrays(
 
 
 def by_distance(
-  live: live_index.LiveIndex,
+  live: live_lib.LiveIndex,
   codes: np.ndarray,
   k: int | None,
   radius: int | None,
@@ -76,7 +76,7 @@ def _reaches(distances: np.ndarray, ids: np.ndarray, radius: int) -> bool:
 
 
 def by_t(
-  live: live_index.LiveIndex,
+  live: live_lib.LiveIndex,
   codes: np.ndarray,
   t: np.ndarray,
   k: int | None,

@@ -196,7 +196,7 @@ def test_who_reads_beside_a_locked_store_waits_for_nothing(index, tmp_path):
   """A transaction that is not done yet, as a rehash of many videos."""
   connection = sqlite3.connect(tmp_path / 'ix' / 'index.sqlite')
   connection.execute('BEGIN IMMEDIATE')
-  connection.execute('DELETE FROM batches')
+  connection.execute('DELETE FROM log')
   with VideoIndex.open(tmp_path / 'ix', read_only=True) as reader:
     assert_nearest(reader, codes()[:5], codes(), np.arange(90), 20)
   connection.rollback()

@@ -45,17 +45,17 @@ def complaint(directory, call=lambda index: None, kind=errors.Damaged):
 @pytest.mark.parametrize('column', ['ids', 'codes'])
 @pytest.mark.parametrize('value', [b'', b'x', b'\xff' * 100, b'\xff' * 400])
 def test_a_batch_is_what_was_written(directory, column, value):
-  change(directory, f'UPDATE batches SET {column} = ? WHERE start = 50', value)
+  change(directory, f'UPDATE log SET {column} = ? WHERE number = 2', value)
   said = complaint(directory)
-  assert 'the batch at row 50 is not as it was written' in said
+  assert 'entry 2 is not as it was written' in said
   for _ in range(2):  # the failed opening holds nothing
-    with pytest.raises(errors.Damaged, match='the batch at row 50'):
+    with pytest.raises(errors.Damaged, match='entry 2 is not'):
       VideoIndex.open(directory)
 
 
 def test_a_missing_batch_is_missed(directory):
-  change(directory, 'DELETE FROM batches WHERE start = 0')
-  assert 'the batch at row 50 is not' in complaint(directory)
+  change(directory, 'DELETE FROM log WHERE number = 1')
+  assert 'entry 1 is not' in complaint(directory)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,10 @@ def test_damaged_lists_are_not_handed_to_faiss(tmp_path, monkeypatch):
     tmp_path / 'ix', BITS, engine='ivf', keep_relaxed=False
   ) as index:
     index.add(codes, None)
-  change(tmp_path / 'ix', 'UPDATE engine SET value = zeroblob(length(value))')
+  change(
+    tmp_path / 'ix',
+    "UPDATE settings SET value = zeroblob(99) WHERE name = 'ivf'",
+  )
   assert 'the lists of ivf are damaged' in complaint(tmp_path / 'ix')
 
 
@@ -174,9 +177,9 @@ def test_a_backup_is_checked_before_it_counts(directory, tmp_path):
   shutil.copy(tmp_path / 'whole', tmp_path / 'bad')
   connection = sqlite3.connect(tmp_path / 'bad')
   with connection:
-    connection.execute("UPDATE batches SET codes = x'00'")
+    connection.execute("UPDATE log SET codes = x'00'")
   connection.close()
-  with pytest.raises(errors.Damaged, match='the batch at row 0'):
+  with pytest.raises(errors.Damaged, match='entry 1 is not'):
     VideoIndex.restore(tmp_path / 'bad', tmp_path / 'new')
   assert not (tmp_path / 'new').exists()
   with pytest.raises(errors.InvalidRequest, match='an index is there already'):
