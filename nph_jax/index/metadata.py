@@ -13,14 +13,13 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.data import blocks, labels
-from nph_jax.index import stamps
 
 
 class Metadata:
   """Metadata of videos in file order, from manifests and label files.
 
   Attributes:
-    stamps: what stands for the files, by flag.
+    files: paths by flag.
   """
 
   def __init__(
@@ -53,7 +52,7 @@ class Metadata:
       'labels': label_files,
       'label_names': [label_names] if label_names else [],
     }
-    self.stamps = {x: stamps.of(files[x]) for x in files if files[x]}
+    self.files = {flag: files[flag] for flag in files if files[flag]}
 
   def check(self, num_videos: int) -> None:
     """Raises a UserError unless there is one for each video."""

@@ -18,7 +18,6 @@ from nph_jax.index import (
   catalogue,
   database,
   errors,
-  facets,
   folder,
   live,
   records,
@@ -188,21 +187,15 @@ class Reader:
     return [(video, found.get(video, {})) for video in ids.tolist()]
 
   def known(
-    self,
-    contents: Sequence[int | None],
-    metadata: Sequence[Mapping[str, Any]] | None = None,
+    self, contents: Sequence[int | None], files: Sequence[int | None]
   ) -> list[list[int]]:
     """Ids of the same videos, for each of some; none for a new one.
 
-    The same are those of equal features or of an equal `hash` in the metadata,
-    which extraction makes of the file's content.
-
     Args:
       contents: `facets.contents` of the features, None where unknown.
-      metadata: of each, None for none at all.
+      files: `facets.file` of the metadata: the hash of the file's content that
+        extraction made. Videos are the same that have either in common.
     """
-    about = metadata or [{}] * len(contents)
-    files = [facets.file(row) for row in about]
     with self._current():
       by_content = self._store.ask(catalogue.holders, contents, 'content')
       by_file = self._store.ask(catalogue.holders, files, 'hash')

@@ -183,13 +183,14 @@ def test_the_same_videos_are_known_again(tmp_path):
   with VideoIndex.create(tmp_path / 'ix', BITS, keep_relaxed=False) as index:
     index.add(codes(4), about, contents=contents)
     index.add(codes(1), None, contents=contents[2:3])
-    assert index.known([None, None, *contents[2:].tolist(), 5]) == [
-      [], [], [2, 4], [3], []
+    assert index.known([None, *contents[2:].tolist(), 5], [None] * 4) == [
+      [], [2, 4], [3], []
     ]  # fmt: skip
-    changed = [{'hash': 'b'}, {'hash': 'c'}]
-    assert index.known([None, int(contents[3])], changed) == [[1], [3]]
+    files = [facets.file({'hash': name}) for name in 'abc']
+    assert index.known([None, int(contents[3])], files[1:]) == [[1], [3]]
     index.remove([2, 1])
-    assert index.known(contents.tolist(), about) == [[0], [], [4], [3]]
+    files = [*files[:2], None, None]
+    assert index.known(contents.tolist(), files) == [[0], [], [4], [3]]
 
 
 def test_who_reads_beside_a_locked_store_waits_for_nothing(index, tmp_path):

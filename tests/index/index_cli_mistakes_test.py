@@ -74,7 +74,7 @@ def test_bad_manifests_name_the_line(files, line):
 
 def test_bad_metadata_is_placed_in_its_file(files, monkeypatch):
   """Not in the batch, nor in all the files together."""
-  monkeypatch.setattr('nph_jax.index.additions._COMMIT', 1)
+  monkeypatch.setattr('nph_jax.index.filling._COMMIT', 1)
   monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 2)
   write_manifest('good', 3)
   write_manifest('bad', 4, 3)
