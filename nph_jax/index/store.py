@@ -97,7 +97,8 @@ class Store:
 
   def size(self) -> tuple[int, int]:
     """Codes in the log, removed ones included, and its entries."""
-    return self.query('SELECT total(max(count, 0)), count(*) FROM log')[0]
+    statement = 'SELECT ifnull(sum(max(count, 0)), 0), count(*) FROM log'
+    return self.query(statement)[0]
 
   def jobs(self) -> dict[str, tuple[int, int]]:
     """Videos done and in all of each addition that was begun."""
@@ -113,10 +114,11 @@ class Store:
     state = self.state()
     if since.generation != state.generation or since.number > state.number:
       since = State()
-    (count,) = self.query(
-      'SELECT total(max(count, 0)) FROM log WHERE number > ?', since.number
-    )[0]
-    ids = np.empty(int(count), np.int64)
+    ((count,),) = self.query(
+      'SELECT ifnull(sum(max(count, 0)), 0) FROM log WHERE number > ?',
+      since.number,
+    )
+    ids = np.empty(count, np.int64)
     codes = np.empty((len(ids), self.settings.num_bits // 8), np.uint8)
     lists = np.full(len(ids), -1, np.int32)
     gone: dict[int, int] = {}  # how many were added before the removal
