@@ -98,7 +98,10 @@ class Ivf(Flat):
     if self._index is not None:
       if len(changes.removed):
         self._index.remove_ids(faiss.IDSelectorBatch(changes.removed))
-      self._add(changes.ids, changes.codes, changes.lists)
+      if len(changes.ids):
+        rows = changes.codes, changes.ids, changes.lists.astype(np.int64)
+        with one_openmp_thread():
+          self._index.add_core(len(changes.ids), *map(faiss.swig_ptr, rows))
     self.applied = changes.state
 
   def search(self, codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,17 +136,6 @@ class Ivf(Flat):
     """Whether there are many more videos than the lists were made for."""
     made_for = self._index.nlist**2 if self._index is not None else 0
     return len(self._live) > max(_GROWTH * made_for, _FEW)
-
-  def _add(self, ids: np.ndarray, codes: np.ndarray, lists: np.ndarray) -> None:
-    if (lists < 0).any():  # what another writer added before it had any
-      lists, _ = self.lists(codes)
-    codes, lists = np.ascontiguousarray(codes), lists.astype(np.int64)
-    ids = np.ascontiguousarray(ids)
-    if len(ids):
-      with one_openmp_thread():
-        self._index.add_core(
-          len(ids), *map(faiss.swig_ptr, (codes, ids, lists))
-        )
 
 
 def create(store: store_lib.Store, live: live_lib.Live) -> Flat:

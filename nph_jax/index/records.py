@@ -64,7 +64,7 @@ class Changes(NamedTuple):
     since, state: the two.
     removed: int64, ids to be removed if they are there.
     ids, codes: of what is added, int64 [n] and uint8 [n, P].
-    lists: int32 [n], of the engine 'ivf', -1 where none was chosen.
+    lists: int32 [n], of the engine 'ivf', -1 where it has none.
   """
 
   since: State

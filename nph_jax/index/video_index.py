@@ -207,7 +207,8 @@ class VideoIndex(reader.Reader):
         ids, codes = live.live.ids, live.live.codes
       self._store.compact(ids, codes, *live.engine.lists(codes, anew=True))
       live.engine.compacted(self._store.state())
-      self._live.restart()
+      with self._current(engine=True):  # reads it back; no search has to
+        pass
 
   def _check_writable(self) -> None:
     if self._store.read_only:

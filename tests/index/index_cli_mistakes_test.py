@@ -6,7 +6,7 @@ import pathlib
 import encode_test as linear  # a bundle whose codes are known by hand
 import numpy as np
 import pytest
-from index_cli_cases import build, write_manifest
+from index_cases import build, write_manifest
 
 from nph_jax import errors
 from nph_jax.export import bundle, load_hasher

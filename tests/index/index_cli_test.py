@@ -11,7 +11,7 @@ import index_cases
 import numpy as np
 import pytest
 import scipy.io
-from index_cli_cases import build, write_manifest
+from index_cases import build, write_manifest, write_rows
 
 from nph_jax import errors
 from nph_jax.data import blocks
@@ -328,10 +328,6 @@ def test_files_are_known_by_the_hash_in_their_manifest(files, capsys):
   assert capsys.readouterr().out.endswith(
     'ix: 1 videos added, 4 skipped that were there already, 12 in all\n'
   )
-
-
-def write_rows(path, rows):
-  pathlib.Path(path).write_text('\n'.join(map(json.dumps, rows)) + '\n')
 
 
 def another_bundle():

@@ -123,11 +123,18 @@ def test_damaged_lists_are_not_handed_to_faiss(tmp_path, monkeypatch):
   assert 'the lists of ivf are damaged' in complaint(tmp_path / 'ix')
 
 
-def test_an_older_index_says_how_to_build_it_anew(directory):
-  change(directory, 'PRAGMA user_version = 1')
-  said = complaint(directory)
-  assert 'is of an older version of nph_jax (format 1, not 2)' in said
-  assert 'build the index anew, from the same features' in said
+@pytest.mark.parametrize(
+  ('version', 'words'),
+  [
+    (1, r'older version of nph_jax \(format 1, not 2\); build the index anew'),
+    (99, 'has format 99, newer than'),
+  ],
+)
+def test_an_index_of_another_version_says_what_to_do(directory, version, words):
+  change(directory, f'PRAGMA user_version = {version}')
+  for read_only in (False, True):
+    with pytest.raises(errors.Damaged, match=words):
+      VideoIndex.open(directory, read_only=read_only)
 
 
 def test_a_limit_of_file_sizes_is_no_damage(directory):
