@@ -6,7 +6,7 @@ import argparse
 import json
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,30 +32,25 @@ def build(flags: argparse.Namespace) -> None:
 
 def _begun(flags: argparse.Namespace, hasher: Any, source: Any) -> VideoIndex:
   """The index `--out`, new or of an interrupted build of the same videos."""
-  directory = pathlib.Path(flags.out)
-  if not folder.is_index(directory):
-    return VideoIndex.create(
-      directory,
-      source.num_bits,
-      engine=flags.engine,
-      bundle_digest=hasher.digest if hasher else None,
-      keep_relaxed=_keeps_relaxed(flags),
-      uri=flags.uri,
-      job=(source.name, 0, source.num_videos),
-    )
-  index = VideoIndex.open(directory)
-  problem = _why_not(index, flags, hasher, source)
+  settings = {
+    'engine': flags.engine,
+    'uri': flags.uri,
+    'bundle_digest': hasher.digest if hasher else None,
+    'keep_relaxed': flags.codes is None and not flags.no_relaxed,
+  }
+  if not folder.is_index(pathlib.Path(flags.out)):
+    job = source.name, 0, source.num_videos
+    return VideoIndex.create(flags.out, source.num_bits, **settings, job=job)
+  index = VideoIndex.open(flags.out)
+  problem = _why_not(index, source, settings.values())
   if problem is None:
     return index
   index.close()
-  raise errors.UserError(f'{directory}: an index is there already{problem}')
+  raise errors.UserError(f'{flags.out}: an index is there already{problem}')
 
 
 def _why_not(
-  index: VideoIndex,
-  flags: argparse.Namespace,
-  hasher: Any,
-  source: Any,
+  index: VideoIndex, source: Any, settings: Iterable[Any]
 ) -> str | None:
   """Why `build` cannot go on with an index that is there; None if it can."""
   jobs = index.jobs()
@@ -66,13 +61,15 @@ def _why_not(
       f'{", and these videos are in it" if done else ""}; add to it with '
       '`python -m nph_jax.index add`, or give another --out.'
     )
-  settings = {
-    '--engine': (index.engine, flags.engine),
-    '--uri': (index.uri, flags.uri),
-    '--bundle': (index.bundle_digest, hasher.digest if hasher else None),
-    '--no_relaxed': (index.keeps_relaxed, _keeps_relaxed(flags)),
+  found = {
+    '--engine': index.engine,
+    '--uri': index.uri,
+    '--bundle': index.bundle_digest,
+    '--no_relaxed': index.keeps_relaxed,
   }
-  changed += [x for x in settings if settings[x][0] != settings[x][1]]
+  changed += [
+    flag for flag, wanted in zip(found, settings) if found[flag] != wanted
+  ]
   if not changed:
     return None
   return (
@@ -80,10 +77,6 @@ def _why_not(
     f'{" and ".join(changed)}; give the same flags to go on with it, or '
     'another --out.'
   )
-
-
-def _keeps_relaxed(flags: argparse.Namespace) -> bool:
-  return flags.codes is None and not flags.no_relaxed
 
 
 def add(flags: argparse.Namespace) -> None:

@@ -70,12 +70,11 @@ class MilvusEngine(engines.Flat):
   def _add(self, ids: np.ndarray, codes: np.ndarray) -> None:
     for start in range(0, len(ids), _BLOCK):
       part = slice(start, start + _BLOCK)
-      rows = [
-        {'id': video, 'code': code.tobytes()}
-        for video, code in zip(ids[part].tolist(), codes[part])
-      ]
+      pairs = zip(ids[part].tolist(), codes[part])
       # Not insert: after a crash the same are added once more.
-      self._client.upsert(self._collection, rows)
+      self._client.upsert(
+        self._collection, [{'id': i, 'code': c.tobytes()} for i, c in pairs]
+      )
 
   def _remove(self, ids: np.ndarray) -> None:
     for start in range(0, len(ids), _BLOCK):
