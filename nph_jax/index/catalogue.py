@@ -22,13 +22,15 @@ def insert(connection: sqlite3.Connection, batch: records.Batch) -> None:
   Raises:
     BadMetadata: JSON cannot hold it.
   """
+  if all(values is None for values in batch[2:]):
+    return
   videos, found, words = [], [], set()
   for number, video in enumerate(batch.ids.tolist()):
     about = batch.metadata[number] if batch.metadata is not None else {}
     text = facets.to_text(about, number)
-    row = _row(video, *_of(batch, number), text)
-    if row[2:] != (None, None, None):
-      videos.append(row)
+    row = (*_of(batch, number), text)
+    if row != (None, None, None):
+      videos.append(_row(video, *row))
     if text:
       found += [(value, video) for value in facets.hashes(about)]
       words.update(map(str, about))

@@ -61,6 +61,15 @@ def test_mistakes_get_one_sentence(files, arguments, complaint):
   assert message.endswith('.') and sorted(os.listdir()) == before
 
 
+@pytest.mark.parametrize('command', sorted(index._COMMANDS))
+def test_help_lists_the_flags_of_a_command(capsys, command):
+  with pytest.raises(SystemExit) as done:
+    index.main([command, '--help'])
+  flags = index._COMMANDS[command][1].split()
+  said = capsys.readouterr().out
+  assert done.value.code == 0 and all(f' --{flag} ' in said for flag in flags)
+
+
 @pytest.mark.parametrize(
   'line', ['{', '[1]', '\x00', '{"a": NaN}', '[' * 99_999, '{"a": "\\ud800"}']
 )
