@@ -97,10 +97,11 @@ class LiveIndex:
   def _start(self) -> None:
     # Of the same moment as the rest: a rehash changes the length of codes.
     self._store.settings = self._store.read_settings()
+    live = Live(self._store.settings.num_bits)
+    # First, as it may fail; the next `catch_up` then tries again.
+    self.engine = engines.create(self._store, live)
+    self.live, self.scan = live, asymmetric.Scan(live)
     self._state = State()
-    self.live = Live(self._store.settings.num_bits)
-    self.scan = asymmetric.Scan(self.live)
-    self.engine = engines.create(self._store, self.live)
 
   def restart(self) -> None:
     """Forgets everything; the next `catch_up` reads it again."""

@@ -145,6 +145,24 @@ def test_a_failing_milvus_is_told_later(tmp_path, monkeypatch, caplog):
     assert_nearest(index, values[:5], values[:20], np.arange(20), 20)
 
 
+def test_a_milvus_that_is_away_after_a_compaction(tmp_path, monkeypatch):
+  values = codes()[:20]
+
+  def down(*_):
+    raise errors.UserError('Milvus is down.')
+
+  with VideoIndex.create(
+    tmp_path / 'ix', BITS, engine='milvus', keep_relaxed=False
+  ) as index:
+    index.add(values, None)
+    with monkeypatch.context() as patch:
+      patch.setattr(milvus, '_client', down)
+      for call in (index.compact, lambda: index.search(values[:1], 3)):
+        with pytest.raises(errors.UserError, match='Milvus is down'):
+          call()
+    assert_nearest(index, values[:5], values, np.arange(20), 20)
+
+
 @pytest.mark.parametrize(
   ('engine', 'uri', 'complaint'),
   [
