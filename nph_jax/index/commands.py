@@ -116,7 +116,7 @@ def _is_added(
 ) -> bool:
   jobs, finished = index.jobs(), index.finished()
   changed = sources.changed_flags(source.name, [*jobs, *finished])
-  if changed and source.name not in jobs and source.name not in finished:
+  if changed:
     raise errors.UserError(
       f'{flags.index}: these videos were added before, or some of them, with '
       f'another {" and ".join(changed)}; give the same flags, or --again to '

@@ -104,7 +104,8 @@ def _copy(
   with contextlib.closing(database.connect(source, 'ro')) as connection:
     with database.guarded(target):
       copy = database.open_file(temporary, 'rwc')
-    with contextlib.closing(copy), database.guarded(source):
+    either = pathlib.Path(f'{source} to {target}')  # SQLite does not say which
+    with contextlib.closing(copy), database.guarded(either):
       connection.backup(copy)
       # One file, and a collection of its own: both would change it.
       copy.execute('PRAGMA journal_mode = DELETE')

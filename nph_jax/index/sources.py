@@ -7,7 +7,7 @@ import datetime
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,8 +123,13 @@ class CodeSource:
       yield Block(codes, None, _take(rows, len(codes)), None)
 
 
-def changed_flags(name: str, names: Iterable[str]) -> list[str]:
-  """Flags by which the first of `names` of the same videos differs."""
+def changed_flags(name: str, names: Collection[str]) -> list[str]:
+  """Flags by which the first of `names` of the same videos differs.
+
+  None where `name` is one of them.
+  """
+  if name in names:
+    return []
   mine = json.loads(name)
   same_videos = json.dumps({'videos': mine['videos']})[:-1]
   for other in names:
