@@ -50,6 +50,8 @@ def arrays(
     k: at least 1.
   """
   depth = min(k, count)
+  if depth == k and len(codes):
+    return search(codes, k)
   distances = np.full((len(codes), k), -1, np.int32)
   ids = np.full((len(codes), k), -1, np.int64)
   if len(codes) and depth:

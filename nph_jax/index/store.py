@@ -24,6 +24,10 @@ from nph_jax.index import catalogue, database, errors
 from nph_jax.index.records import Batch, Changes, Settings, State
 
 LOCK = 'lock'
+_STATE = """
+SELECT value, (SELECT ifnull(max(number), 0) FROM log) FROM settings
+WHERE name = 'generation'
+"""
 _BLOCK = 2**17  # codes to an entry at most; SQLite holds blobs of 10^9 bytes
 
 
@@ -92,8 +96,7 @@ class Store:
 
   def state(self) -> State:
     """How far the store is now, other programs' changes included."""
-    (last,) = self.query('SELECT max(number) FROM log')
-    return State(self.noted('generation'), last[0] or 0)
+    return State(*self.query(_STATE)[0])
 
   def size(self) -> tuple[int, int]:
     """Codes in the log, removed ones included, and its entries."""
