@@ -39,8 +39,11 @@ def add(
       if count >= _COMMIT or done + count == total:
         some, waiting = sources.joined(waiting), []
         rows = _unknown(index, some) if skip_known else np.arange(count)
+        job, new = (source.name, done + count, total), some.take(rows)
         with _naming(source, done, rows):
-          _add(index, some, rows, (source.name, done + count, total))
+          index.add(
+            new.codes, new.metadata, new.relaxed, None, job, new.contents
+          )
         done, skipped = done + count, skipped + count - len(rows)
       bar.update(len(block.codes))
   return skipped
@@ -67,23 +70,6 @@ def _naming(source: Any, done: int, rows: np.ndarray) -> Iterator[None]:
   except index_errors.BadMetadata as error:
     place = source.about.place(done + int(rows[error.number]))
     raise errors.UserError(f'{place}: {error.why}') from error
-
-
-def _add(
-  index: video_index.VideoIndex,
-  block: sources.Block,
-  rows: np.ndarray,
-  job: tuple[str, int, int],
-) -> None:
-  has_relaxed = index.keeps_relaxed and block.relaxed is not None
-  about = block.metadata
-  index.add(
-    block.codes[rows],
-    None if about is None else [about[row] for row in rows],
-    block.relaxed[rows] if has_relaxed else None,
-    job=job,
-    contents=None if block.contents is None else block.contents[rows],
-  )
 
 
 def rehash(
@@ -133,4 +119,5 @@ def _rehashed(
       if video not in given and not given.add(video)
     ]
     rows, chosen = np.array(pairs, np.int64).reshape(-1, 2).T
-    yield chosen, block.codes[rows], block.relaxed[rows], block.contents[rows]
+    some = block.take(rows)
+    yield chosen, some.codes, some.relaxed, some.contents

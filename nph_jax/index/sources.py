@@ -35,6 +35,14 @@ class Block(NamedTuple):
   metadata: list[dict[str, Any]] | None
   contents: np.ndarray | None
 
+  def take(self, rows: np.ndarray) -> Block:
+    """Those of these rows."""
+    pick = lambda x: None if x is None else x[rows]  # noqa: E731
+    about = self.metadata and [self.metadata[row] for row in rows]
+    return Block(
+      self.codes[rows], pick(self.relaxed), about, pick(self.contents)
+    )
+
   def known_by(self) -> list[tuple[int | None, int | None]]:
     """What each video is known by: its features, its file's hash."""
     nothing: list[None] = [None] * len(self.codes)
