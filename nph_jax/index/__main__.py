@@ -21,9 +21,97 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from nph_jax import errors
 from nph_jax import index as index_lib
+
+_SWITCH: dict[str, Any] = {'action': 'store_true'}
+_FLAGS: dict[str, dict[str, Any]] = {
+  'index': {'required': True, 'help': 'folder of the index'},
+  'out': {'required': True, 'help': 'new folder; of a backup, new file'},
+  'engine': {
+    'choices': index_lib.ENGINES,
+    'default': 'flat',
+    'help': 'what searches: flat (faiss, exact); ivf (faiss, approximate, for '
+    'very large sets); milvus (exact), milvus_ivf (a cluster)',
+  },
+  'uri': {
+    'help': "of Milvus: a file, by default in the folder, or a server's "
+    'address; its token is read from MILVUS_TOKEN'
+  },
+  'no_relaxed': {
+    'help': 'keep codes alone: no re-ranking, 2 bytes a bit less', **_SWITCH
+  },
+  'bundle': {
+    'help': 'folder export/ of a trained workdir: makes the codes of '
+    '--features, or made --codes, which is recorded and checked'
+  },
+  'features': {
+    'help': '.h5 with `feats` (videos, frames, width) or .npy; several by '
+    'commas; for rehash of all videos of the index, and maybe of others'
+  },
+  'codes': {'help': '.npy, uint8 (videos, bits / 8)'},
+  'id': {
+    'type': int,
+    'help': 'of an indexed video, itself left out of the results',
+  },
+  'manifest': {
+    'help': 'JSON lines, an object for each video of --features or --codes, '
+    'whose `hash` says which file it is; several by commas. Default: '
+    'FEATURES.manifest.jsonl where they are there'
+  },
+  'labels': {'help': 'multi-hot, .mat or .npy; several by commas'},
+  'label_names': {'help': 'JSON list of the names of --labels'},
+  'again': {'help': 'add once more what is there already', **_SWITCH},
+  'ids': {'required': True, 'help': 'by commas'},
+  'k': {'type': int, 'help': 'results; 10, or all within --radius'},
+  'radius': {'type': int, 'help': 'greatest distance in bits'},
+  'where': {
+    'action': 'append',
+    'default': [],
+    'metavar': 'NAME=VALUE',
+    'help': 'metadata that results have to have; may be given again',
+  },
+  'rank': {
+    'choices': index_lib.RANKS,
+    'help': 'hamming: by the distance of codes; asymmetric: by t . b, the real '
+    "values of the query and the videos' bits, over all of them; default: "
+    'asymmetric where t of the query is known, the engine is flat and nothing '
+    'is re-ranked',
+  },
+  'rerank': {
+    'type': int,
+    'default': 0,
+    'metavar': 'R',
+    'help': 'order the nearest R by the real-valued codes',
+  },
+  'in_order': {
+    'help': 'the features are those of all videos in the order of their ids',
+    **_SWITCH,
+  },
+  'backup': {'required': True, 'help': 'file of `backup`'},
+  'verify': {'help': 'read everything and check it', **_SWITCH},
+  'json': {'help': 'print JSON, for each query an object', **_SWITCH},
+}  # fmt: skip
+_VIDEOS = ('features', 'codes', 'id')  # one of them
+_SOURCE = 'bundle features codes manifest labels label_names'
+_COMMANDS = {
+  'build': ('makes an index', f'out engine uri no_relaxed {_SOURCE}'),
+  'add': ('adds videos', f'index {_SOURCE} again'),
+  'remove': ('removes videos', 'index ids'),
+  'search': (
+    'finds the nearest videos',
+    'index bundle features codes id k radius where rank rerank json',
+  ),
+  'rehash': (
+    "makes all codes anew, another bundle's",
+    'index bundle features manifest in_order',
+  ),
+  'backup': ('copies an index that may be in use', 'index out'),
+  'restore': ('makes an index of a backup', 'backup out'),
+  'info': ('says what is in an index', 'index verify json'),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -44,171 +132,21 @@ def _parser() -> argparse.ArgumentParser:
     description='Index videos by their codes and search them.',
     allow_abbrev=False,
   )
+  parser.set_defaults(codes=None, labels=None, label_names=None)
   commands = parser.add_subparsers(dest='command', required=True)
-  for name, help_text, fill in (
-    ('build', 'makes an index', _build_flags),
-    ('add', 'adds videos', _add_flags),
-    ('remove', 'removes videos', _remove_flags),
-    ('search', 'finds the nearest videos', _search_flags),
-    ('rehash', "makes all codes anew, another bundle's", _rehash_flags),
-    ('backup', 'copies an index that may be in use', _backup_flags),
-    ('restore', 'makes an index of a backup', _restore_flags),
-    ('info', 'says what is in an index', _info_flags),
-  ):
+  for name, (help_text, flags) in _COMMANDS.items():
     command = commands.add_parser(
       name, help=help_text, description=help_text, allow_abbrev=False
     )
-    fill(command)
+    names = flags.split()
+    for flag in names:
+      if flag not in _VIDEOS:
+        command.add_argument(f'--{flag}', **_FLAGS[flag])
+    if 'features' in names:
+      videos = command.add_mutually_exclusive_group(required=True)
+      for flag in filter(names.__contains__, _VIDEOS):
+        videos.add_argument(f'--{flag}', **_FLAGS[flag])
   return parser
-
-
-def _build_flags(parser: argparse.ArgumentParser) -> None:
-  parser.add_argument('--out', required=True, help='new folder of the index')
-  parser.add_argument(
-    '--engine',
-    choices=index_lib.ENGINES,
-    default='flat',
-    help='what searches: flat (faiss, exact); ivf (faiss, approximate, '
-    'for very large sets); milvus (exact), milvus_ivf (a cluster)',
-  )
-  parser.add_argument(
-    '--uri',
-    help="of Milvus: a file, by default in the folder, or a server's address; "
-    'its token is read from MILVUS_TOKEN',
-  )
-  parser.add_argument(
-    '--no_relaxed',
-    action='store_true',
-    help='keep codes alone: no re-ranking, 2 bytes a bit less',
-  )
-  _source_flags(parser)
-
-
-def _add_flags(parser: argparse.ArgumentParser) -> None:
-  _index_flag(parser)
-  _source_flags(parser)
-  parser.add_argument(
-    '--again',
-    action='store_true',
-    help='add once more what is there already',
-  )
-
-
-def _source_flags(parser: argparse.ArgumentParser) -> None:
-  _video_flags(parser, required=True)
-  parser.add_argument(
-    '--manifest',
-    help='JSON lines, an object for each video; several by commas. Default: '
-    'FEATURES.manifest.jsonl where they are there',
-  )
-  parser.add_argument(
-    '--labels', help='multi-hot, .mat or .npy; several by commas'
-  )
-  parser.add_argument(
-    '--label_names', help='JSON list of the names of --labels'
-  )
-
-
-def _video_flags(
-  parser: argparse.ArgumentParser, required: bool
-) -> argparse._MutuallyExclusiveGroup:
-  parser.add_argument(
-    '--bundle',
-    help='folder export/ of a trained workdir: makes the codes of --features, '
-    'or made --codes, which is recorded and checked',
-  )
-  group = parser.add_mutually_exclusive_group(required=required)
-  group.add_argument(
-    '--features',
-    help='.h5 with `feats` (videos, frames, width) or .npy; several by commas',
-  )
-  group.add_argument('--codes', help='.npy, uint8 (videos, bits / 8)')
-  return group
-
-
-def _remove_flags(parser: argparse.ArgumentParser) -> None:
-  _index_flag(parser)
-  parser.add_argument('--ids', required=True, help='by commas')
-
-
-def _search_flags(parser: argparse.ArgumentParser) -> None:
-  _index_flag(parser)
-  group = _video_flags(parser, required=True)
-  group.add_argument(
-    '--id', type=int, help='of an indexed video, itself left out of the results'
-  )
-  parser.add_argument(
-    '--k', type=int, help='results; 10, or all within --radius'
-  )
-  parser.add_argument('--radius', type=int, help='greatest distance in bits')
-  parser.add_argument(
-    '--where',
-    action='append',
-    default=[],
-    metavar='NAME=VALUE',
-    help='metadata that results have to have; may be given again',
-  )
-  parser.add_argument(
-    '--rank',
-    choices=index_lib.RANKS,
-    help='hamming: by the distance of codes; asymmetric: by t . b, the real '
-    "values of the query and the videos' bits, over all of them; default: "
-    'asymmetric where t of the query is known, the engine is flat and nothing '
-    'is re-ranked',
-  )
-  parser.add_argument(
-    '--rerank',
-    type=int,
-    default=0,
-    metavar='R',
-    help='order the nearest R by the real-valued codes',
-  )
-  parser.add_argument(
-    '--json', action='store_true', help='one JSON object for each query'
-  )
-
-
-def _rehash_flags(parser: argparse.ArgumentParser) -> None:
-  _index_flag(parser)
-  parser.add_argument('--bundle', required=True, help='makes the new codes')
-  parser.add_argument(
-    '--features',
-    required=True,
-    help='of all videos of the index, and maybe of others; several by commas',
-  )
-  parser.add_argument(
-    '--manifest',
-    help='of the features, whose hashes find the videos where the features are '
-    'others than those that were added; default: FEATURES.manifest.jsonl',
-  )
-  parser.add_argument(
-    '--in_order',
-    action='store_true',
-    help='the features are those of all videos in the order of their ids',
-  )
-  parser.set_defaults(codes=None, labels=None, label_names=None)
-
-
-def _backup_flags(parser: argparse.ArgumentParser) -> None:
-  _index_flag(parser)
-  parser.add_argument('--out', required=True, help='new file')
-
-
-def _restore_flags(parser: argparse.ArgumentParser) -> None:
-  parser.add_argument('--backup', required=True, help='file of `backup`')
-  parser.add_argument('--out', required=True, help='new folder of the index')
-
-
-def _info_flags(parser: argparse.ArgumentParser) -> None:
-  _index_flag(parser)
-  parser.add_argument(
-    '--verify', action='store_true', help='read everything and check it'
-  )
-  parser.add_argument('--json', action='store_true', help='as JSON')
-
-
-def _index_flag(parser: argparse.ArgumentParser) -> None:
-  parser.add_argument('--index', required=True, help='folder of the index')
 
 
 if __name__ == '__main__':

@@ -10,11 +10,15 @@ asked for more until that cannot matter, and float64 orders what it found.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import faiss
 import numpy as np
 
-from nph_jax.index import live as live_lib
-from nph_jax.index import threads
+from nph_jax.index import engines
+
+if TYPE_CHECKING:
+  from nph_jax.index import live as live_lib
 
 _FEW = 10_000  # codes that are all looked at
 _SPARE = 50  # candidates beyond twice k
@@ -44,7 +48,7 @@ class Scan:
     if count <= _FEW or 4 * k > count:
       return [_best(self._live.codes, query)[:k] for query in t]
     self._follow()
-    return list(threads.over_queries(lambda part: self._nearest(part, k), t)[0])
+    return list(engines.over_queries(lambda part: self._nearest(part, k), t)[0])
 
   def _nearest(self, t: np.ndarray, k: int) -> tuple[np.ndarray]:
     found = np.empty((len(t), k), np.int64)
@@ -72,7 +76,7 @@ class Scan:
     if self._index is None or self._moved != live.moved:
       self._index = None
     have = 0 if self._index is None else self._index.ntotal
-    with threads.one_openmp_thread():
+    with engines.one_openmp_thread():
       if len(live) - have > _FEW:
         self._index = _packed(live.codes)
       elif len(live) > have:

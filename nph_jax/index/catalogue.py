@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,21 +22,23 @@ def insert(connection: sqlite3.Connection, batch: records.Batch) -> None:
   Raises:
     BadMetadata: JSON cannot hold it.
   """
-  videos, found, names = [], [], set()
+  if all(values is None for values in batch[2:]):
+    return
+  videos, found, words = [], [], set()
   for number, video in enumerate(batch.ids.tolist()):
     about = batch.metadata[number] if batch.metadata is not None else {}
     text = facets.to_text(about, number)
-    content, t = _known(batch.contents, number), _t(batch.relaxed, number)
-    if text or t is not None or content is not None:
-      videos.append((video, _crc(video, content, t, text), content, t, text))
+    row = (*_of(batch, number), text)
+    if row != (None, None, None):
+      videos.append(_row(video, *row))
     if text:
       found += [(value, video) for value in facets.hashes(about)]
-      names.update(map(str, about))
+      words.update(map(str, about))
   found.sort()  # so that neighbours in the file are written together
   many = connection.executemany
   many('INSERT INTO videos VALUES (?, ?, ?, ?, ?)', videos)
   many('INSERT INTO facets VALUES (?, ?)', found)
-  many('INSERT OR IGNORE INTO names VALUES (?)', [(name,) for name in names])
+  many('INSERT OR IGNORE INTO names VALUES (?)', [(word,) for word in words])
 
 
 def replace(connection: sqlite3.Connection, batch: records.Batch) -> None:
@@ -44,11 +46,9 @@ def replace(connection: sqlite3.Connection, batch: records.Batch) -> None:
   old = {row[0]: row for row in _rows(connection, batch.ids)}
   rows = []
   for number, video in enumerate(batch.ids.tolist()):
-    _, _, content, _, text = old.get(video, (video, 0, None, None, None))
-    given = _known(batch.contents, number)
-    content = content if given is None else given
-    t = _t(batch.relaxed, number)
-    rows.append((video, _crc(video, content, t, text), content, t, text))
+    _, _, before, _, text = old.get(video, (None,) * 5)
+    content, t = _of(batch, number)
+    rows.append(_row(video, before if content is None else content, t, text))
   connection.executemany(
     'INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?)', rows
   )
@@ -63,7 +63,7 @@ def delete(connection: sqlite3.Connection, ids: np.ndarray) -> None:
   ]
   connection.executemany('DELETE FROM facets WHERE hash = ? AND id = ?', found)
   connection.executemany(
-    'DELETE FROM videos WHERE id = ?', [(video,) for video in ids.tolist()]
+    'DELETE FROM videos WHERE id = ?', ids[:, None].tolist()
   )
 
 
@@ -124,6 +124,11 @@ def holders(
   return found
 
 
+def names(connection: sqlite3.Connection) -> list[str]:
+  """Names that metadata in the index has or had, sorted."""
+  return [name for (name,) in connection.execute('SELECT name FROM names')]
+
+
 def matching(
   connection: sqlite3.Connection, where: Mapping[str, Any]
 ) -> np.ndarray:
@@ -133,37 +138,24 @@ def matching(
     InvalidRequest: no video has metadata of such a name, or a value is not
       plain.
   """
-  found = [_having(connection, name, where[name]) for name in where]
-  result = found[0]
-  for others in found[1:]:
-    result = np.intersect1d(result, others, assume_unique=True)
-  return result
-
-
-def _having(
-  connection: sqlite3.Connection, name: str, value: Any
-) -> np.ndarray:
-  names = [name for (name,) in connection.execute('SELECT name FROM names')]
-  if name not in names:
-    raise errors.InvalidRequest(
-      f'filter {name}={value}: no video has metadata of that name; there are: '
-      f'{_listed(names)}.'
-    )
-  if not facets.is_plain(value):
-    raise errors.InvalidRequest(
-      f'filter {name}={value}: is no text, number, true or false.'
-    )
+  known = names(connection)
+  for name, value in where.items():
+    if name not in known:
+      some, more = known[:_LISTED] or ['none'], len(known[_LISTED:])
+      raise errors.InvalidRequest(
+        f'filter {name}={value}: no video has metadata of that name; there '
+        f'are: {", ".join(some)}{f" and {more:,} more" if more else ""}.'
+      )
+    if not facets.is_plain(value):
+      raise errors.InvalidRequest(
+        f'filter {name}={value}: is no text, number, true or false.'
+      )
+  statement = 'SELECT id FROM facets WHERE hash = ?'
   rows = connection.execute(
-    'SELECT id FROM facets WHERE hash = ? ORDER BY id',
-    [facets.hash_of(name, value)],
+    ' INTERSECT '.join([statement] * len(where)) + ' ORDER BY id',
+    [facets.hash_of(*pair) for pair in where.items()],
   )
   return np.fromiter((video for (video,) in rows), np.int64)
-
-
-def _listed(names: Sequence[str]) -> str:
-  some = sorted(names)[:_LISTED]
-  more = len(names) - len(some)
-  return ', '.join(some or ['none']) + (f' and {more:,} more' if more else '')
 
 
 def _rows(connection: sqlite3.Connection, ids: np.ndarray) -> list[tuple]:
@@ -181,22 +173,25 @@ def _chunked(
 
 
 def _checked(row: tuple) -> tuple:
-  video, crc, *rest = row
-  if _crc(video, *rest) != crc:
+  video, _, *rest = row
+  if _row(video, *rest) != row:
     raise sqlite3.DatabaseError(f'the row of id {video} is damaged')
   return row
 
 
-def _crc(
+def _row(
   video: int, content: int | None, t: bytes | None, text: str | None
-) -> int:
-  start = zlib.crc32(f'{video} {content}'.encode())
-  return zlib.crc32((text or '').encode(), zlib.crc32(t or b'', start))
+) -> tuple:
+  """A row of the table `videos`, with its checksum."""
+  crc = zlib.crc32(f'{video} {content}'.encode())
+  crc = zlib.crc32((text or '').encode(), zlib.crc32(t or b'', crc))
+  return video, crc, content, t, text
 
 
-def _known(values: np.ndarray | None, number: int) -> int | None:
-  return None if values is None else int(values[number])
-
-
-def _t(values: np.ndarray | None, number: int) -> bytes | None:
-  return None if values is None else values[number].tobytes()
+def _of(batch: records.Batch, number: int) -> tuple[int | None, bytes | None]:
+  """Content and t of a video of a batch."""
+  contents, relaxed = batch.contents, batch.relaxed
+  return (
+    None if contents is None else int(contents[number]),
+    None if relaxed is None else relaxed[number].tobytes(),
+  )

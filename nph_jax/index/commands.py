@@ -6,19 +6,14 @@ import argparse
 import json
 import pathlib
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.index import (
-  additions,
-  folder,
-  inputs,
-  queries,
-  rehashing,
-  video_index,
-)
+from nph_jax.index import filling, folder, inputs, records, sources
+from nph_jax.index.video_index import VideoIndex
 
 
 def build(flags: argparse.Namespace) -> None:
@@ -31,56 +26,50 @@ def build(flags: argparse.Namespace) -> None:
       "one's will not be noticed; --bundle with --codes records it"
     )
   with _begun(flags, hasher, source) as index:
-    additions.run(index, source)
+    filling.add(index, source)
     print(f'{flags.out}: {len(index)} videos, {index.num_bits} bits')
 
 
-def _begun(
-  flags: argparse.Namespace, hasher: Any, source: Any
-) -> video_index.VideoIndex:
+def _begun(flags: argparse.Namespace, hasher: Any, source: Any) -> VideoIndex:
   """The index `--out`, new or of an interrupted build of the same videos."""
-  directory = pathlib.Path(flags.out)
-  if not folder.is_index(directory):
-    return video_index.VideoIndex.create(
-      directory,
-      source.num_bits,
-      engine=flags.engine,
-      bundle_digest=hasher.digest if hasher else None,
-      keep_relaxed=_keeps_relaxed(flags),
-      uri=flags.uri,
-      job=(source.name, 0, source.num_videos),
-    )
-  index = video_index.VideoIndex.open(directory)
-  problem = _why_not(index, flags, hasher, source)
+  settings = {
+    'engine': flags.engine,
+    'uri': flags.uri,
+    'bundle_digest': hasher.digest if hasher else None,
+    'keep_relaxed': flags.codes is None and not flags.no_relaxed,
+  }
+  if not folder.is_index(pathlib.Path(flags.out)):
+    job = source.name, 0, source.num_videos
+    return VideoIndex.create(flags.out, source.num_bits, **settings, job=job)
+  index = VideoIndex.open(flags.out)
+  problem = _why_not(index, source, settings.values())
   if problem is None:
     return index
   index.close()
-  raise errors.UserError(f'{directory}: an index is there already{problem}')
+  raise errors.UserError(f'{flags.out}: an index is there already{problem}')
 
 
 def _why_not(
-  index: video_index.VideoIndex,
-  flags: argparse.Namespace,
-  hasher: Any,
-  source: Any,
+  index: VideoIndex, source: Any, settings: Iterable[Any]
 ) -> str | None:
   """Why `build` cannot go on with an index that is there; None if it can."""
   jobs = index.jobs()
-  changed = source.changed_flags(jobs)
+  changed = sources.changed_flags(source.name, jobs)
   if source.name not in jobs and not changed:
     done = source.name in index.finished()
     return (
       f'{", and these videos are in it" if done else ""}; add to it with '
       '`python -m nph_jax.index add`, or give another --out.'
     )
-  settings = {
-    '--engine': (index.engine, flags.engine),
-    '--uri': (index.uri, flags.uri),
-    '--bundle': (index.bundle_digest, hasher.digest if hasher else None),
-    '--no_relaxed': (index.keeps_relaxed, _keeps_relaxed(flags)),
+  found = {
+    '--engine': index.engine,
+    '--uri': index.uri,
+    '--bundle': index.bundle_digest,
+    '--no_relaxed': index.keeps_relaxed,
   }
-  changed = [] if source.name in jobs else changed
-  changed += [x for x in settings if settings[x][0] != settings[x][1]]
+  changed += [
+    flag for flag, wanted in zip(found, settings) if found[flag] != wanted
+  ]
   if not changed:
     return None
   return (
@@ -88,10 +77,6 @@ def _why_not(
     f'{" and ".join(changed)}; give the same flags to go on with it, or '
     'another --out.'
   )
-
-
-def _keeps_relaxed(flags: argparse.Namespace) -> bool:
-  return flags.codes is None and not flags.no_relaxed
 
 
 def add(flags: argparse.Namespace) -> None:
@@ -104,7 +89,7 @@ def add(flags: argparse.Namespace) -> None:
   """
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
-  with video_index.VideoIndex.open(flags.index) as index:
+  with VideoIndex.open(flags.index) as index:
     inputs.check_bundle(index, hasher)
     if hasher is None and index.bundle_digest is not None:
       _note(
@@ -118,7 +103,7 @@ def add(flags: argparse.Namespace) -> None:
       )
       return
     before = len(index)
-    skipped = additions.run(index, source, skip_known=not flags.again)
+    skipped = filling.add(index, source, skip_known=not flags.again)
     known = f', {skipped} skipped that were there already' if skipped else ''
     print(
       f'{flags.index}: {len(index) - before} videos added{known}, '
@@ -127,19 +112,17 @@ def add(flags: argparse.Namespace) -> None:
 
 
 def _is_added(
-  index: video_index.VideoIndex, flags: argparse.Namespace, source: Any
+  index: VideoIndex, flags: argparse.Namespace, source: Any
 ) -> bool:
   jobs, finished = index.jobs(), index.finished()
-  if source.name in jobs or source.name in finished:
-    return source.name in finished
-  changed = source.changed_flags([*jobs, *finished])
+  changed = sources.changed_flags(source.name, [*jobs, *finished])
   if changed:
     raise errors.UserError(
       f'{flags.index}: these videos were added before, or some of them, with '
       f'another {" and ".join(changed)}; give the same flags, or --again to '
       'add all of them once more.'
     )
-  return False
+  return source.name in finished
 
 
 def remove(flags: argparse.Namespace) -> None:
@@ -151,7 +134,7 @@ def remove(flags: argparse.Namespace) -> None:
     raise errors.UserError(
       f'--ids={flags.ids}: expected whole numbers, by commas.'
     ) from error
-  with video_index.VideoIndex.open(flags.index) as index:
+  with VideoIndex.open(flags.index) as index:
     count = index.remove(chosen)
     print(f'{flags.index}: {count} videos removed, {len(index)} left')
 
@@ -160,8 +143,8 @@ def rehash(flags: argparse.Namespace) -> None:
   """Gives all videos of `--index` the codes of another `--bundle`."""
   hasher = inputs.bundle(flags)
   source = inputs.source(flags, hasher)
-  with video_index.VideoIndex.open(flags.index) as index:
-    rehashing.run(index, source, hasher, flags.in_order)
+  with VideoIndex.open(flags.index) as index:
+    filling.rehash(index, source, hasher, flags.in_order)
     print(
       f'{flags.index}: {len(index)} videos rehashed, {index.num_bits} bits of '
       f'the bundle {index.bundle_digest}'
@@ -170,21 +153,21 @@ def rehash(flags: argparse.Namespace) -> None:
 
 def backup(flags: argparse.Namespace) -> None:
   """Copies `--index`, which may be in use, into the file `--out`."""
-  with video_index.VideoIndex.open(flags.index, read_only=True) as index:
+  with VideoIndex.open(flags.index, read_only=True) as index:
     index.backup(flags.out)
   print(f'{flags.out}: holds all of {flags.index}')
 
 
 def restore(flags: argparse.Namespace) -> None:
   """Makes the index `--out` of the file `--backup`."""
-  video_index.VideoIndex.restore(flags.backup, flags.out)
-  with video_index.VideoIndex.open(flags.out, read_only=True) as index:
+  VideoIndex.restore(flags.backup, flags.out)
+  with VideoIndex.open(flags.out, read_only=True) as index:
     print(f'{flags.out}: {len(index)} videos, as they were written')
 
 
 def info(flags: argparse.Namespace) -> None:
   """Prints what is in `--index`."""
-  with video_index.VideoIndex.open(flags.index, read_only=True) as index:
+  with VideoIndex.open(flags.index, read_only=True) as index:
     if flags.verify:
       index.verify()
     about = index.about()
@@ -197,7 +180,52 @@ def info(flags: argparse.Namespace) -> None:
     print(f'{name}: {value}')
 
 
-search = queries.search
+def search(flags: argparse.Namespace) -> None:
+  """Prints the nearest videos of each query."""
+  k = 10 if flags.k is None and flags.radius is None else flags.k
+  # The video itself is one of them.
+  wanted = k + 1 if k and flags.id is not None else k
+  where, hasher, number = inputs.where(flags), inputs.bundle(flags), 0
+  with VideoIndex.open(flags.index, read_only=True) as index:
+    inputs.check_bundle(index, hasher)
+    for codes, relaxed in _queries(flags, hasher, index):
+      for hits in index.search(
+        codes,
+        wanted,
+        radius=flags.radius,
+        where=where,
+        rank=flags.rank,
+        rerank=flags.rerank,
+        relaxed=relaxed,
+      ):
+        hits = [hit for hit in hits if hit.id != flags.id][:k]
+        _print(number, hits, flags.json)
+        number += 1
+
+
+def _queries(
+  flags: argparse.Namespace, hasher: Any, index: VideoIndex
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+  """Codes and t of the queries, in blocks."""
+  if flags.id is None:
+    for block in inputs.source(flags, hasher).blocks(0):
+      yield block.codes, block.relaxed
+    return
+  code, relaxed, _ = index.get(flags.id)
+  yield code[None], None if relaxed is None else relaxed[None]
+
+
+def _print(number: int, hits: Sequence[records.Hit], as_json: bool) -> None:
+  if as_json:
+    results = [vars(hit) for hit in hits]
+    print(json.dumps({'query': number, 'results': results}))
+    return
+  print(f'query {number}:')
+  for hit in hits:
+    score = '' if hit.score is None else f'  cosine {hit.score:.4f}'
+    about = ', '.join(map(str, hit.metadata.get('labels', [])))
+    path = hit.metadata.get('path', '')
+    print(f'  {hit.id:>8}  {hit.distance:>3} bits{score}  {path}  {about}')
 
 
 def _note(sentence: str) -> None:

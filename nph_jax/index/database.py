@@ -1,8 +1,7 @@
 """The SQLite file of an index: made, opened, and what it says turned around.
 
 It keeps a write-ahead log, synced at each commit (synchronous = FULL): with it
-readers see a whole state and neither wait for the writer nor it for them; a
-rollback journal would lock each of them out for the time of the other.
+readers see a whole state and neither wait for the writer nor it for them.
 """
 
 from __future__ import annotations
@@ -19,15 +18,14 @@ from nph_jax.index import errors
 
 NAME = 'index.sqlite'
 FORMAT = 2
-_SCHEMA = """
+_SCHEMA = f"""
+PRAGMA auto_vacuum = INCREMENTAL;
+BEGIN;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE batches (
-  start INTEGER PRIMARY KEY, count INTEGER NOT NULL, digest BLOB NOT NULL,
-  ids BLOB NOT NULL, codes BLOB NOT NULL, lists BLOB NOT NULL
-);
-CREATE TABLE removed (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL,
-  before INTEGER NOT NULL
+-- What was added, and removed where codes are NULL; count is negative then.
+CREATE TABLE log (
+  number INTEGER PRIMARY KEY, count INTEGER NOT NULL, digest BLOB NOT NULL,
+  ids BLOB NOT NULL, codes BLOB, lists BLOB
 );
 CREATE TABLE videos (
   id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, content INTEGER, relaxed BLOB,
@@ -41,12 +39,57 @@ CREATE TABLE facets (
 CREATE TABLE jobs (
   name TEXT PRIMARY KEY, done INTEGER NOT NULL, total INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE engine (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+PRAGMA user_version = {FORMAT};
+COMMIT;
 """
+_BUSY = 'is busy in another program; try again when that is done'
+_DENIED = 'cannot be opened or written ({}); check who may write to it'
+_NOT_NOW = {
+  sqlite3.SQLITE_FULL: 'the disk is full; free some space and run the same '
+  'command again',
+  sqlite3.SQLITE_IOERR: 'the disk did not read or write ({}); see to its '
+  'space, to limits of file sizes and to its health, and try again',
+  sqlite3.SQLITE_NOMEM: 'there is not enough memory; free some',
+  sqlite3.SQLITE_BUSY: _BUSY,
+  sqlite3.SQLITE_LOCKED: _BUSY,
+  sqlite3.SQLITE_PROTOCOL: _BUSY,
+  sqlite3.SQLITE_READONLY: _DENIED,
+  sqlite3.SQLITE_CANTOPEN: _DENIED,
+  sqlite3.SQLITE_PERM: _DENIED,
+}
+
+
+def create(
+  path: pathlib.Path,
+  settings: Mapping[str, Any],
+  job: tuple[str, int, int] | None,
+) -> None:
+  """Makes a file with all tables, these settings, and a job to be done."""
+  with guarded(path), contextlib.closing(open_file(path, 'rwc')) as connection:
+    connection.executescript(_SCHEMA)
+    set_values(connection, settings)
+    set_job(connection, job)
+
+
+def set_values(
+  connection: sqlite3.Connection, values: Mapping[str, Any]
+) -> None:
+  """Sets settings, or what an engine wants to know again."""
+  connection.executemany(
+    'INSERT OR REPLACE INTO settings VALUES (?, ?)', values.items()
+  )
+
+
+def set_job(
+  connection: sqlite3.Connection, job: tuple[str, int, int] | None
+) -> None:
+  """Notes how far a long addition is, or that it is done."""
+  if job is not None:
+    connection.execute('INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', job)
 
 
 def connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
-  """Opens the file, which has to be there; no transaction is begun.
+  """Opens an index in SQLite's `mode`; no transaction is begun.
 
   Raises:
     InvalidRequest: it is missing.
@@ -58,58 +101,33 @@ def connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
       f'{path}: is missing; give a folder that `python -m nph_jax.index build` '
       'made.'
     )
-  with guarded(path):
-    connection = _open(path, mode)
-    try:
-      _check_format(path, version(connection))
-      if mode == 'rw':
-        connection.execute('PRAGMA journal_mode = WAL')
-        connection.execute('PRAGMA journal_size_limit = 67108864')
-    except BaseException:
-      connection.close()
-      raise
+  with guarded(path), contextlib.ExitStack() as stack:
+    connection = open_file(path, mode)
+    stack.callback(lambda: connection.close())
+    if mode == 'ro' and _is_still(path):
+      try:
+        connection.execute('PRAGMA user_version')
+      except sqlite3.OperationalError:
+        # On a read-only disk SQLite cannot make the files that it shares. Not
+        # otherwise: it would not see what another user's writer adds.
+        connection = open_file(path, 'ro&immutable=1')
+    _check_format(path, connection.execute('PRAGMA user_version').fetchone()[0])
+    if mode == 'rw':
+      connection.execute('PRAGMA journal_mode = WAL')
+      connection.execute('PRAGMA journal_size_limit = 67108864')
+      connection.execute('PRAGMA synchronous = FULL')
+    connection.execute('PRAGMA cache_size = -16384')
+    stack.pop_all()
   return connection
 
 
-def create(
-  path: pathlib.Path,
-  settings: Mapping[str, Any],
-  job: tuple[str, int, int] | None,
-) -> None:
-  """Makes the file with its tables and settings, all of it or nothing."""
-  with opened(path, 'rwc') as connection:
-    connection.execute('PRAGMA auto_vacuum = INCREMENTAL')
-    connection.execute('PRAGMA journal_mode = WAL')
-    with transaction(path, connection):
-      for statement in filter(str.strip, _SCHEMA.split(';\n')):
-        connection.execute(statement)
-      connection.executemany(
-        'INSERT INTO settings VALUES (?, ?)', settings.items()
-      )
-      if job is not None:
-        set_job(connection, *job)
-      connection.execute(f'PRAGMA user_version = {FORMAT}')
-
-
-def set_job(
-  connection: sqlite3.Connection, name: str, done: int, total: int
-) -> None:
-  """Notes how far a long addition is, or that it is done."""
-  connection.execute(
-    'INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', [name, done, total]
-  )
-
-
-@contextlib.contextmanager
-def opened(path: pathlib.Path, mode: str) -> Iterator[sqlite3.Connection]:
-  """A connection in SQLite's `mode` that is closed again."""
-  with guarded(path), contextlib.closing(_open(path, mode)) as connection:
-    yield connection
-
-
-def version(connection: sqlite3.Connection) -> int:
-  """The format, 0 where no table was ever made."""
-  return connection.execute('PRAGMA user_version').fetchone()[0]
+def open_file(path: pathlib.Path, mode: str) -> sqlite3.Connection:
+  """A connection to whatever file; see connect."""
+  address = f'file:{urllib.parse.quote(os.fspath(path))}?mode={mode}'
+  return sqlite3.connect(
+    address, uri=True, timeout=30, isolation_level=None,
+    check_same_thread=False,
+  )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -143,66 +161,12 @@ def guarded(path: pathlib.Path) -> Iterator[None]:
       f'{path.parent}: this index is closed; open it again.'
     ) from error
   except sqlite3.DatabaseError as error:
-    raise _translated(path, error) from error
-
-
-def _translated(
-  path: pathlib.Path, error: sqlite3.DatabaseError
-) -> errors.UserError:
-  code = getattr(error, 'sqlite_errorcode', sqlite3.SQLITE_CORRUPT)
-  why = {
-    sqlite3.SQLITE_FULL: 'the disk is full; free some space and run the same '
-    'command again',
-    sqlite3.SQLITE_IOERR: f'the disk did not read or write ({error}); see to '
-    'its space, to limits of file sizes and to its health, and try again',
-    sqlite3.SQLITE_NOMEM: 'there is not enough memory; free some',
-  }
-  busy = 'is busy in another program; try again when that is done'
-  why |= dict.fromkeys(
-    (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL), busy
-  )
-  denied = f'cannot be opened or written ({error}); check who may write to it'
-  why |= dict.fromkeys(
-    (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
-    denied,
-  )
-  # Of the read errors those that mean other content than was written.
-  if code & 0xFF in why and code != sqlite3.SQLITE_IOERR_CORRUPTFS:
-    return errors.Unavailable(f'{path}: {why[code & 0xFF]}.')
-  return errors.damaged(path, f'is damaged or no index ({error})')
-
-
-def _open(path: pathlib.Path, mode: str) -> sqlite3.Connection:
-  if mode == 'ro' and _is_still(path) and not _opens(path):
-    # On a read-only disk SQLite cannot make the files that it shares. Not
-    # otherwise: so opened, it does not see what another user's writer adds.
-    mode = 'ro&immutable=1'
-  connection = _connect(path, mode)
-  try:
-    # Durable at COMMIT, not only consistent.
-    connection.execute('PRAGMA synchronous = FULL')
-    connection.execute('PRAGMA cache_size = -16384')
-  except BaseException:
-    connection.close()
-    raise
-  return connection
-
-
-def _opens(path: pathlib.Path) -> bool:
-  with contextlib.closing(_connect(path, 'ro')) as connection:
-    try:
-      version(connection)
-    except sqlite3.OperationalError:
-      return False
-  return True
-
-
-def _connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:
-  address = f'file:{urllib.parse.quote(os.fspath(path))}?mode={mode}'
-  return sqlite3.connect(
-    address, uri=True, timeout=30, isolation_level=None,
-    check_same_thread=False,
-  )  # fmt: skip
+    code = getattr(error, 'sqlite_errorcode', sqlite3.SQLITE_CORRUPT)
+    why = _NOT_NOW.get(code & 0xFF)
+    # Of the read errors those that mean other content than was written.
+    if why is None or code == sqlite3.SQLITE_IOERR_CORRUPTFS:
+      raise errors.damaged(path, f'is damaged or no index ({error})') from error
+    raise errors.Unavailable(f'{path}: {why.format(error)}.') from error
 
 
 def _check_format(path: pathlib.Path, found: int) -> None:
@@ -212,10 +176,7 @@ def _check_format(path: pathlib.Path, found: int) -> None:
       f'({FORMAT}); update nph_jax.'
     )
   if found < 1:
-    raise errors.Damaged(
-      f'{path}: is no index, or its creation was interrupted; remove the '
-      'folder and build the index anew.'
-    )
+    raise errors.damaged(path, 'is no index')
   if found < FORMAT:
     raise errors.Damaged(
       f'{path}: is of an older version of nph_jax (format {found}, not '

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from nph_jax import errors
 from nph_jax.index import metadata, sources
 
 
-def where(pairs: Sequence[str]) -> dict[str, str] | None:
+def where(flags: argparse.Namespace) -> dict[str, str] | None:
   """The filter of `--where NAME=VALUE`s, None without any."""
   chosen = {}
-  for pair in pairs:
+  for pair in flags.where:
     name, equals, value = pair.partition('=')
     if not (name and equals) or name in chosen:
       raise errors.UserError(
@@ -25,20 +24,18 @@ def where(pairs: Sequence[str]) -> dict[str, str] | None:
 
 def bundle(flags: argparse.Namespace) -> Any:
   """The bundle of `--bundle`; None with an id, or for codes that name none."""
-  if flags.features is None and flags.codes is None:
-    if flags.bundle is not None:
-      raise errors.UserError(
-        '--bundle: makes the codes of --features, or made --codes; without '
-        'either, leave it out.'
-      )
-    return None
-  if flags.bundle is None and flags.codes is not None:
-    return None
-  if flags.bundle is None:
+  if flags.features is None and flags.codes is None and flags.bundle:
+    raise errors.UserError(
+      '--bundle: makes the codes of --features, or made --codes; without '
+      'either, leave it out.'
+    )
+  if flags.bundle is None and flags.features is not None:
     raise errors.UserError(
       '--features: need the --bundle that makes their codes, the folder '
       'export/ of a trained workdir.'
     )
+  if flags.bundle is None:
+    return None
   from nph_jax import allocator, compilation
   from nph_jax.export import load_hasher
 
@@ -48,30 +45,26 @@ def bundle(flags: argparse.Namespace) -> Any:
 
 
 def source(flags: argparse.Namespace, hasher: Any) -> Any:
-  """The videos to be added, with their metadata."""
-  manifests = paths(flags.manifest)
-  if not manifests and flags.features:
-    manifests = metadata.manifests_beside(paths(flags.features))
-  about = metadata.Metadata(manifests, paths(flags.labels), flags.label_names)
-  return source_of(flags, hasher, about)
-
-
-def source_of(
-  flags: argparse.Namespace, hasher: Any, about: metadata.Metadata
-) -> Any:
-  """The videos of `--codes` or `--features`, with this metadata."""
-  if flags.codes is not None:
-    source = sources.CodeSource(flags.codes, about)
-    if hasher is not None and source.num_bits != hasher.num_bits:
-      raise errors.UserError(
-        f'{flags.codes}: codes of {source.num_bits} bits, but the bundle makes '
-        f'codes of {hasher.num_bits}; give the bundle that made them.'
-      )
-    return source
-  files = paths(flags.features)
-  if not files:
+  """The videos of `--codes` or `--features`; with metadata, but of queries."""
+  about = metadata.Metadata()
+  if flags.command != 'search':
+    manifests = _paths(flags.manifest)
+    if not manifests and flags.features:
+      manifests = metadata.manifests_beside(_paths(flags.features))
+    about = metadata.Metadata(
+      manifests, _paths(flags.labels), flags.label_names
+    )
+  if flags.codes is None:
+    if files := _paths(flags.features):
+      return sources.FeatureSource(hasher, files, about)
     raise errors.UserError('--features= names no file.')
-  return sources.FeatureSource(hasher, files, about)
+  found = sources.CodeSource(flags.codes, about)
+  if hasher is not None and found.num_bits != hasher.num_bits:
+    raise errors.UserError(
+      f'{flags.codes}: codes of {found.num_bits} bits, but the bundle makes '
+      f'codes of {hasher.num_bits}; give the bundle that made them.'
+    )
+  return found
 
 
 def check_bundle(index: Any, hasher: Any) -> None:
@@ -80,6 +73,5 @@ def check_bundle(index: Any, hasher: Any) -> None:
     index.check_bundle(hasher.digest, hasher.num_bits)
 
 
-def paths(text: str | None) -> list[str]:
-  """The files named in `text`, by commas."""
+def _paths(text: str | None) -> list[str]:
   return [path for path in (text or '').split(',') if path]

@@ -6,21 +6,20 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
 from nph_jax.data import blocks, labels
-from nph_jax.index import stamps
 
 
 class Metadata:
   """Metadata of videos in file order, from manifests and label files.
 
   Attributes:
-    stamps: what stands for the files, by flag.
+    files: paths by flag.
   """
 
   def __init__(
@@ -53,18 +52,17 @@ class Metadata:
       'labels': label_files,
       'label_names': [label_names] if label_names else [],
     }
-    self.stamps = {x: stamps.of(files[x]) for x in files if files[x]}
+    self.files = {flag: files[flag] for flag in files if files[flag]}
 
   def check(self, num_videos: int) -> None:
     """Raises a UserError unless there is one for each video."""
-    counts = [sum(self._counts)] if self._manifests else []
-    counts += [] if self._labels is None else [len(self._labels)]
-    for count in counts:
-      if count != num_videos:
-        raise errors.UserError(
-          f'{self._what}: of {count} videos, but there are {num_videos}; give '
-          'the files that belong to each other.'
-        )
+    counts = {sum(self._counts)} if self._manifests else set()
+    counts |= set() if self._labels is None else {len(self._labels)}
+    if wrong := counts - {num_videos}:
+      raise errors.UserError(
+        f'{self._what}: of {min(wrong)} videos, but there are {num_videos}; '
+        'give the files that belong to each other.'
+      )
 
   def rows(self, start: int) -> Iterator[dict[str, Any]] | None:
     """Metadata from video `start` on, None where there is none at all."""
@@ -108,22 +106,16 @@ def read_manifests(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
   for path in paths:
     with open(path, encoding='utf-8', errors='replace') as file:
       for number, line in enumerate(file, 1):
-        yield _object(path, number, line)
-
-
-def _object(path: str, number: int, line: str) -> dict[str, Any]:
-  try:
-    value = json.loads(line)
-  except (ValueError, RecursionError) as error:
-    raise errors.UserError(
-      f'{path}: line {number} is not JSON ({error}); expected one object for '
-      'each video.'
-    ) from error
-  if not isinstance(value, Mapping):
-    raise errors.UserError(
-      f'{path}: line {number} is no JSON object; expected one for each video.'
-    )
-  return value
+        try:
+          value = json.loads(line)
+        except (ValueError, RecursionError):
+          value = None
+        if not isinstance(value, dict):
+          raise errors.UserError(
+            f'{path}: line {number} is no JSON object; expected one for each '
+            'video.'
+          )
+        yield value
 
 
 def _count_lines(path: str) -> int:

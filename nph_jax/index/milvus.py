@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
 import os
-import pathlib
+import secrets
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
-from nph_jax.index import engines, errors, records
+from nph_jax.index import engines, errors
 from nph_jax.index import live as live_lib
-from nph_jax.index import milvus_connection as connection
 from nph_jax.index import store as store_lib
+from nph_jax.index.records import Changes, State
 
 INDEX_TYPES = {'milvus': 'BIN_FLAT', 'milvus_ivf': 'BIN_IVF_FLAT'}
 DEEPEST = 16_384  # results that Milvus returns at most
@@ -19,6 +23,7 @@ _SPARE = 100  # results beyond k, to see the end of the last distance
 _BLOCK = 10_000  # videos to one call
 _QUERIES = 100  # to one call
 _LISTS, _PROBED = 1024, 128
+_TIMEOUT = 10  # seconds to connect
 
 
 class MilvusEngine(engines.Flat):
@@ -28,49 +33,48 @@ class MilvusEngine(engines.Flat):
   videos are as near as the last result; beyond that Milvus chooses among them.
   """
 
-  def __init__(
-    self, store: store_lib.Store, live: live_lib.Live, directory: pathlib.Path
-  ):
+  def __init__(self, store: store_lib.Store, live: live_lib.Live):
     """Connects, and makes the collection if need be.
 
     Raises:
       Unavailable: pymilvus is not installed, or Milvus does not do as asked.
     """
     super().__init__(store, live)
-    self._uri = store.settings.uri or os.fspath(directory / 'milvus.db')
-    self._collection, self.applied = connection.recall(store)
-    with connection.calling(self._uri):
-      self._client = connection.open_client(self._uri)
+    self._uri = store.settings.uri or os.fspath(store.directory / 'milvus.db')
+    kept = json.loads(store.noted('milvus') or '[null, []]')
+    self._collection = kept[0] or f'nph_{secrets.token_hex(8)}'
+    self.applied = State(*kept[1])
+    with _calling(self._uri):
+      self._client = _client(self._uri)
       if not self._client.has_collection(self._collection):
-        self.applied = records.State()
         self._create()
 
-  def follow(self, changes: records.Changes) -> None:
+  def follow(self, changes: Changes) -> None:
     """Tells the collection, or nothing where a writer elsewhere does it."""
-    if not self._store.read_only:
-      with connection.calling(self._uri):
-        if changes.since != self.applied:
-          self._client.drop_collection(self._collection)
-          self._create()
-        self._remove(changes.removed)
-        self._add(changes.ids, changes.codes)
-      connection.remember(self._store, self._collection, changes.state)
-    self.applied = changes.state
+    if self._store.read_only:
+      self.applied = changes.state
+      return
+    with _calling(self._uri):
+      if changes.since != self.applied:
+        self._client.drop_collection(self._collection)
+        self._create()
+      self._remove(changes.removed)
+      self._add(changes.ids, changes.codes)
+    self.compacted(changes.state)
 
-  def compacted(self, state: records.State) -> bool:
-    """Notes that the collection still holds all; see Flat."""
-    connection.remember(self._store, self._collection, state)
-    return super().compacted(state)
+  def compacted(self, state: State) -> None:
+    """Notes that the collection holds all of `state`."""
+    self._store.note('milvus', json.dumps([self._collection, state]))
+    self.applied = state
 
   def _add(self, ids: np.ndarray, codes: np.ndarray) -> None:
     for start in range(0, len(ids), _BLOCK):
       part = slice(start, start + _BLOCK)
-      rows = [
-        {'id': video, 'code': code.tobytes()}
-        for video, code in zip(ids[part].tolist(), codes[part])
-      ]
+      pairs = zip(ids[part].tolist(), codes[part])
       # Not insert: after a crash the same are added once more.
-      self._client.upsert(self._collection, rows)
+      self._client.upsert(
+        self._collection, [{'id': i, 'code': c.tobytes()} for i, c in pairs]
+      )
 
   def _remove(self, ids: np.ndarray) -> None:
     for start in range(0, len(ids), _BLOCK):
@@ -96,7 +100,7 @@ class MilvusEngine(engines.Flat):
       unfinished = []
       for row, found in zip(open_rows, self._nearest(codes[open_rows], depth)):
         whole = len(found) < depth or depth == DEEPEST
-        found = found[self._is_live(found[:, 1])]
+        found = found[self._live.positions(found[:, 1])[1]]
         if not whole and (len(found) < k or found[-1, 0] == found[k - 1, 0]):
           unfinished.append(row)
           continue
@@ -108,18 +112,19 @@ class MilvusEngine(engines.Flat):
 
   def close(self) -> None:
     """Lets go of the connection, and of a local file."""
-    with connection.calling(self._uri):
+    with _calling(self._uri):
       self._client.close()
-      connection.release(self._uri)
+      if '://' not in self._uri:
+        from milvus_lite.server_manager import server_manager_instance
 
-  def _is_live(self, ids: np.ndarray) -> np.ndarray:
-    return self._live.positions(ids)[1]
+        # So that another program can open the file.
+        server_manager_instance.release_server(self._uri)
 
   def _nearest(self, codes: np.ndarray, depth: int) -> Iterator[np.ndarray]:
     """Distances and ids [n, 2] of each query."""
     for start in range(0, len(codes), _QUERIES):
       queries = [code.tobytes() for code in codes[start : start + _QUERIES]]
-      with connection.calling(self._uri):
+      with _calling(self._uri):
         found = self._client.search(
           self._collection,
           queries,
@@ -152,10 +157,43 @@ class MilvusEngine(engines.Flat):
       'code', index_type=kind, metric_type='HAMMING', params=params
     )
     # Before the collection: one that nobody knows of would stay for ever.
-    connection.remember(self._store, self._collection, records.State())
+    self.compacted(State())
     self._client.create_collection(
       self._collection,
       schema=schema,
       index_params=indexes,
       consistency_level='Strong',
     )
+
+
+@contextlib.contextmanager
+def _calling(uri: str) -> Iterator[None]:
+  """Turns what Milvus says into an Unavailable, and keeps its log silent."""
+  try:
+    from pymilvus.exceptions import MilvusException
+  except ImportError as error:
+    raise errors.Unavailable(
+      "engine milvus: pymilvus is not installed; pip install 'nph-jax[milvus]'."
+    ) from error
+  logger = logging.getLogger('pymilvus.decorators')
+  was_disabled, logger.disabled = logger.disabled, True
+  try:
+    yield
+  except MilvusException as error:
+    said = ' '.join(str(error.message).split())[:200]
+    raise errors.Unavailable(
+      f'{uri}: Milvus says: {said}; see that it runs, that no other program '
+      'has its file open, and that MILVUS_TOKEN is right where it wants one.'
+    ) from error
+  finally:
+    logger.disabled = was_disabled
+
+
+def _client(uri: str) -> object:
+  """A MilvusClient of a local file (a path) or a server (an address)."""
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')  # milvus_lite imports what is deprecated
+    from pymilvus import MilvusClient
+
+    token = os.environ.get('MILVUS_TOKEN', '')
+    return MilvusClient(uri, token=token, timeout=_TIMEOUT)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import pathlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,14 @@ import numpy as np
 from nph_jax.index import (
   arguments,
   catalogue,
-  checking,
+  database,
   errors,
-  facets,
-  live_index,
-  records,
+  folder,
+  live,
   searching,
 )
 from nph_jax.index import store as store_lib
+from nph_jax.index.records import Hit
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,8 +40,8 @@ class Reader:
     with contextlib.ExitStack() as stack:
       stack.callback(store.close)
       with store.reading():
-        self._live = live_index.LiveIndex(store)
-        stack.callback(lambda: self._live.close())
+        self._live = live.LiveIndex(store)
+        stack.callback(lambda: self._live.engine.close())
         self._live.catch_up()
       self._closing = stack.pop_all()
 
@@ -67,13 +66,13 @@ class Reader:
     return bool(self._store.settings.keep_relaxed)
 
   def __len__(self) -> int:
-    with self._current() as live:
-      return len(live.live)
+    with self._current() as now:
+      return len(now.live)
 
   def ids(self) -> np.ndarray:
     """Of all videos, int64 [n] in ascending order."""
-    with self._current() as live:
-      return live.live.ids.copy()
+    with self._current() as now:
+      return now.live.ids.copy()
 
   def search(
     self,
@@ -85,7 +84,7 @@ class Reader:
     rank: str | None = None,
     rerank: int = 0,
     relaxed: np.ndarray | None = None,
-  ) -> list[list[records.Hit]]:
+  ) -> list[list[Hit]]:
     """The nearest videos of each query.
 
     Args:
@@ -107,29 +106,33 @@ class Reader:
       Unavailable: the engine is away, or the index is closed or has other codes
         than when its bundle was checked.
     """
-    with self._current() as live:
+    with self._current() as now:
       arguments.numbers(k, radius, rerank, self.num_bits)
-      codes = arguments.codes(codes, self.num_bits)
+      codes = self._checked(codes)
       rank, t = arguments.ranking(
         rank, rerank, relaxed, len(codes), self._store
       )
-      self._check_in_use()
       ids = self._store.ask(catalogue.matching, where) if where else None
       scope = (max(k, rerank) if k else None, radius, ids)
       if rank == 'asymmetric':
-        found = searching.by_t(live, codes, t, *scope)
+        found = searching.by_t(now, codes, t, *scope)
       else:
         if not where:
-          live.catch_up()
-        found = searching.by_distance(live, codes, *scope)
+          now.catch_up()
+        found = searching.by_distance(now, codes, *scope)
       if rerank:
-        ask = functools.partial(self._store.ask, catalogue.relaxed)
-        found = searching.reranked(found, t, ask)
-      found = [
-        tuple(None if x is None else x[:k] for x in result) for result in found
+        near = searching.all_ids(found)
+        values = self._store.ask(catalogue.relaxed, near)
+        found = searching.reranked(found, t, near, values)
+      found = [result.first(k) for result in found]
+      about = self._store.ask(catalogue.metadata, searching.all_ids(found))
+    return [
+      [
+        Hit(video, distance, dict(about.get(video, {})), score)
+        for distance, video, score in result.rows()
       ]
-      metadata = self._store.ask(catalogue.metadata, searching.all_ids(found))
-    return [_hits(metadata, *result) for result in found]
+      for result in found
+    ]
 
   def search_arrays(
     self, codes: np.ndarray, k: int
@@ -140,12 +143,11 @@ class Reader:
       InvalidRequest: codes of another length, or a k far beyond what is there.
       Unavailable: as of `search`.
     """
-    with self._current(engine=True) as live:
+    with self._current(engine=True) as now:
       arguments.numbers(k, None, 0, self.num_bits)
-      codes = arguments.codes(codes, self.num_bits)
-      self._check_in_use()
-      arguments.padded(k, len(codes), len(live.live))
-      return searching.arrays(live.engine.search, len(live.live), codes, k)
+      codes = self._checked(codes)
+      arguments.padded(k, len(codes), len(now.live))
+      return searching.arrays(now.engine.search, len(now.live), codes, k)
 
   def metadata(self, ids: Sequence[int]) -> list[dict[str, Any]]:
     """What was added with each of `ids`.
@@ -155,9 +157,8 @@ class Reader:
     """
     ids = arguments.ids(ids, unique=False)
     with self._current():
-      self._check_known(ids)
-      found = self._store.ask(catalogue.metadata, np.unique(ids))
-    return [found.get(video, {}) for video in ids.tolist()]
+      self._positions(ids)
+      return self._metadata(ids)
 
   def get(
     self, video: int
@@ -168,40 +169,32 @@ class Reader:
       UnknownVideo: it is not in the index.
     """
     ids = arguments.ids([video])
-    with self._current() as live:
-      (row,) = self._check_known(ids)
-      ask, relaxed = self._store.ask, None
+    with self._current() as now:
+      code = now.live.codes[self._positions(ids)[0]].copy()
+      relaxed = None
       if self.keeps_relaxed:
-        relaxed = ask(catalogue.relaxed, ids)[0]
-      metadata = ask(catalogue.metadata, ids).get(int(ids[0]), {})
-      return live.live.codes[row].copy(), relaxed, metadata
+        relaxed = self._store.ask(catalogue.relaxed, ids)[0]
+      return code, relaxed, self._metadata(ids)[0]
 
   def items(
     self, *, start_after: int = -1, limit: int = 100
   ) -> list[tuple[int, dict[str, Any]]]:
     """Ids greater than `start_after` and their metadata, in order."""
-    with self._current() as live:
-      start = np.searchsorted(live.live.ids, start_after, 'right')
-      ids = live.live.ids[start : start + limit].copy()
-      found = self._store.ask(catalogue.metadata, ids)
-    return [(video, found.get(video, {})) for video in ids.tolist()]
+    with self._current() as now:
+      start = np.searchsorted(now.live.ids, start_after, 'right')
+      ids = now.live.ids[start : start + limit]
+      return list(zip(ids.tolist(), self._metadata(ids)))
 
   def known(
-    self,
-    contents: Sequence[int | None],
-    metadata: Sequence[Mapping[str, Any]] | None = None,
+    self, contents: Sequence[int | None], files: Sequence[int | None]
   ) -> list[list[int]]:
     """Ids of the same videos, for each of some; none for a new one.
 
-    The same are those of equal features or of an equal `hash` in the metadata,
-    which extraction makes of the file's content.
-
     Args:
       contents: `facets.contents` of the features, None where unknown.
-      metadata: of each, None for none at all.
+      files: `facets.file` of the metadata: the hash of the file's content that
+        extraction made. Videos are the same that have either in common.
     """
-    about = metadata or [{}] * len(contents)
-    files = [facets.file(row) for row in about]
     with self._current():
       by_content = self._store.ask(catalogue.holders, contents, 'content')
       by_file = self._store.ask(catalogue.holders, files, 'hash')
@@ -216,33 +209,23 @@ class Reader:
     Where the index does not know whose they are, it warns. Searches fail once
     the index has been rehashed with another one.
     """
+    place = self._store.directory
     if num_bits != self.num_bits:
       raise errors.InvalidRequest(
-        f'{self._store.directory}: holds codes of {self.num_bits} bits, but '
-        f'the bundle makes codes of {num_bits}; use the bundle that the index '
-        'was built with.'
+        f'{place}: holds codes of {self.num_bits} bits, but the bundle makes '
+        f'codes of {num_bits}; use the bundle that the index was built with.'
       )
     if self.bundle_digest is None:
       _LOG.warning(
         '%s: does not know which bundle made its codes; that it was %s is '
-        'taken on trust.',
-        self._store.directory,
-        digest,
-      )
+        'taken on trust.', place, digest,
+      )  # fmt: skip
     elif self.bundle_digest != digest:
       raise errors.InvalidRequest(
-        f'{self._store.directory}: was built with the bundle '
-        f'{self.bundle_digest}, but this one is {digest}; use that bundle, or '
-        'build another index.'
+        f'{place}: was built with the bundle {self.bundle_digest}, but this '
+        f'one is {digest}; use that bundle, or build another index.'
       )
     self._bundle_in_use = self.bundle_digest
-
-  def _check_in_use(self) -> None:
-    if self._bundle_in_use not in (None, self.bundle_digest):
-      raise errors.Unavailable(
-        f'{self._store.directory}: was rehashed with the bundle '
-        f'{self.bundle_digest}; go on with that one.'
-      )
 
   def jobs(self) -> dict[str, tuple[int, int]]:
     """Videos done and in all of each addition that was interrupted."""
@@ -251,31 +234,61 @@ class Reader:
 
   def finished(self) -> set[str]:
     """Names of the additions that had one and are done."""
-    jobs = self._store.jobs()
-    return {name for name, (done, total) in jobs.items() if done >= total}
+    return self._store.jobs().keys() - self.jobs()
 
   def about(self) -> dict[str, Any]:
-    """What there is to say of the index."""
-    with self._current() as live:
-      return checking.about(self._store, len(live.live))
+    """What there is to say of the index, for people and programs."""
+    with self._current() as now:
+      count, settings = len(now.live), self._store.settings
+      files = (x for x in self._store.directory.iterdir() if x.is_file())
+      return {
+        'format': database.FORMAT,
+        'videos': count,
+        'num_bits': settings.num_bits,
+        'engine': settings.engine,
+        'uri': settings.uri,
+        'bundle': settings.bundle_digest,
+        'keeps_relaxed': self.keeps_relaxed,
+        'metadata': self._store.ask(catalogue.names),
+        'removed_not_compacted': self._store.size()[0] - count,
+        'bytes': sum(path.stat().st_size for path in files),
+        'interrupted': {
+          name: f'{done} of {total} videos'
+          for name, (done, total) in self.jobs().items()
+        },
+      }
 
   def verify(self) -> None:
     """Reads everything; raises a Damaged if it is not as it was written."""
     self._store.state()  # says so of a closed one
-    checking.verify(self._store.directory)
+    folder.verify(self._store.directory)
 
   def backup(self, target: str | os.PathLike[str]) -> None:
     """Copies the index into one new file, whoever writes to it meanwhile."""
-    checking.backup(self._store.directory, pathlib.Path(target))
+    folder.backup(self._store.directory, pathlib.Path(target))
 
   @contextlib.contextmanager
-  def _current(self, engine: bool = False) -> Iterator[live_index.LiveIndex]:
+  def _current(self, engine: bool = False) -> Iterator[live.LiveIndex]:
     """What is live; with `engine`, it knows of all that too."""
     with self._lock, self._store.reading():
       self._live.catch_up(engine)
       yield self._live
 
-  def _check_known(self, ids: np.ndarray) -> np.ndarray:
+  def _checked(self, codes: np.ndarray) -> np.ndarray:
+    """Codes of queries, by the bundle that was checked, if one was."""
+    codes = arguments.codes(codes, self.num_bits)
+    if self._bundle_in_use not in (None, self.bundle_digest):
+      raise errors.Unavailable(
+        f'{self._store.directory}: was rehashed with the bundle '
+        f'{self.bundle_digest}; go on with that one.'
+      )
+    return codes
+
+  def _metadata(self, ids: np.ndarray) -> list[dict[str, Any]]:
+    found = self._store.ask(catalogue.metadata, np.unique(ids))
+    return [found.get(video, {}) for video in ids.tolist()]
+
+  def _positions(self, ids: np.ndarray) -> np.ndarray:
     """Positions of ids, all of which have to be there."""
     positions, known = self._live.live.positions(ids)
     if not known.all():
@@ -283,16 +296,3 @@ class Reader:
         f'{self._store.directory}: no video with id {ids[~known][0]}.'
       )
     return positions
-
-
-def _hits(
-  metadata: Mapping[int, dict[str, Any]],
-  distances: np.ndarray,
-  ids: np.ndarray,
-  scores: np.ndarray | None,
-) -> list[records.Hit]:
-  listed: Iterable = [None] * len(ids) if scores is None else scores.tolist()
-  return [
-    records.Hit(video, distance, dict(metadata.get(video, {})), score)
-    for video, distance, score in zip(ids.tolist(), distances.tolist(), listed)
-  ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
   """What an index is.
 
   Attributes:
@@ -28,23 +27,19 @@ class Settings:
   uri: str | None
 
 
-@dataclasses.dataclass(frozen=True)
-class State:
-  """How far a store got.
+class State(NamedTuple):
+  """How far a store got: since State(), everything came.
 
   Attributes:
-    generation: of the batches; a compaction and a rehash make a new one.
-    rows: written in it, removed ones included.
-    removals: number of the last removal, over all generations.
+    generation: of the log; a compaction and a rehash begin a new one.
+    number: of its last entry, from 1.
   """
 
   generation: int = -1
-  rows: int = 0
-  removals: int = 0
+  number: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
   """Videos to be added.
 
   Attributes:
@@ -62,15 +57,14 @@ class Batch:
   contents: np.ndarray | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
   """What leads from one state to another: removals first, then additions.
 
   Attributes:
     since, state: the two.
     removed: int64, ids to be removed if they are there.
     ids, codes: of what is added, int64 [n] and uint8 [n, P].
-    lists: int32 [n], of the engine 'ivf', -1 where none was chosen.
+    lists: int32 [n], of the engine 'ivf', -1 where it has none.
   """
 
   since: State

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import collections
+import datetime
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nph_jax import errors
 from nph_jax.data import blocks
-from nph_jax.index import facets, metadata, stamps
+from nph_jax.index import facets, metadata
 from nph_jax.retrieval import code_files
 
 _CODES_BLOCK = 2**16  # videos
@@ -33,42 +35,40 @@ class Block(NamedTuple):
   metadata: list[dict[str, Any]] | None
   contents: np.ndarray | None
 
+  def take(self, rows: np.ndarray) -> Block:
+    """Those of these rows."""
+    pick = lambda x: None if x is None else x[rows]  # noqa: E731
+    about = self.metadata and [self.metadata[row] for row in rows]
+    return Block(
+      self.codes[rows], pick(self.relaxed), about, pick(self.contents)
+    )
 
-class _Source:
-  """Videos from files.
+  def known_by(self) -> list[tuple[int | None, int | None]]:
+    """What each video is known by: its features, its file's hash."""
+    nothing: list[None] = [None] * len(self.codes)
+    contents = nothing if self.contents is None else self.contents.tolist()
+    files = (
+      nothing if self.metadata is None else map(facets.file, self.metadata)
+    )
+    return list(zip(contents, files))
+
+
+def joined(parts: Sequence[Block]) -> Block:
+  """Blocks behind each other as one."""
+  codes, relaxed, about, contents = zip(*parts)
+  join = lambda x: None if x[0] is None else np.concatenate(x)  # noqa: E731
+  rows = None if about[0] is None else [row for part in about for row in part]
+  return Block(np.concatenate(codes), join(relaxed), rows, join(contents))
+
+
+class FeatureSource:
+  """Videos whose features lie in files, hashed on the way.
 
   Attributes:
     num_videos, num_bits: how many, and K.
-    videos: stands for them.
     about: their metadata.
+    name: stands for the files of videos and metadata, as they are now.
   """
-
-  num_videos: int
-  num_bits: int
-  videos: str
-  about: metadata.Metadata
-
-  @property
-  def name(self) -> str:
-    """Stands for the videos and their metadata."""
-    about = self.about.stamps
-    return f'{self.videos} {json.dumps(about)}' if about else self.videos
-
-  def changed_flags(self, names: Iterable[str]) -> list[str]:
-    """Flags by which the same videos under one of `names` differ from these."""
-    for name in names:
-      old = _about_of(name, self.videos)
-      if old not in (None, self.about.stamps):
-        return sorted(
-          f'--{flag}'
-          for flag in {**old, **self.about.stamps}
-          if old.get(flag) != self.about.stamps.get(flag)
-        )
-    return []
-
-
-class FeatureSource(_Source):
-  """Videos whose features lie in files, hashed on the way."""
 
   def __init__(
     self, hasher: Any, paths: Sequence[str], about: metadata.Metadata
@@ -89,19 +89,17 @@ class FeatureSource(_Source):
         'features extracted the way those it was trained on were.'
       )
     self.num_videos, self.num_bits = shape[0], hasher.num_bits
-    self.videos = f'{stamps.of(paths)} by the bundle {hasher.digest}'
+    self.name = _name(paths, about, hasher.digest)
     about.check(self.num_videos)
 
   def blocks(self, start: int) -> Iterator[Block]:
     """Yields the videos from number `start` on."""
-    size = self._hasher.block_size
-    rows = self.about.rows(start)
+    rows, size = self.about.rows(start), self._hasher.block_size
+    contents: collections.deque[np.ndarray] = collections.deque()
     with blocks.FeatureFiles(self._paths) as files:
-      starts = range(start, self.num_videos, size)
-      contents: collections.deque[np.ndarray] = collections.deque()
 
       def read() -> Iterator[np.ndarray]:
-        for first in starts:
+        for first in range(start, self.num_videos, size):
           features = files.read(first, min(first + size, self.num_videos))
           contents.append(facets.contents(features))
           yield features
@@ -111,8 +109,8 @@ class FeatureSource(_Source):
         yield Block(codes, relaxed, about, contents.popleft())
 
 
-class CodeSource(_Source):
-  """Packed codes in a file, without t."""
+class CodeSource:
+  """Packed codes in a file, without t; attributes as of FeatureSource."""
 
   def __init__(self, path: str, about: metadata.Metadata):
     """Reads the file.
@@ -120,11 +118,9 @@ class CodeSource(_Source):
     Raises:
       UserError: it cannot be read, or `about` is of another number of videos.
     """
-    self._codes = code_files.read_codes(path)
-    self.about = about
-    self.num_videos, num_bytes = self._codes.shape
-    self.num_bits = 8 * num_bytes
-    self.videos = stamps.of([path])
+    self._codes, self.about = code_files.read_codes(path), about
+    self.num_videos, self.num_bits = len(self._codes), 8 * self._codes.shape[1]
+    self.name = _name([path], about)
     about.check(self.num_videos)
 
   def blocks(self, start: int) -> Iterator[Block]:
@@ -135,15 +131,44 @@ class CodeSource(_Source):
       yield Block(codes, None, _take(rows, len(codes)), None)
 
 
-def _about_of(name: str, videos: str) -> dict[str, str] | None:
-  """The metadata's stamps in the name of a source, None if of others."""
-  if not name.startswith(videos):
-    return None
-  try:
-    about = json.loads(name.removeprefix(videos) or '{}')
-  except ValueError:
-    return None
-  return about if isinstance(about, dict) else None
+def changed_flags(name: str, names: Collection[str]) -> list[str]:
+  """Flags by which the first of `names` of the same videos differs.
+
+  None where `name` is one of them.
+  """
+  if name in names:
+    return []
+  mine = json.loads(name)
+  same_videos = json.dumps({'videos': mine['videos']})[:-1]
+  for other in names:
+    if other.startswith(same_videos):
+      old = json.loads(other)
+      return sorted(
+        f'--{flag}'
+        for flag in {**old, **mine}
+        if old.get(flag) != mine.get(flag)
+      )
+  return []
+
+
+def _name(
+  paths: Sequence[str], about: metadata.Metadata, bundle: str | None = None
+) -> str:
+  """Stands for videos and metadata: other ones have another."""
+  files = {'videos': paths, **about.files}
+  names = {flag: ', '.join(map(_stamp, files[flag])) for flag in files}
+  if bundle is not None:
+    names['videos'] += f' by the bundle {bundle}'
+  return json.dumps(names)
+
+
+def _stamp(path: str) -> str:
+  """A file's name, size and time: features extracted anew may be as long."""
+  stat = os.stat(path)
+  changed = datetime.datetime.fromtimestamp(stat.st_mtime, datetime.UTC)
+  return (
+    f'{os.path.abspath(path)} ({stat.st_size} bytes of {changed.isoformat()})'
+  )
 
 
 def _take(
@@ -151,27 +176,3 @@ def _take(
 ) -> list[dict[str, Any]] | None:
   """The next `count` of `rows`."""
   return None if rows is None else list(itertools.islice(rows, count))
-
-
-def joined(parts: Sequence[Block]) -> Block:
-  """Blocks behind each other as one."""
-  codes, relaxed, about, contents = zip(*parts)
-  join = lambda x: None if x[0] is None else np.concatenate(x)  # noqa: E731
-  rows = None if about[0] is None else [row for part in about for row in part]
-  return Block(np.concatenate(codes), join(relaxed), rows, join(contents))
-
-
-def known(index: Any, block: Block) -> list[list[int]]:
-  """Ids in the index of each of these videos; see `VideoIndex.known`."""
-  contents: list[int | None] = [None] * len(block.codes)
-  if block.contents is not None:
-    contents = block.contents.tolist()
-  return index.known(contents, block.metadata)
-
-
-def keys(block: Block, row: int) -> set[tuple[str, int]]:
-  """What a video is known by: its features, its file's hash."""
-  about = {} if block.metadata is None else block.metadata[row]
-  content = None if block.contents is None else int(block.contents[row])
-  found = {'file': facets.file(about), 'features': content}
-  return {(x, found[x]) for x in found if found[x] is not None}

@@ -1,14 +1,13 @@
-"""What an index durably holds: batches of codes and ids, and a row a video.
+"""What an index durably holds: a log of codes and ids, and a row a video.
 
-A batch is one transaction and one blob of ids and codes, which faiss' side is
-made from; t and metadata, which are read for few videos at a time, have a row a
-video. So nothing but the blobs is written anew by a compaction.
+What is added or removed at once is one transaction and one entry of the log,
+which the engines are made from; t and metadata, which are read for few videos
+at a time, have a row a video. So a compaction writes nothing but codes anew.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import os
 import pathlib
@@ -19,19 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from nph_jax.index import catalogue, database, errors, folder, records
+from nph_jax import atomic
+from nph_jax.errors import writing
+from nph_jax.index import catalogue, database, errors
+from nph_jax.index.records import Batch, Changes, Settings, State
 
-EVERYTHING = records.State()  # since then, all came
-_BLOCK = 2**17  # rows to a batch at most; SQLite holds blobs of 10^9 bytes
+LOCK = 'lock'
 _STATE = """
-SELECT (SELECT value FROM settings WHERE name = 'generation'),
-  (SELECT start + count FROM batches ORDER BY start DESC LIMIT 1),
-  (SELECT seq FROM sqlite_sequence WHERE name = 'removed')
+SELECT value, (SELECT ifnull(max(number), 0) FROM log) FROM settings
+WHERE name = 'generation'
 """
-# A removal is of the rows before it; an id may come again behind it.
-_REMOVED = """
-SELECT id, max(before) FROM removed WHERE number > ? GROUP BY id ORDER BY id
-"""
+_BLOCK = 2**17  # codes to an entry at most; SQLite holds blobs of 10^9 bytes
 
 
 class Store:
@@ -47,7 +44,7 @@ class Store:
       self._writer = None
       if not read_only:
         database.connect(self.path, 'ro').close()
-        stack.callback(os.close, folder.hold(directory))
+        stack.callback(os.close, hold(directory))
         self._writer = connect('rw')
       # Not 'ro' beside a writer: SQLite would leave its files behind.
       self._reader = connect('ro' if read_only else 'rw')
@@ -75,88 +72,100 @@ class Store:
     with database.guarded(self.path):
       return self._reader.execute(statement, values).fetchall()
 
-  def read_settings(self) -> records.Settings:
+  def ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of `catalogue` that reads says."""
+    with database.guarded(self.path):
+      return question(self._reader, *arguments)
+
+  def read_settings(self) -> Settings:
     """The settings now; a rehash changes them."""
     values = dict(self.query('SELECT name, value FROM settings'))
-    names = [field.name for field in dataclasses.fields(records.Settings)]
     try:
-      return records.Settings(**{name: values[name] for name in names})
+      return Settings(*(values[name] for name in Settings._fields))
     except KeyError as error:
       raise errors.damaged(self.path, f'has no setting {error}') from error
 
-  def state(self) -> records.State:
+  def noted(self, name: str) -> Any:
+    """A setting, or what was noted under `name`; None if nothing was."""
+    return self.ask(_noted, name)
+
+  def note(self, name: str, value: Any) -> None:
+    """Keeps what an engine wants to know again; durable on return."""
+    with self._changing() as connection:
+      database.set_values(connection, {name: value})
+
+  def state(self) -> State:
     """How far the store is now, other programs' changes included."""
-    with database.guarded(self.path):
-      return _state(self._reader)
+    return State(*self.query(_STATE)[0])
 
-  def next_id(self) -> int:
-    """Greater than every id that ever was in the index; for the writer."""
-    with database.guarded(self.path):
-      return _setting(self._writer, 'next_id')
+  def size(self) -> tuple[int, int]:
+    """Codes in the log, removed ones included, and its entries."""
+    statement = 'SELECT ifnull(sum(max(count, 0)), 0), count(*) FROM log'
+    return self.query(statement)[0]
 
-  def wasted(self, count: int) -> tuple[int, int]:
-    """Rows beyond `count`, and batches; for the writer."""
-    with database.guarded(self.path):
-      rows = _state(self._writer).rows
-      statement = 'SELECT count(*) FROM batches'
-      return rows - count, self._writer.execute(statement).fetchone()[0]
+  def jobs(self) -> dict[str, tuple[int, int]]:
+    """Videos done and in all of each addition that was begun."""
+    rows = self.query('SELECT name, done, total FROM jobs')
+    return {name: (done, total) for name, done, total in rows}
 
-  def changes(self, since: records.State) -> records.Changes:
+  def changes(self, since: State) -> Changes:
     """What came after `since`; everything where its generation is not now's.
 
     Raises:
-      Damaged: a batch is not as it was written.
+      Damaged: an entry is not as it was written.
     """
     state = self.state()
-    if not (
-      since.generation == state.generation
-      and since.rows <= state.rows
-      and since.removals <= state.removals
-    ):
-      since = records.State()
-    removed = self.query(_REMOVED, since.removals)
-    gone, before = np.array(removed, np.int64).reshape(-1, 2).T
-    ids, codes, lists = self._rows(since.rows, state.rows)
-    rows = np.arange(since.rows, state.rows)
-    place = np.searchsorted(gone, ids).clip(max=max(len(gone) - 1, 0))
-    if len(gone):
-      alive = (gone[place] != ids) | (before[place] <= rows)
-      if not alive.all():
-        ids, codes, lists = ids[alive], codes[alive], lists[alive]
-    return records.Changes(since, state, gone, ids, codes, lists)
+    if since.generation != state.generation or since.number > state.number:
+      since = State()
+    ((count,),) = self.query(
+      'SELECT ifnull(sum(max(count, 0)), 0) FROM log WHERE number > ?',
+      since.number,
+    )
+    ids = np.empty(count, np.int64)
+    codes = np.empty((len(ids), self.settings.num_bits // 8), np.uint8)
+    lists = np.full(len(ids), -1, np.int32)
+    gone: dict[int, int] = {}  # how many were added before the removal
+    done = 0
+    for entry in self._entries(since.number):
+      if entry[1] is None:
+        gone.update(dict.fromkeys(entry[0].tolist(), done))
+        continue
+      part = slice(done, done := done + len(entry[0]))
+      ids[part], codes[part] = entry[:2]
+      if len(entry[2]):
+        lists[part] = entry[2]
+    removed, kept = np.array(sorted(gone), np.int64), _kept(ids, gone)
+    if not kept.all():
+      ids, codes, lists = ids[kept], codes[kept], lists[kept]
+    return Changes(since, state, removed, ids, codes, lists)
 
-  def _rows(self, start: int, end: int) -> tuple[np.ndarray, ...]:
-    """Ids, codes and lists of rows `start` to `end`, removed ones included."""
+  def _entries(self, after: int) -> Iterator[tuple]:
+    """Ids, codes and lists of each entry, checked; codes None of a removal."""
     width = self.settings.num_bits // 8
-    ids = np.empty(end - start, np.int64)
-    codes = np.empty((end - start, width), np.uint8)
-    lists = np.full(end - start, -1, np.int32)
-    done = start
     with database.guarded(self.path):
-      for first, count, digest, *blobs in self._reader.execute(
-        'SELECT * FROM batches WHERE start >= ? ORDER BY start', [start]
+      for number, count, digest, *blobs in self._reader.execute(
+        'SELECT * FROM log WHERE number > ? ORDER BY number', [after]
       ):
-        sizes = [len(blob) for blob in blobs[:2]]
+        after, count = after + 1, abs(count)
+        sizes = [len(blob) for blob in blobs[:2] if blob is not None]
         if (
-          first != done
-          or first + count > end
-          or sizes != [8 * count, width * count]
+          number != after
           or _digest(*blobs) != digest
+          or sizes != [8 * count, width * count][: len(sizes)]
         ):
           raise errors.damaged(
-            self.path, f'the batch at row {first} is not as it was written'
+            self.path, f'entry {after} is not as it was written'
           )
-        part = slice(done - start, done - start + count)
-        ids[part] = np.frombuffer(blobs[0], '<i8')
-        codes[part] = np.frombuffer(blobs[1], np.uint8).reshape(count, width)
-        if blobs[2]:
-          lists[part] = np.frombuffer(blobs[2], '<i4')
-        done += count
-    return ids, codes, lists
+        ids = np.frombuffer(blobs[0], '<i8')
+        if blobs[1] is None:
+          yield ids, None, None
+        else:
+          codes = np.frombuffer(blobs[1], np.uint8).reshape(count, width)
+          yield ids, codes, np.frombuffer(blobs[2], '<i4')
 
   def add(
     self,
-    batch: records.Batch,
+    batch: Batch,
     lists: np.ndarray | None = None,
     job: tuple[str, int, int] | None = None,
   ) -> None:
@@ -174,22 +183,16 @@ class Store:
     """
     with self._changing() as connection:
       if len(batch.ids):
-        next_id = max(_setting(connection, 'next_id'), int(batch.ids.max()) + 1)
-        start = _state(connection).rows
-        _insert(connection, start, batch.ids, batch.codes, lists)
+        _append(connection, batch.ids, batch.codes, lists)
         catalogue.insert(connection, batch)
-        _set(connection, next_id=next_id)
-      if job is not None:
-        database.set_job(connection, *job)
+        next_id = max(_noted(connection, 'next_id'), int(batch.ids.max()) + 1)
+        database.set_values(connection, {'next_id': next_id})
+      database.set_job(connection, job)
 
   def remove(self, ids: np.ndarray) -> None:
     """Removes videos that are there; durable on return."""
     with self._changing() as connection:
-      rows = _state(connection).rows
-      connection.executemany(
-        'INSERT INTO removed (id, before) VALUES (?, ?)',
-        [(video, rows) for video in ids.tolist()],
-      )
+      _append(connection, ids, None, None)
       catalogue.delete(connection, ids)
 
   def compact(
@@ -208,15 +211,12 @@ class Store:
     with self._changing() as connection:
       _replace(connection, ids, codes, lists)
       if quantizer is not None:
-        _note(connection, 'ivf', sealed(quantizer))
+        database.set_values(connection, {'ivf': sealed(quantizer)})
     with database.guarded(self.path):
       self._writer.execute('PRAGMA incremental_vacuum').fetchall()
 
   def rehash(
-    self,
-    batches: Iterable[records.Batch],
-    ids: np.ndarray,
-    settings: Mapping[str, Any],
+    self, batches: Iterable[Batch], ids: np.ndarray, settings: Mapping[str, Any]
   ) -> None:
     """Gives every video another code and t, all or nothing; durable on return.
 
@@ -242,8 +242,8 @@ class Store:
           'give the features of all, each once.'
         )
       _replace(connection, ids, codes[order], None)
-      _set(connection, **settings)
-      connection.execute("DELETE FROM engine WHERE name = 'ivf'")
+      database.set_values(connection, settings)
+      connection.execute("DELETE FROM settings WHERE name = 'ivf'")
       connection.execute('DELETE FROM jobs')  # were of the other bundle
 
   @contextlib.contextmanager
@@ -254,96 +254,86 @@ class Store:
     ):
       yield connection
 
-  def note(self, name: str, value: Any) -> None:
-    """Keeps what an engine wants to know again; durable on return."""
-    with self._changing() as connection:
-      _note(connection, name, value)
 
-  def noted(self, name: str) -> Any:
-    """What was noted under `name`, None if nothing was."""
-    rows = self.query('SELECT value FROM engine WHERE name = ?', name)
-    return rows[0][0] if rows else None
+def hold(directory: pathlib.Path) -> int:
+  """Takes the lock of the one writer; a file descriptor to be closed.
 
-  def ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function of `catalogue` that reads says."""
-    with database.guarded(self.path):
-      return question(self._reader, *arguments)
-
-  def jobs(self) -> dict[str, tuple[int, int]]:
-    """Videos done and in all of each addition that was begun."""
-    rows = self.query('SELECT name, done, total FROM jobs')
-    return {name: (done, total) for name, done, total in rows}
-
-  def names(self) -> list[str]:
-    """Names that metadata in the index has or had."""
-    return [name for (name,) in self.query('SELECT name FROM names')]
+  Raises:
+    Unavailable: another program has it.
+    InvalidRequest: the folder cannot be written.
+  """
+  with making(directory):
+    lock = atomic.lock(directory / LOCK)
+  if lock is None:
+    raise errors.Unavailable(
+      f'{directory}: is open for writing in another program; end that one '
+      'first, or open the index for reading only.'
+    )
+  return lock
 
 
-def _state(connection: sqlite3.Connection) -> records.State:
-  generation, rows, removals = connection.execute(_STATE).fetchone()
-  return records.State(generation, rows or 0, removals or 0)
+@contextlib.contextmanager
+def making(path: pathlib.Path) -> Iterator[None]:
+  """Turns a folder that cannot be written into an InvalidRequest."""
+  try:
+    with writing(path):
+      yield
+  except OSError as error:
+    raise errors.InvalidRequest(
+      f'{path}: cannot be written ({error.strerror}); give a folder that you '
+      'may write to.'
+    ) from error
 
 
-def _setting(connection: sqlite3.Connection, name: str) -> Any:
+def _noted(connection: sqlite3.Connection, name: str) -> Any:
   statement = 'SELECT value FROM settings WHERE name = ?'
-  return connection.execute(statement, [name]).fetchone()[0]
+  found = connection.execute(statement, [name]).fetchone()
+  return found and found[0]
 
 
-def _replace(
+def _replace(connection: sqlite3.Connection, *rows: np.ndarray | None) -> None:
+  """Makes these the only entries, of a new generation."""
+  connection.execute('DELETE FROM log')
+  _append(connection, *rows)
+  generation = _noted(connection, 'generation') + 1
+  database.set_values(connection, {'generation': generation})
+
+
+def _append(
   connection: sqlite3.Connection,
   ids: np.ndarray,
-  codes: np.ndarray,
+  codes: np.ndarray | None,
   lists: np.ndarray | None,
 ) -> None:
-  """Makes these the only batches, of a new generation."""
-  generation = _setting(connection, 'generation') + 1
-  connection.execute('DELETE FROM batches')
-  connection.execute('DELETE FROM removed')
-  _insert(connection, 0, ids, codes, lists)
-  _set(connection, generation=generation)
-
-
-def _insert(
-  connection: sqlite3.Connection,
-  start: int,
-  ids: np.ndarray,
-  codes: np.ndarray,
-  lists: np.ndarray | None,
-) -> None:
-  if lists is None:
-    lists = np.empty(0)
-  for first in range(0, len(ids), _BLOCK):
-    part = slice(first, first + _BLOCK)
-    blobs = (
-      ids[part].astype('<i8').tobytes(),
-      np.ascontiguousarray(codes[part]).tobytes(),
-      lists[part].astype('<i4').tobytes(),
-    )
+  """Writes entries of so many videos, of a removal where `codes` is None."""
+  for start in range(0, len(ids), _BLOCK):
+    part = slice(start, start + _BLOCK)
+    count = len(ids[part])
+    blobs = [ids[part].astype('<i8').tobytes(), None, None]
+    if codes is not None:
+      blobs[1] = np.ascontiguousarray(codes[part]).tobytes()
+      blobs[2] = b'' if lists is None else lists[part].astype('<i4').tobytes()
     connection.execute(
-      'INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)',
-      [start + first, len(ids[part]), _digest(*blobs), *blobs],
+      'INSERT INTO log VALUES ((SELECT ifnull(max(number), 0) + 1 FROM log), '
+      '?, ?, ?, ?, ?)',
+      [count if codes is not None else -count, _digest(*blobs), *blobs],
     )
 
 
-def _digest(*blobs: bytes) -> bytes:
-  """What tells whether a batch is still as it was written."""
+def _kept(ids: np.ndarray, gone: Mapping[int, int]) -> np.ndarray:
+  """Which of `ids` were not removed after they were added; an id may return."""
+  rows = np.flatnonzero(np.isin(ids, np.fromiter(gone, np.int64)))
+  kept = np.ones(len(ids), bool)
+  kept[rows] = [gone[video] <= row for row, video in zip(rows, ids[rows])]
+  return kept
+
+
+def _digest(*blobs: bytes | None) -> bytes:
+  """What tells whether an entry is still as it was written."""
   digest = hashlib.blake2b(digest_size=8)
   for blob in blobs:
-    digest.update(blob)
+    digest.update(blob or b'')
   return digest.digest()
-
-
-def _set(connection: sqlite3.Connection, **values: Any) -> None:
-  connection.executemany(
-    'UPDATE settings SET value = ? WHERE name = ?',
-    [(value, name) for name, value in values.items()],
-  )
-
-
-def _note(connection: sqlite3.Connection, name: str, value: Any) -> None:
-  connection.execute(
-    'INSERT OR REPLACE INTO engine VALUES (?, ?)', [name, value]
-  )
 
 
 def sealed(content: bytes) -> bytes:

@@ -11,19 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from nph_jax.index import (
-  arguments,
-  checking,
-  errors,
-  folder,
-  reader,
-  records,
-)
+from nph_jax.index import arguments, errors, folder, reader, records
 from nph_jax.index import store as store_lib
 
 _LOG = logging.getLogger(__name__)
-_DEAD = 10_000  # rows of removed videos that are not worth a compaction
-_BATCHES = 5_000  # of which there may be so many
+_DEAD = 10_000  # codes of removed videos that are not worth a compaction
+_ENTRIES = 5_000  # of the log, of which there may be so many
 
 
 class VideoIndex(reader.Reader):
@@ -65,11 +58,11 @@ class VideoIndex(reader.Reader):
       Unavailable: the engine cannot be reached.
     """
     arguments.creation(num_bits, engine, uri)
+    directory = pathlib.Path(directory)
+    was_there = directory.exists()
     settings = records.Settings(
       int(num_bits), engine, bundle_digest, int(keep_relaxed), uri
     )
-    directory = pathlib.Path(directory)
-    was_there = directory.exists()
     folder.create(directory, settings, job)
     try:
       return cls.open(directory)
@@ -100,7 +93,7 @@ class VideoIndex(reader.Reader):
       InvalidRequest: there is no backup, or something is in the folder.
       Damaged: the backup is not as it was written; no folder is left.
     """
-    checking.restore(pathlib.Path(backup), pathlib.Path(directory))
+    folder.restore(pathlib.Path(backup), pathlib.Path(directory))
 
   def __enter__(self) -> VideoIndex:
     return self
@@ -146,7 +139,7 @@ class VideoIndex(reader.Reader):
     with self._writing:
       self._check_writable()
       batch = arguments.batch(
-        codes, metadata, relaxed, ids, contents, self._store
+        self._store, self.num_bits, ids, codes, relaxed, contents, metadata
       )
       _, taken = self._live.live.positions(batch.ids)
       if taken.any():
@@ -200,8 +193,9 @@ class VideoIndex(reader.Reader):
       self._check_writable()
       arguments.creation(num_bits, self.engine, None)
       settings = {'num_bits': int(num_bits), 'bundle_digest': bundle_digest}
-      keeps = self.keeps_relaxed
-      checked = (arguments.rehashed(x, num_bits, keeps) for x in batches)
+      checked = (
+        arguments.batch(self._store, num_bits, *part) for part in batches
+      )
       self._store.rehash(checked, self._live.live.ids, settings)
       self._follow()
 
@@ -209,15 +203,12 @@ class VideoIndex(reader.Reader):
     """Gives back the space of removed videos; `remove` calls it when needed."""
     with self._writing, self._lock:
       self._check_writable()
-      self._live.catch_up()
-      live = self._live.live
-      try:
-        lists = self._live.engine.lists(live.codes, anew=True)
-        self._store.compact(live.ids, live.codes, *lists)
-      except BaseException:
-        self._live.restart()
-        raise
-      self._live.compacted()
+      with self._current(engine=True) as live:
+        ids, codes = live.live.ids, live.live.codes
+      self._store.compact(ids, codes, *live.engine.lists(codes, anew=True))
+      live.engine.compacted(self._store.state())
+      with self._current(engine=True):  # reads it back; no search has to
+        pass
 
   def _check_writable(self) -> None:
     if self._store.read_only:
@@ -236,18 +227,16 @@ class VideoIndex(reader.Reader):
     try:
       with self._current(engine=True) as live:
         count = len(live.live)
-      rows, batches = self._store.wasted(count)
+      codes, entries = self._store.size()
     except (errors.UserError, OSError) as error:
       _LOG.warning('Searches wait for a change that is durable: %s', error)
       return
-    crowded = batches > max(_BATCHES, 2 * count // 1000)
     if (
-      rows <= max(count, _DEAD)
-      and not crowded
-      and not live.engine.wants_lists()
+      codes - count > max(count, _DEAD)
+      or entries > max(_ENTRIES, 2 * count // 1000)
+      or live.engine.wants_lists()
     ):
-      return
-    try:
-      self.compact()
-    except (errors.UserError, OSError) as error:
-      _LOG.warning('The index is not compacted: %s', error)
+      try:
+        self.compact()
+      except (errors.UserError, OSError) as error:
+        _LOG.warning('The index is not compacted: %s', error)

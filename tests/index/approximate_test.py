@@ -63,10 +63,12 @@ def test_recall_after_adding_removing_and_opening(
     assert 0.8 < recall(index, values, ids.tolist())
 
 
-def test_a_filter_is_exact_all_the_same(tmp_path, values):
+def test_a_filter_is_exact_all_the_same(tmp_path, values, monkeypatch):
+  monkeypatch.setattr(engines, '_FEW', 1000)
   metadata = [{'part': row % 7} for row in range(NUMBER)]
   with create(tmp_path / 'ix') as index:
     index.add(values, metadata)
+    assert index._live.engine._index.ntotal == NUMBER
     found = index.search(values[:20], 30, where={'part': 3})
   ids = np.arange(3, NUMBER, 7)
   distances, exact = index_cases.nearest(values[:20], values[ids], ids, 30)

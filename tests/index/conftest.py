@@ -6,7 +6,7 @@ import encode_test as linear  # a bundle whose codes are known by hand
 import index_cases
 import numpy as np
 import pytest
-from index_cli_cases import write_manifest
+from index_cases import write_manifest
 
 from nph_jax.export import bundle
 from nph_jax.index import VideoIndex

@@ -1,6 +1,11 @@
-"""Videos to be indexed, and the answers by brute force."""
+"""Videos to be indexed, as arrays and files, and answers by brute force."""
+
+import json
+import pathlib
 
 import numpy as np
+
+from nph_jax.index import __main__ as index_cli
 
 BITS = 16
 
@@ -59,3 +64,18 @@ def assert_nearest(index, queries, values, ids, k):
   expected = nearest(queries, values, ids, k)
   np.testing.assert_array_equal(distances, expected[0])
   np.testing.assert_array_equal(found, expected[1])
+
+
+def write_rows(path, rows):
+  pathlib.Path(path).write_text('\n'.join(map(json.dumps, rows)) + '\n')
+
+
+def write_manifest(path, number, start=0):
+  write_rows(path, metadata(number, start))
+
+
+def build(*more, features='frames.h5'):
+  """Makes the index `ix` of what the fixture `files` holds."""
+  index_cli.main(
+    ['build', '--out=ix', '--bundle=export', f'--features={features}', *more]
+  )

@@ -6,7 +6,7 @@ import pathlib
 import encode_test as linear  # a bundle whose codes are known by hand
 import numpy as np
 import pytest
-from index_cli_cases import build, write_manifest
+from index_cases import build, write_manifest
 
 from nph_jax import errors
 from nph_jax.export import bundle, load_hasher
@@ -61,6 +61,15 @@ def test_mistakes_get_one_sentence(files, arguments, complaint):
   assert message.endswith('.') and sorted(os.listdir()) == before
 
 
+@pytest.mark.parametrize('command', sorted(index._COMMANDS))
+def test_help_lists_the_flags_of_a_command(capsys, command):
+  with pytest.raises(SystemExit) as done:
+    index.main([command, '--help'])
+  flags = index._COMMANDS[command][1].split()
+  said = capsys.readouterr().out
+  assert done.value.code == 0 and all(f' --{flag} ' in said for flag in flags)
+
+
 @pytest.mark.parametrize(
   'line', ['{', '[1]', '\x00', '{"a": NaN}', '[' * 99_999, '{"a": "\\ud800"}']
 )
@@ -74,7 +83,7 @@ def test_bad_manifests_name_the_line(files, line):
 
 def test_bad_metadata_is_placed_in_its_file(files, monkeypatch):
   """Not in the batch, nor in all the files together."""
-  monkeypatch.setattr('nph_jax.index.additions._COMMIT', 1)
+  monkeypatch.setattr('nph_jax.index.filling._COMMIT', 1)
   monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 2)
   write_manifest('good', 3)
   write_manifest('bad', 4, 3)

@@ -11,12 +11,12 @@ import index_cases
 import numpy as np
 import pytest
 import scipy.io
-from index_cli_cases import build, write_manifest
+from index_cases import build, write_manifest, write_rows
 
 from nph_jax import errors
 from nph_jax.data import blocks
 from nph_jax.export import bundle, load_hasher
-from nph_jax.index import VideoIndex, additions, facets
+from nph_jax.index import VideoIndex, facets, filling
 from nph_jax.index import __main__ as index
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -156,7 +156,7 @@ class Cut(Exception):
 
 def cut_after(monkeypatch, blocks):
   """Commits every block, and ends the command when so many are added."""
-  monkeypatch.setattr(additions, '_COMMIT', 1)
+  monkeypatch.setattr(filling, '_COMMIT', 1)
   add, calls = VideoIndex.add, []
 
   def limited(self, *args, **kwargs):
@@ -330,10 +330,6 @@ def test_files_are_known_by_the_hash_in_their_manifest(files, capsys):
   )
 
 
-def write_rows(path, rows):
-  pathlib.Path(path).write_text('\n'.join(map(json.dumps, rows)) + '\n')
-
-
 def another_bundle():
   other = linear.linear_bundle()
   kernel = -other.parameters['kernel']
@@ -375,7 +371,9 @@ def test_rehash_of_codes_goes_by_their_order(files, capsys):
   with VideoIndex.open('ix', read_only=True) as found:
     assert found.bundle_digest == load_hasher('export').digest
     # What was known of none before is known now.
-    assert found.known(contents('nine.h5')) == [[n] for n in range(9)]
+    assert found.known(contents('nine.h5'), [None] * 9) == [
+      [n] for n in range(9)
+    ]
 
 
 def contents(path):

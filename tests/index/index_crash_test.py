@@ -10,7 +10,6 @@ import time
 import index_worker
 import numpy as np
 import pytest
-from index_cases import assert_nearest
 
 from nph_jax.index import VideoIndex, engines
 
@@ -197,11 +196,3 @@ def test_a_reader_after_a_kill_does_not_train(tmp_path, monkeypatch):
     codes = np.concatenate([index_worker.batch(n)[0] for n in range(20)])
     found = index.search_arrays(codes[::50], 5)[0]
     assert (found[:, 0] == 0).all()
-
-
-def test_what_was_not_said_to_the_engine_is_found(directory):
-  """Nothing but the store knows what a killed process added."""
-  finished(start(directory, 'committed', 3), 2)
-  with VideoIndex.open(directory, read_only=True) as index:
-    codes = np.concatenate([index_worker.batch(n)[0] for n in range(3)])
-    assert_nearest(index, codes[:9], codes, np.arange(120), 50)

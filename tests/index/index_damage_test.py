@@ -45,17 +45,17 @@ def complaint(directory, call=lambda index: None, kind=errors.Damaged):
 @pytest.mark.parametrize('column', ['ids', 'codes'])
 @pytest.mark.parametrize('value', [b'', b'x', b'\xff' * 100, b'\xff' * 400])
 def test_a_batch_is_what_was_written(directory, column, value):
-  change(directory, f'UPDATE batches SET {column} = ? WHERE start = 50', value)
+  change(directory, f'UPDATE log SET {column} = ? WHERE number = 2', value)
   said = complaint(directory)
-  assert 'the batch at row 50 is not as it was written' in said
+  assert 'entry 2 is not as it was written' in said
   for _ in range(2):  # the failed opening holds nothing
-    with pytest.raises(errors.Damaged, match='the batch at row 50'):
+    with pytest.raises(errors.Damaged, match='entry 2 is not'):
       VideoIndex.open(directory)
 
 
 def test_a_missing_batch_is_missed(directory):
-  change(directory, 'DELETE FROM batches WHERE start = 0')
-  assert 'the batch at row 50 is not' in complaint(directory)
+  change(directory, 'DELETE FROM log WHERE number = 1')
+  assert 'entry 1 is not' in complaint(directory)
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,25 @@ def test_damaged_lists_are_not_handed_to_faiss(tmp_path, monkeypatch):
     tmp_path / 'ix', BITS, engine='ivf', keep_relaxed=False
   ) as index:
     index.add(codes, None)
-  change(tmp_path / 'ix', 'UPDATE engine SET value = zeroblob(length(value))')
+  change(
+    tmp_path / 'ix',
+    "UPDATE settings SET value = zeroblob(99) WHERE name = 'ivf'",
+  )
   assert 'the lists of ivf are damaged' in complaint(tmp_path / 'ix')
 
 
-def test_an_older_index_says_how_to_build_it_anew(directory):
-  change(directory, 'PRAGMA user_version = 1')
-  said = complaint(directory)
-  assert 'is of an older version of nph_jax (format 1, not 2)' in said
-  assert 'build the index anew, from the same features' in said
+@pytest.mark.parametrize(
+  ('version', 'words'),
+  [
+    (1, r'older version of nph_jax \(format 1, not 2\); build the index anew'),
+    (99, 'has format 99, newer than'),
+  ],
+)
+def test_an_index_of_another_version_says_what_to_do(directory, version, words):
+  change(directory, f'PRAGMA user_version = {version}')
+  for read_only in (False, True):
+    with pytest.raises(errors.Damaged, match=words):
+      VideoIndex.open(directory, read_only=read_only)
 
 
 def test_a_limit_of_file_sizes_is_no_damage(directory):
@@ -174,9 +184,9 @@ def test_a_backup_is_checked_before_it_counts(directory, tmp_path):
   shutil.copy(tmp_path / 'whole', tmp_path / 'bad')
   connection = sqlite3.connect(tmp_path / 'bad')
   with connection:
-    connection.execute("UPDATE batches SET codes = x'00'")
+    connection.execute("UPDATE log SET codes = x'00'")
   connection.close()
-  with pytest.raises(errors.Damaged, match='the batch at row 0'):
+  with pytest.raises(errors.Damaged, match='entry 1 is not'):
     VideoIndex.restore(tmp_path / 'bad', tmp_path / 'new')
   assert not (tmp_path / 'new').exists()
   with pytest.raises(errors.InvalidRequest, match='an index is there already'):

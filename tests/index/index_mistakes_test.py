@@ -1,14 +1,13 @@
 """What callers of an index do wrong: one sentence, and nothing changes."""
 
 import functools
-import sqlite3
 
 import numpy as np
 import pytest
 from index_cases import BITS, assert_nearest, codes
 
 from nph_jax import errors
-from nph_jax.index import VideoIndex, database, folder
+from nph_jax.index import VideoIndex, folder
 
 T2 = np.ones((2, BITS))
 
@@ -139,14 +138,3 @@ def test_a_closed_index_says_so(index, tmp_path, call):
   assert str(caught.value) == (
     f'{tmp_path / "ix"}: this index is closed; open it again.'
   )
-
-
-def test_a_newer_format_is_named(index, tmp_path):
-  index.close()
-  path = tmp_path / 'ix' / database.NAME
-  with sqlite3.connect(path) as connection:
-    connection.execute('PRAGMA user_version = 99')
-  connection.close()
-  for read_only in (False, True):
-    with pytest.raises(errors.UserError, match='has format 99, newer than'):
-      VideoIndex.open(tmp_path / 'ix', read_only=read_only)

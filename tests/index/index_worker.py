@@ -18,12 +18,12 @@ from nph_jax.index import VideoIndex, catalogue, database, engines, store
 
 BITS, BATCH, BATCHES = 32, 40, 10_000
 MOMENTS = {
-  'codes about to be written': (store, '_insert'),
+  'codes about to be written': (store, '_append'),
   'metadata about to be written': (catalogue, 'insert'),
   'metadata written': (database, 'set_job'),
   'committed': (store.Store, 'changes'),
   'metadata about to be removed': (catalogue, 'delete'),
-  'written anew, not committed': (store, '_set'),
+  'written anew, not committed': (database, 'set_values'),
 }
 
 

@@ -1,4 +1,7 @@
-"""A real Milvus server, PyPI's `milvus` 2.3.5, where that is installed."""
+"""A real Milvus server, PyPI's `milvus` 2.3.5, where that is installed.
+
+pip install --no-deps --target=DIR milvus==2.3.5; PYTHONPATH=DIR pytest -m slow
+"""
 
 import socket
 

@@ -10,7 +10,7 @@ import pytest
 from index_cases import BITS, assert_nearest
 
 from nph_jax import errors
-from nph_jax.index import VideoIndex, milvus, milvus_connection
+from nph_jax.index import VideoIndex, milvus
 
 pytest.importorskip('pymilvus')
 pytest.importorskip('milvus_lite')
@@ -77,7 +77,9 @@ def set_back(folder, kept):
   """As if the process was killed before it noted what Milvus holds by now."""
   connection = sqlite3.connect(folder / 'index.sqlite')
   with connection:
-    connection.execute('UPDATE engine SET value = ?', [kept])
+    connection.execute(
+      "UPDATE settings SET value = ? WHERE name = 'milvus'", [kept]
+    )
   connection.close()
 
 
@@ -143,6 +145,24 @@ def test_a_failing_milvus_is_told_later(tmp_path, monkeypatch, caplog):
     assert_nearest(index, values[:5], values[:20], np.arange(20), 20)
 
 
+def test_a_milvus_that_is_away_after_a_compaction(tmp_path, monkeypatch):
+  values = codes()[:20]
+
+  def down(*_):
+    raise errors.UserError('Milvus is down.')
+
+  with VideoIndex.create(
+    tmp_path / 'ix', BITS, engine='milvus', keep_relaxed=False
+  ) as index:
+    index.add(values, None)
+    with monkeypatch.context() as patch:
+      patch.setattr(milvus, '_client', down)
+      for call in (index.compact, lambda: index.search(values[:1], 3)):
+        with pytest.raises(errors.UserError, match='Milvus is down'):
+          call()
+    assert_nearest(index, values[:5], values, np.arange(20), 20)
+
+
 @pytest.mark.parametrize(
   ('engine', 'uri', 'complaint'),
   [
@@ -153,7 +173,7 @@ def test_a_failing_milvus_is_told_later(tmp_path, monkeypatch, caplog):
 def test_a_milvus_that_does_not_do_it(
   tmp_path, monkeypatch, capfd, engine, uri, complaint
 ):
-  monkeypatch.setattr(milvus_connection, '_TIMEOUT', 1)
+  monkeypatch.setattr(milvus, '_TIMEOUT', 1)
   with pytest.raises(errors.UserError) as caught:
     VideoIndex.create(tmp_path / 'ix', BITS, engine=engine, uri=uri)
   assert complaint in str(caught.value) and '\n' not in str(caught.value)
