@@ -186,7 +186,9 @@ class Reader:
       return list(zip(ids.tolist(), self._metadata(ids)))
 
   def known(
-    self, contents: Sequence[int | None], files: Sequence[int | None]
+    self,
+    contents: Sequence[int | None],
+    files: Sequence[int | None] | None = None,
   ) -> list[list[int]]:
     """Ids of the same videos, for each of some; none for a new one.
 
@@ -195,6 +197,7 @@ class Reader:
       files: `facets.file` of the metadata: the hash of the file's content that
         extraction made. Videos are the same that have either in common.
     """
+    files = [None] * len(contents) if files is None else files
     with self._current():
       by_content = self._store.ask(catalogue.holders, contents, 'content')
       by_file = self._store.ask(catalogue.holders, files, 'hash')

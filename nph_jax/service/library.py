@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from nph_jax import atomic, errors
+from nph_jax.index import facets
 
 # The hash of the content, by which the index knows a video.
 _NAME = re.compile(r'[0-9a-f]{32}\.[a-z0-9]{2,4}')
@@ -124,7 +125,7 @@ def recover(library: Library, index: Any) -> int:
   not know it.
   """
   names = sorted(library.kept())
-  hashes = [{'hash': name.partition('.')[0]} for name in names]
+  hashes = [facets.file({'hash': name.partition('.')[0]}) for name in names]
   known = index.known([None] * len(names), hashes) if names else []
   orphans = [name for name, ids in zip(names, known, strict=True) if not ids]
   for name in orphans:

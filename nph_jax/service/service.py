@@ -158,7 +158,7 @@ class Service:
     """The first video of a file or of features, if the index has one."""
 
     def find() -> tuple[int, dict[str, Any]] | None:
-      (ids,) = self.index.known([content], [hashed or {}])
+      (ids,) = self.index.known([content], [facets.file(hashed or {})])
       return (ids[0], *self.index.metadata(ids[:1])) if ids else None
 
     return await asyncio.to_thread(find)
