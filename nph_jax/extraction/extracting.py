@@ -32,9 +32,10 @@ class Options:
   Attributes:
     videos: folder.
     out: the features, of the shard if there are several.
-    backbone: a key of backbones.BACKBONES.
+    backbone: as backbones.find reads it.
     weights: file; None for those of ImageNet.
     precision: one of the backbone's.
+    provider: of ONNX Runtime.
     num_frames: M.
     labels: whether folders are labels.
     label_names: JSON file that fixes them; None for those found.
@@ -49,6 +50,7 @@ class Options:
   backbone: str
   weights: str | None
   precision: str
+  provider: str
   num_frames: int
   labels: bool
   label_names: str | None
@@ -79,7 +81,8 @@ def run(options: Options) -> Summary:
   if options.labels:
     names = files.label_names(all_videos, options.label_names)
   videos = _shard(options.shard, all_videos)
-  row_shape = options.num_frames, backbones.find(options.backbone).feature_dim
+  width = backbones.feature_dim(options.backbone, options.weights)
+  row_shape = options.num_frames, width
   stamp = _stamp(options, videos, names)
   path = output.beside(options.out, '.partial')
   finished = output.finished_stamp(options.out)
@@ -146,7 +149,7 @@ def _extract(
   video_file.import_av()
   images.import_pillow()
   backbone = backbones.create(
-    options.backbone, options.weights, options.precision
+    options.backbone, options.weights, options.precision, options.provider
   )
   results = workers.ordered(
     tasks.decode,
