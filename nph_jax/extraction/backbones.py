@@ -27,7 +27,7 @@ class Backbone(Protocol):
   precisions: ClassVar[tuple[str, ...]]
   precision: str
 
-  def __init__(self, weights: str | None, precision: str, provider: str): ...
+  def __init__(self, weights: str | None, precision: str): ...
 
   @staticmethod
   def preprocess(frames: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -83,14 +83,21 @@ def create(
     name: as `find` reads it.
     weights: file of its weights; None for those of ImageNet.
     precision: one of its `precisions`; None for the first.
-    provider: what of ONNX Runtime's computes; Keras finds its own devices.
+    provider: what computes, of ONNX Runtime; Keras finds its own devices.
 
   Raises:
     UserError: no such network or precision, a package is missing, or the
       weights are missing, damaged or another network's.
   """
   backbone = find(name)
-  return backbone(weights, check_precision(name, precision), provider)
+  precision = check_precision(name, precision)
+  if provider == onnx_model.CPU:
+    return backbone(weights, precision)
+  if not issubclass(backbone, onnx_model.Model):
+    raise errors.UserError(
+      f'--provider={provider}: {name} is not run by ONNX Runtime; leave it out.'
+    )
+  return backbone(weights, precision, provider)
 
 
 def feature_dim(name: str, weights: str | None) -> int:

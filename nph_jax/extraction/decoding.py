@@ -29,7 +29,7 @@ class SampledVideo:
     share: of the file that could be decoded; 1 is all.
   """
 
-  frames: list[np.ndarray]
+  frames: list[Any]
   times: np.ndarray
   duration: float
   share: float = 1.0
@@ -48,7 +48,7 @@ def sample_frames(
   source: str | os.PathLike[str] | BinaryIO,
   num_frames: int,
   *,
-  prepare: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels,
+  prepare: Callable[[np.ndarray], Any] = lambda pixels: pixels,
   max_duration: float | None = None,
   max_frames: int | None = None,
   max_pixels: int = MAX_PIXELS,
@@ -130,12 +130,12 @@ class _Kept:
   def __init__(
     self,
     indices: np.ndarray,
-    prepare: Callable[[np.ndarray], np.ndarray],
+    prepare: Callable[[np.ndarray], Any],
     video: video_file.VideoFile,
   ):
     self._indices, self._prepare, self._video = indices, prepare, video
     self._wanted = set(indices.tolist())
-    self._frames: dict[int, np.ndarray] = {}
+    self._frames: dict[int, Any] = {}
     self._times: dict[int, float] = {}
     self._first = self._last = self._gap = 0.0
 

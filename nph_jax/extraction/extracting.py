@@ -17,6 +17,7 @@ from nph_jax.extraction import (
   backbones,
   files,
   images,
+  onnx_model,
   output,
   store,
   tasks,
@@ -35,7 +36,6 @@ class Options:
     backbone: as backbones.find reads it.
     weights: file; None for those of ImageNet.
     precision: one of the backbone's.
-    provider: of ONNX Runtime.
     num_frames: M.
     labels: whether folders are labels.
     label_names: JSON file that fixes them; None for those found.
@@ -43,6 +43,7 @@ class Options:
     batch_size: videos that go through the network together.
     num_workers: decoding processes.
     time_limit: seconds to decode one video.
+    provider: of ONNX Runtime.
   """
 
   videos: str
@@ -50,7 +51,6 @@ class Options:
   backbone: str
   weights: str | None
   precision: str
-  provider: str
   num_frames: int
   labels: bool
   label_names: str | None
@@ -58,6 +58,7 @@ class Options:
   batch_size: int
   num_workers: int
   time_limit: float
+  provider: str = onnx_model.CPU
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,10 +36,8 @@ class VGG16:
   # bfloat16 first: half the time of float32 on the CPUs it was measured on.
   precisions = ('bfloat16', 'float32')
 
-  def __init__(self, weights: str | None, precision: str, provider: str = ''):
+  def __init__(self, weights: str | None, precision: str):
     """Loads the weights, Keras's .h5 with the layers on top.
-
-    `provider` is not read: Keras finds the GPUs.
 
     Raises:
       UserError: they are missing, cannot be downloaded, or are no VGG-16's.

@@ -22,7 +22,7 @@ class Averages(vgg16.VGG16):
   feature_dim = 48
   precisions = ('float32',)
 
-  def __init__(self, weights, precision, provider):
+  def __init__(self, weights, precision):
     self.precision = precision
 
   def features(self, batch):

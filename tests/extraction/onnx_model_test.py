@@ -91,6 +91,8 @@ def test_files_that_do_not_fit(tmp_path):
     backbones.create('onnx:size=9', str(path))
   with pytest.raises(errors.UserError, match='which has .*CPUExecution'):
     backbones.create('onnx:size=8', str(path), provider='Abacus')
+  with pytest.raises(errors.UserError, match='vgg16 is not run by ONNX'):
+    backbones.create('vgg16', provider='CUDAExecutionProvider')
 
 
 def test_the_command_takes_them(clip, tmp_path):
