@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from nph_jax import errors
-from nph_jax.extraction import backbones, extracting, output
+from nph_jax.extraction import backbones, extracting, onnx_model, output
 
 _SUFFIXES = ('.h5', '.hdf5')
 
@@ -34,10 +34,23 @@ def _parser() -> argparse.ArgumentParser:
   add('--out', required=True, help='.h5, `feats` (videos, frames, width)')
   add(
     '--backbone',
-    default='vgg16',
-    help=f'{", ".join(backbones.BACKBONES)}; default vgg16, as the paper',
+    default=backbones.DEFAULT,
+    help=f'{", ".join(backbones.BACKBONES)}; default {backbones.DEFAULT}; '
+    "vgg16 is the paper's",
   )
-  add('--weights', help="file; default the network's own for ImageNet")
+  add(
+    '--weights',
+    help="file; default the network's own for ImageNet; for onnx, the .onnx",
+  )
+  pixels = onnx_model.Pixels()
+  add('--size', help=f'onnx: pixels a side; default {pixels.size}')
+  add('--mean', help='onnx: of pixels from 0 to 1, 1 or 3 numbers, as in .5')
+  add('--scale', help="onnx: what divides them then; default both ImageNet's")
+  add(
+    '--provider',
+    default=onnx_model.CPU,
+    help="ONNX Runtime's, as in CUDAExecutionProvider; default the CPU",
+  )
   add('--precision', help='bfloat16 or float32; default by backbone')
   add('--num_frames', type=int, default=25, help='of each video; default 25')
   add(
@@ -87,6 +100,17 @@ def _shard(text: str) -> tuple[int, int]:
   )
 
 
+def _backbone(flags: argparse.Namespace) -> str:
+  """Name of the network; ONNX files' with what they read, for the manifest."""
+  own = {name: getattr(flags, name) for name in ('size', 'mean', 'scale')}
+  given = [f'{name}={value}' for name, value in own.items() if value]
+  if flags.backbone != 'onnx':
+    if given:
+      raise errors.UserError(f'--{given[0]} needs --backbone=onnx.')
+    return flags.backbone
+  return f'onnx:{onnx_model.Pixels.parse(":".join(given))}'
+
+
 def _out(flags: argparse.Namespace, shard: tuple[int, int]) -> pathlib.Path:
   out = pathlib.Path(flags.out)
   if out.suffix not in _SUFFIXES:
@@ -106,12 +130,14 @@ def _options(flags: argparse.Namespace) -> extracting.Options:
   shard = _shard(flags.shard)
   if flags.label_names and flags.labels == 'none':
     raise errors.UserError('--label_names needs --labels=folders.')
+  backbone = _backbone(flags)
   return extracting.Options(
     videos=flags.videos,
     out=_out(flags, shard),
-    backbone=flags.backbone,
+    backbone=backbone,
     weights=flags.weights,
-    precision=backbones.check_precision(flags.backbone, flags.precision),
+    precision=backbones.check_precision(backbone, flags.precision),
+    provider=flags.provider,
     num_frames=flags.num_frames,
     labels=flags.labels == 'folders',
     label_names=flags.label_names,

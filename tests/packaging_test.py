@@ -67,7 +67,7 @@ def make(folder, *arguments):
 
 
 def test_extras_are_those_the_readme_offers():
-  offered = {'video', 'efficientnet', 'serve', 'milvus'}
+  offered = {'video', 'serve', 'milvus'}
   assert offered | {'cuda', 'cuda12', 'cuda13', 'dev'} <= set(extras())
   for name in ('cuda', 'cuda12', 'cuda13'):
     (jax,) = extras()[name]

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.extraction import efficientnet_lite0, vgg16
+from nph_jax.extraction import efficientnet_lite0, onnx_model, vgg16
 
 
 class Backbone(Protocol):
@@ -18,14 +18,12 @@ class Backbone(Protocol):
   `preprocess` needs neither.
 
   Attributes:
-    name: its key in BACKBONES.
-    feature_dim: L.
+    feature_dim: L; 0 in a class whose files say it.
     precisions: what it can compute in, the default first.
     precision: what it computes in.
   """
 
-  name: ClassVar[str]
-  feature_dim: ClassVar[int]
+  feature_dim: int
   precisions: ClassVar[tuple[str, ...]]
   precision: str
 
@@ -48,18 +46,23 @@ class Backbone(Protocol):
     ...
 
 
+DEFAULT = 'efficientnet_lite0'
 BACKBONES: dict[str, type[Backbone]] = {
+  DEFAULT: efficientnet_lite0.EfficientNetLite0,
   'vgg16': vgg16.VGG16,
-  'efficientnet_lite0': efficientnet_lite0.EfficientNetLite0,
+  'onnx': onnx_model.Model,
 }
 
 
 def find(name: str) -> type[Backbone]:
-  """The class of backbone `name`.
+  """The class of backbone `name`; for onnx as in `onnx:size=224`.
 
   Raises:
     UserError: there is no such backbone.
   """
+  kind, _, pixels = name.partition(':')
+  if kind == 'onnx':
+    return onnx_model.configured(pixels)
   if name not in BACKBONES:
     raise errors.UserError(
       f'--backbone={name}: no such network; expected one of '
@@ -69,21 +72,41 @@ def find(name: str) -> type[Backbone]:
 
 
 def create(
-  name: str, weights: str | None = None, precision: str | None = None
+  name: str,
+  weights: str | None = None,
+  precision: str | None = None,
+  provider: str = onnx_model.CPU,
 ) -> Backbone:
   """Loads backbone `name`.
 
   Args:
-    name: a key of BACKBONES.
+    name: as `find` reads it.
     weights: file of its weights; None for those of ImageNet.
     precision: one of its `precisions`; None for the first.
+    provider: what computes, of ONNX Runtime; Keras finds its own devices.
 
   Raises:
     UserError: no such network or precision, a package is missing, or the
       weights are missing, damaged or another network's.
   """
   backbone = find(name)
-  return backbone(weights, check_precision(name, precision))
+  precision = check_precision(name, precision)
+  if provider == onnx_model.CPU:
+    return backbone(weights, precision)
+  if not issubclass(backbone, onnx_model.Model):
+    raise errors.UserError(
+      f'--provider={provider}: {name} is not run by ONNX Runtime; leave it out.'
+    )
+  return backbone(weights, precision, provider)
+
+
+def feature_dim(name: str, weights: str | None) -> int:
+  """L of backbone `name`; loads it only where its file alone says that.
+
+  Raises:
+    UserError: as `create`.
+  """
+  return find(name).feature_dim or create(name, weights).feature_dim
 
 
 def check_precision(name: str, precision: str | None) -> str:

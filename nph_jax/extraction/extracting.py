@@ -17,6 +17,7 @@ from nph_jax.extraction import (
   backbones,
   files,
   images,
+  onnx_model,
   output,
   store,
   tasks,
@@ -32,7 +33,7 @@ class Options:
   Attributes:
     videos: folder.
     out: the features, of the shard if there are several.
-    backbone: a key of backbones.BACKBONES.
+    backbone: as backbones.find reads it.
     weights: file; None for those of ImageNet.
     precision: one of the backbone's.
     num_frames: M.
@@ -42,6 +43,7 @@ class Options:
     batch_size: videos that go through the network together.
     num_workers: decoding processes.
     time_limit: seconds to decode one video.
+    provider: of ONNX Runtime.
   """
 
   videos: str
@@ -56,6 +58,7 @@ class Options:
   batch_size: int
   num_workers: int
   time_limit: float
+  provider: str = onnx_model.CPU
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +82,8 @@ def run(options: Options) -> Summary:
   if options.labels:
     names = files.label_names(all_videos, options.label_names)
   videos = _shard(options.shard, all_videos)
-  row_shape = options.num_frames, backbones.find(options.backbone).feature_dim
+  width = backbones.feature_dim(options.backbone, options.weights)
+  row_shape = options.num_frames, width
   stamp = _stamp(options, videos, names)
   path = output.beside(options.out, '.partial')
   finished = output.finished_stamp(options.out)
@@ -146,7 +150,7 @@ def _extract(
   video_file.import_av()
   images.import_pillow()
   backbone = backbones.create(
-    options.backbone, options.weights, options.precision
+    options.backbone, options.weights, options.precision, options.provider
   )
   results = workers.ordered(
     tasks.decode,

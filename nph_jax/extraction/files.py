@@ -14,7 +14,21 @@ import numpy as np
 from nph_jax import errors
 from nph_jax.data import labels
 
-SUFFIXES = ('.mp4', '.avi', '.webm', '.mkv', '.mov')
+SUFFIXES = (
+  '.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.ts', '.m2ts', '.mts',
+  '.mpg', '.mpeg', '.vob', '.wmv', '.asf', '.flv', '.3gp', '.3g2', '.ogv',
+  '.gif', '.webp',
+)  # fmt: skip
+# Those that other kinds of files end in too, or pictures that do not move.
+_AMBIGUOUS = ('.ts', '.gif', '.webp')
+# Of network drives, waste bins and archives: copies and thumbnails.
+_PASSED_OVER = frozenset(
+  (
+    '@eadir', '#recycle', '#snapshot', '$recycle.bin', '__macosx',
+    'lost+found', 'system volume information',
+  )
+)  # fmt: skip
+_HEAD = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +47,9 @@ class Video:
 
 
 def find(folder: str) -> list[Video]:
-  """All videos below `folder`, sorted by name; hidden files are left out.
+  """All videos below `folder`, sorted by name, whatever their names end in.
+
+  Hidden files and what systems leave in folders are passed over.
 
   Raises:
     UserError: it is no folder, cannot be read, or holds no video.
@@ -51,12 +67,18 @@ def find(folder: str) -> list[Video]:
       folders.clear()
       continue
     seen.add(os.path.realpath(parent))
-    folders[:] = sorted(name for name in folders if not name.startswith('.'))
-    videos += [_video(folder, parent, name) for name in names if _is_one(name)]
+    folders[:] = sorted(
+      name
+      for name in folders
+      if not name.startswith('.') and name.lower() not in _PASSED_OVER
+    )
+    videos += [
+      _video(folder, parent, name) for name in names if _is_one(parent, name)
+    ]
   if not videos:
     raise errors.UserError(
-      f'--videos={folder}: holds no video; expected files that end in '
-      f'{", ".join(SUFFIXES)}, in folders as deep as you like.'
+      f'--videos={folder}: holds no video; expected {", ".join(SUFFIXES)} or '
+      'the like, in folders as deep as you like.'
     )
   return sorted(videos, key=lambda video: video.name)
 
@@ -68,8 +90,44 @@ def _stop(error: OSError) -> NoReturn:
   ) from error
 
 
-def _is_one(name: str) -> bool:
-  return not name.startswith('.') and name.lower().endswith(SUFFIXES)
+def _is_one(parent: str, name: str) -> bool:
+  if name.startswith('.'):
+    return False
+  # A damaged file is a video too, to be reported with the others.
+  sure = name.lower().endswith(SUFFIXES)
+  if sure and not name.lower().endswith(_AMBIGUOUS):
+    return True
+  try:
+    with open(os.path.join(parent, name), 'rb') as file:
+      return moves(file.read(_HEAD))
+  except OSError:
+    return sure
+
+
+def moves(head: bytes) -> bool:
+  """Whether a file of which `head` are the first bytes holds video.
+
+  Of what may be sound or pictures alone, only what says that it moves.
+  """
+  if head[4:8] == b'ftyp':
+    brand = head[8:12].lower()
+    return not brand.startswith((b'm4a', b'm4b', b'hei', b'mif', b'avif'))
+  if head[:4] == b'RIFF':
+    animated = head[12:16] == b'VP8X' and head[20:21] and head[20] & 2
+    return head[8:12] == b'AVI ' or (head[8:12] == b'WEBP' and bool(animated))
+  if head[:4] == b'GIF8':
+    return b'NETSCAPE2.0' in head
+  if head[:4] == b'OggS':
+    return b'theora' in head
+  # MPEG transport streams, bare or with the time stamps of Blu-ray; then
+  # MPEG program streams, Matroska, ASF and FLV.
+  return (
+    (head[:1] == head[188:189] == head[376:377] == b'G')
+    or (head[4:5] == head[196:197] == head[388:389] == b'G')
+    or head.startswith(
+      (b'\0\0\1\xba', b'\x1aE\xdf\xa3', b'0&\xb2u\x8ef\xcf\x11', b'FLV\1')
+    )
+  )
 
 
 def _video(folder: str, parent: str, name: str) -> Video:

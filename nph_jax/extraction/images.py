@@ -9,19 +9,25 @@ import numpy as np
 
 from nph_jax import errors
 
-SHORTER_SIDE = 256
 CROP = 224
+# Of the shorter side to the crop, as ImageNet's networks are evaluated.
+_MARGIN = 256 / 224
 _MAX_RATIO = 50
 
 
-def crops(frames: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-  """Shorter side to 256 (bicubic), then the centre 224 x 224.
+def crops(
+  frames: Sequence[np.ndarray] | np.ndarray, size: int = CROP
+) -> np.ndarray:
+  """Shorter side to 8/7 of `size` (bicubic), then the centre.
+
+  At 224, the shorter side is 256.
 
   Args:
     frames: M of uint8 [H, W, 3]; sizes may differ.
+    size: of the crops, pixels.
 
   Returns:
-    uint8 [M, 224, 224, 3].
+    uint8 [M, size, size, 3].
 
   Raises:
     UserError: a frame is too narrow to be a video's, or Pillow is missing.
@@ -30,7 +36,7 @@ def crops(frames: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
   done: dict[int, np.ndarray] = {}
   for frame in frames:
     if id(frame) not in done:
-      done[id(frame)] = _crop(frame)
+      done[id(frame)] = _crop(frame, size)
   return np.stack([done[id(frame)] for frame in frames])
 
 
@@ -49,7 +55,7 @@ def import_pillow() -> Any:
   return Image
 
 
-def _crop(frame: np.ndarray) -> np.ndarray:
+def _crop(frame: np.ndarray, size: int) -> np.ndarray:
   image = import_pillow()
   height, width = frame.shape[:2]
   short = min(height, width)
@@ -58,9 +64,10 @@ def _crop(frame: np.ndarray) -> np.ndarray:
       f'frames of {width} x {height}: more than {_MAX_RATIO} times as long as '
       'wide; leave such videos out.'
     )
-  wide, high = SHORTER_SIDE * width // short, SHORTER_SIDE * height // short
-  left, top = round((wide - CROP) / 2), round((high - CROP) / 2)
+  shorter = round(size * _MARGIN)
+  wide, high = shorter * width // short, shorter * height // short
+  left, top = round((wide - size) / 2), round((high - size) / 2)
   resized = image.fromarray(frame).resize(
     (wide, high), image.Resampling.BICUBIC
   )
-  return np.asarray(resized.crop((left, top, left + CROP, top + CROP)))
+  return np.asarray(resized.crop((left, top, left + size, top + size)))

@@ -33,7 +33,8 @@ class Decoded:
 
   Attributes:
     batch: its frames as the backbone reads them, [M, ...].
-    facts: its part of the manifest: duration and frame_times in seconds, hash.
+    facts: its part of the manifest: duration and frame_times in seconds, hash,
+      and the share that could be decoded as `partial` where that is not all.
   """
 
   batch: np.ndarray
@@ -46,11 +47,16 @@ def decode(task: Task) -> Decoded:
   Raises:
     UserError: it is no video, or a damaged one.
   """
-  sampled = decoding.sample_frames(task.path, task.num_frames)
-  try:
-    batch = backbones.find(task.backbone).preprocess(sampled.frames)
-  except errors.UserError as error:  # which knows the frames alone
-    raise errors.UserError(f'{task.path}: {error}') from error
+  preprocess = backbones.find(task.backbone).preprocess
+
+  def prepare(frame: np.ndarray) -> np.ndarray:
+    try:
+      return preprocess([frame])[0]
+    except errors.UserError as error:  # which knows the frame alone
+      raise errors.UserError(f'{task.path}: {error}') from error
+
+  sampled = decoding.sample_frames(task.path, task.num_frames, prepare=prepare)
+  batch = np.stack(sampled.frames)
   with open(task.path, 'rb') as file:
     content_hash = digest(file)
   facts = {
@@ -58,6 +64,8 @@ def decode(task: Task) -> Decoded:
     'frame_times': [round(x, _DECIMALS) for x in sampled.times.tolist()],
     'hash': content_hash,
   }
+  if sampled.share < 1:
+    facts['partial'] = round(sampled.share, _DECIMALS)
   return Decoded(batch, facts)
 
 

@@ -32,7 +32,6 @@ _TIMEOUT = 20
 class VGG16:
   """The network up to `fc2`; see backbones.Backbone."""
 
-  name = 'vgg16'
   feature_dim = 4096
   # bfloat16 first: half the time of float32 on the CPUs it was measured on.
   precisions = ('bfloat16', 'float32')

@@ -13,19 +13,22 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from nph_jax import errors
+from nph_jax.extraction import animations
 
 # One file each. Playlists (HLS, DASH, concat) would open others, or addresses.
-_FORMATS = 'mov,mp4,matroska,webm,avi,flv,mpeg,mpegts,asf,ogg'
+_FORMATS = 'mov,mp4,matroska,webm,avi,flv,mpeg,mpegts,asf,ogg,gif'
 # What cameras, players and editors write. libav has 304 decoders, most of them
 # for formats of long ago that nobody tries to break.
 _CODECS = (
   'av1,libdav1d,h264,hevc,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,'
   'mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,h263,h263i,h263p,flv,vp6,vp6f,theora,'
   'wmv1,wmv2,wmv3,vc1,svq1,svq3,mjpeg,png,prores,dnxhd,dvvideo,ffv1,ffvhuff,'
-  'huffyuv,utvideo,rawvideo,cinepak'
+  'huffyuv,utvideo,rawvideo,cinepak,gif'
 )
 _MICROSECONDS = 1_000_000
 _PADDING = 1 << 16
+# Sound files may count a frame more or less.
+_WHOLE = 0.98
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +94,7 @@ def reporting(name: str) -> Iterator[None]:
     reason = getattr(error, 'strerror', None) or error or type(error).__name__
     raise errors.UserError(
       f'{name}: no video that can be decoded ({reason}); expected mp4, avi, '
-      'webm, mkv or mov that is whole, so convert it or leave it out.'
+      'webm, mkv, mov or the like, so convert it or leave it out.'
     ) from error
 
 
@@ -104,15 +107,25 @@ def _name(source: str | os.PathLike[str] | BinaryIO) -> str:
 
 
 class VideoFile:
-  """A file to decode, as often as needed."""
+  """A file to decode, as often as needed.
+
+  Attributes:
+    name: what to call it in an error.
+    moves: whether even a single frame of its format is a video.
+    aspect: width of a pixel by its height; 0 where that is not known.
+    lost: packets of the last pass that could not be decoded, and 1 for an end
+      that came too early.
+  """
 
   def __init__(self, source: str | os.PathLike[str] | BinaryIO, limits: Limits):
     self._source = source
-    self._limits = limits
+    self.limits = limits
     self.name = _name(source)
+    self.aspect, self.lost, self.moves = 0.0, 0, True
+    self._announced, self._seconds = 0, 0.0
 
   @contextlib.contextmanager
-  def _opened(self) -> Iterator[tuple[Any, Any]]:
+  def opened(self) -> Iterator[tuple[Any, Any]]:
     """Yields container and video stream, both checked by their headers."""
     source = self._source
     if isinstance(source, (str, os.PathLike)):
@@ -126,16 +139,11 @@ class VideoFile:
     # Titles come in any encoding. PyAV before 19 must be told to bear that.
     if hasattr(av.container.Container, 'metadata_errors'):
       settings['metadata_errors'] = 'replace'
+    self.lost = 0
     with av.open(source, **settings) as container:
-      stream = container.streams.best('video')
-      # A codec that libav does not know has no context.
-      context = getattr(stream, 'codec_context', None)
-      if context is None:
-        raise errors.UserError(
-          f'{self.name}: holds no video stream that can be decoded; convert '
-          'it, or leave it out.'
-        )
-      self._limits.check(
+      stream = self._stream(container)
+      context = stream.codec_context
+      self.limits.check(
         self.name,
         seconds=(container.duration or 0) / _MICROSECONDS,
         frames=stream.frames,
@@ -144,30 +152,108 @@ class VideoFile:
       # The workers are the parallelism; threads would only hold more frames.
       context.thread_count = 1
       # A guard within the decoder, roomy since it counts its padding.
-      pixels = 4 * self._limits.max_pixels + _PADDING
+      pixels = 4 * self.limits.max_pixels + _PADDING
       context.options = {
         'max_pixels': str(pixels), 'codec_whitelist': _CODECS
       }  # fmt: skip
+      self._read_header(container, stream)
       yield container, stream
+
+  def _stream(self, container: Any) -> Any:
+    """The best stream that moves; a cover does not."""
+    moving = [
+      stream
+      for stream in container.streams.video
+      # A codec that libav does not know has no context.
+      if getattr(stream, 'codec_context', None) is not None
+      and not stream.disposition & stream.disposition.attached_pic
+    ]
+    best = container.streams.best('video')
+    if not moving:
+      raise errors.UserError(
+        f'{self.name}: holds no video stream that can be decoded; convert '
+        'it, or leave it out.'
+      )
+    return best if best in moving else moving[0]
+
+  def _read_header(self, container: Any, stream: Any) -> None:
+    self.moves = container.format.name != 'gif'
+    self.aspect = float(stream.sample_aspect_ratio or 0)
+    self._announced = stream.frames
+    if container.format.name.startswith('mov'):
+      # Without what an edit list cuts off.
+      entries = stream.index_entries
+      self._announced = sum(not entry.is_discard for entry in entries)
+    hours, *rest = stream.metadata.get('DURATION', '').split(':')
+    with contextlib.suppress(ValueError):
+      minutes, seconds = (float(x) for x in rest)
+      self._seconds = 3600 * float(hours) + 60 * minutes + seconds
+
+  def share(self, count: int, end: float) -> float:
+    """How much of the file is in `count` frames up to `end`, seconds.
+
+    Counts in headers are no more than hints: alone they are believed where
+    they miss some.
+    """
+    share = count / max(self._announced, count + self.lost, 1)
+    if self._seconds and not self._announced:
+      share = min(share, end / self._seconds)
+    return min(share, 1.0) if self.lost or share < _WHOLE else 1.0
+
+  def is_animation(self) -> bool:
+    """Whether it is WebP, whose stills are no videos either."""
+    with self._animation() as file:
+      return file is not None
 
   def announced(self) -> int:
     """The frames it says it has; its packets where it says nothing."""
-    with self._opened() as (container, stream):
+    with self._animation() as file:
+      if file:
+        self.moves = False
+        number, height, width = animations.size(file)
+        self.limits.check(self.name, frames=number, pixels=height * width)
+        return number
+    with self.opened() as (container, stream):
       if stream.frames > 0:
         return stream.frames
-      return sum(packet.size > 0 for packet in container.demux(stream))
+      return sum(packet.size > 0 for packet in self._packets(container, stream))
 
   def decode(self) -> Iterator[Any]:
-    """Yields all frames, one in memory at a time."""
-    with self._opened() as (container, stream):
-      first = 0.0
-      for number, frame in enumerate(container.decode(stream)):
-        time = time_of(frame, number)
-        first = first if number else time
-        self._limits.check(
-          self.name,
-          seconds=time - first,
-          frames=number + 1,
-          pixels=frame.width * frame.height,
-        )
-        yield frame
+    """Yields all frames that can be decoded, one in memory at a time."""
+    with self._animation() as file:
+      if file:
+        yield from animations.frames(file)
+        return
+    with self.opened() as (container, stream):
+      yield from self._decoded(container, stream)
+
+  @contextlib.contextmanager
+  def _animation(self) -> Iterator[BinaryIO | None]:
+    """Yields the file where it is an animation, else None."""
+    source: Any = self._source
+    if not isinstance(source, (str, os.PathLike)):
+      source.seek(0)
+      source = contextlib.nullcontext(source)
+    else:
+      source = open(source, 'rb')
+    with source as file:
+      yield file if animations.is_webp(file.read(12)) else None
+
+  def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
+    for packet in self._packets(container, stream):
+      try:
+        frames = stream.decode(packet)
+      except import_av().error.EOFError:  # flushed before
+        return
+      except import_av().error.FFmpegError:
+        self.lost += 1
+        continue
+      yield from frames
+
+  def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+    """Yields packets up to the first that cannot be read, then one to flush."""
+    try:
+      yield from container.demux(stream)
+    except import_av().error.FFmpegError:
+      self.lost += 1
+      yield import_av().Packet()

@@ -65,21 +65,28 @@ def _features(
   network: Any, job: dict[str, Any], file: BinaryIO
 ) -> tuple[dict[str, Any], Sequence[bytes]]:
   """Features float16 [M, L] of a video, and a thumbnail."""
-  video = decoding.sample_frames(file, job['num_frames'], **job['limits'])
-  batch = network.preprocess(video.frames)
+  video = decoding.sample_frames(
+    file,
+    job['num_frames'],
+    # Whole frames of 4K video would take 25 MB each.
+    prepare=lambda pixels: (network.preprocess([pixels])[0], _shrunk(pixels)),
+    **job['limits'],
+  )
+  crops, pictures = zip(*video.frames)
+  batch = np.stack(crops)
   with np.errstate(over='ignore'):  # the service looks for infinity itself
     features = np.asarray(network.features(batch)).astype('<f2')
   fields = {
     'duration': float(video.duration),
     'frame_times': [float(time) for time in video.times],
   }
-  return fields, [features.tobytes(), _thumbnail(video.frames)]
+  return fields, [features.tobytes(), _thumbnail(pictures)]
 
 
 def _pictures(file: BinaryIO) -> tuple[dict[str, Any], Sequence[bytes]]:
   """A thumbnail (JPEG) and a preview (animated WebP)."""
   # The operator's own videos are shown whatever their length.
-  frames = decoding.sample_frames(file, _PREVIEW_FRAMES).frames
+  frames = decoding.sample_frames(file, _PREVIEW_FRAMES, prepare=_shrunk).frames
   return {}, [_thumbnail(frames), _preview(frames)]
 
 
@@ -105,6 +112,12 @@ def _preview(frames: Sequence[Any]) -> bytes:
     method=2,
   )
   return file.getvalue()
+
+
+def _shrunk(pixels: Any) -> Any:
+  import numpy as np
+
+  return np.asarray(_picture(pixels, _PICTURE_SIZE))
 
 
 def _picture(frame: Any, size: int) -> Any:

@@ -1,4 +1,4 @@
-"""Runs of the command on clips, with a small network for VGG-16."""
+"""Runs of the command on clips, with a small network for the default's."""
 
 import pathlib
 import subprocess

@@ -55,7 +55,7 @@ def test_manifest_has_a_line_for_each_row(finished, videos):
     'run/8.mkv',
   ]
   for number, row in zip([0, 1, 3, 4, 5, 6, 7, 8], rows):
-    assert row['backbone'] == 'vgg16' and len(row['hash']) == 32
+    assert row['backbone'] == 'efficientnet_lite0' and len(row['hash']) == 32
     assert row['labels'] == [row['path'].split('/')[0]]
     assert row['duration'] == pytest.approx((4 + number) / 10, abs=2e-3)
     assert len(row['frame_times']) == FRAMES
@@ -150,7 +150,8 @@ def test_no_video_that_can_be_read(tmp_path):
     (('--videos=V', '--out=f.h5', '--shard=1'), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--shard=0/' + '9' * 5000), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--num_frames=0'), '--num_frames=0'),
-    (('--videos=V', '--out=f.h5', '--backbone=x'), 'expected one of vgg16'),
+    (('--videos=V', '--out=f.h5', '--backbone=x'), 'expected one of eff'),
+    (('--videos=V', '--out=f.h5', '--size=8'), '--size=8 needs'),
     (('--videos=V', '--out=f.h5', '--precision=half'), '--precision=half'),
     (('--videos=V', '--out=f.h5', '--label_names=n'), 'needs --labels=folders'),
   ],

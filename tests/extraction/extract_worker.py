@@ -1,4 +1,4 @@
-"""`python -m nph_jax.extract` with a small network in the place of VGG-16.
+"""`python -m nph_jax.extract` with a small network in the place of its own.
 
 Workers start from this file too, and decode and crop as they always do.
 """
@@ -31,7 +31,7 @@ class Averages(vgg16.VGG16):
     return cells.reshape(len(batch), -1).astype(np.float32) / 255
 
 
-backbones.BACKBONES['vgg16'] = Averages
+backbones.BACKBONES[backbones.DEFAULT] = Averages
 
 if __name__ == '__main__':
   errors.run_main(lambda: extract.main(sys.argv[1:]))

@@ -41,6 +41,53 @@ def test_any_tree_any_case_in_order(tmp_path):
   assert all(os.path.isfile(video.path) for video in found)
 
 
+def test_videos_are_known_by_their_content(tmp_path):
+  heads = {
+    'phone': b'\0\0\0\x18ftypisom',
+    'camera.MTS': b'',
+    'program.ts': b'const x = 1;\n' * 99,
+    'stream.ts': (b'G' + bytes(187)) * 3,
+    'blu.dat': (bytes(4) + b'G' + bytes(187)) * 3,
+    'dvd': b'\0\0\1\xba',
+    'old.bin': b'RIFF\0\0\0\0AVI LIST',
+    'voice.riff': b'RIFF\0\0\0\0WAVEfmt ',
+    'song': b'\0\0\0\x18ftypM4A ',
+    'photo.heic': b'\0\0\0\x18ftypheic',
+    'still.webp': b'RIFF\0\0\0\0WEBPVP8 ' + bytes(9),
+    'moving.webp': b'RIFF\0\0\0\0WEBPVP8X\n\0\0\0\2' + bytes(9),
+    'still.gif': b'GIF89a' + bytes(99),
+    'moving.gif': b'GIF89a' + bytes(99) + b'!\xff\x0bNETSCAPE2.0',
+    'voice.ogg': b'OggS' + bytes(24) + b'\1vorbis',
+    'film.ogg': b'OggS' + bytes(24) + b'\x80theora',
+    'film.unknown': b'\x1aE\xdf\xa3',
+    'empty': b'',
+    'letter.txt': b'to all',
+  }
+  for name, head in heads.items():
+    (tmp_path / name).write_bytes(head)
+  (tmp_path / 'gone.gif').symlink_to('nowhere')
+  assert names(files.find(str(tmp_path))) == [
+    'blu.dat',
+    'camera.MTS',
+    'dvd',
+    'film.ogg',
+    'film.unknown',
+    'gone.gif',
+    'moving.gif',
+    'moving.webp',
+    'old.bin',
+    'phone',
+    'stream.ts',
+  ]
+
+
+def test_folders_of_systems_are_passed_over(tmp_path):
+  folder = tree(
+    tmp_path, '@eaDir/a.mp4', 'x/#recycle/a.mp4', '__MACOSX/a.mp4', 'x/a.mp4'
+  )
+  assert names(files.find(folder)) == ['x/a.mp4']
+
+
 def test_links_are_followed_once(tmp_path):
   tree(tmp_path, 'real/a/1.mp4', 'videos/b/2.mp4')
   (tmp_path / 'videos' / 'linked').symlink_to(tmp_path / 'real')

