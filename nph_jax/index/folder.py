@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nph_jax import atomic
 from nph_jax.errors import writing
 from nph_jax.index import database, errors, records
+
+if TYPE_CHECKING:
+  import filelock
 
 _LOCK = 'lock'
 
@@ -49,7 +52,7 @@ def new(directory: pathlib.Path) -> Iterator[None]:
     _check_free(directory)
     yield
   finally:
-    os.close(lock)
+    lock.release()
 
 
 def is_index(directory: pathlib.Path) -> bool:
@@ -69,8 +72,8 @@ def clear(directory: pathlib.Path, keep: bool) -> None:
     directory.rmdir()
 
 
-def hold(directory: pathlib.Path) -> int:
-  """Takes the lock of the one writer; a file descriptor to be closed.
+def hold(directory: pathlib.Path) -> filelock.BaseFileLock:
+  """Takes the lock of the one writer; its `release` gives it back.
 
   Raises:
     Unavailable: another program has it.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import os
 import pathlib
 import sqlite3
 import threading
@@ -47,7 +46,7 @@ class Store:
       self._writer = None
       if not read_only:
         database.connect(self.path, 'ro').close()
-        stack.callback(os.close, folder.hold(directory))
+        stack.callback(folder.hold(directory).release)
         self._writer = connect('rw')
       # Not 'ro' beside a writer: SQLite would leave its files behind.
       self._reader = connect('ro' if read_only else 'rw')
