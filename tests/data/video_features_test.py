@@ -1,7 +1,8 @@
 """The TFDS builder."""
 
-from __future__ import os
+from __future__ import annotations
 
+import os
 import pathlib
 import signal
 import subprocess
