@@ -12,8 +12,11 @@ import tarfile
 import zipfile
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from nph_jax import serve
 
 ROOT = pathlib.Path(__file__).parent.parent
 HEAVY = (
@@ -113,6 +116,18 @@ def test_the_workflow_tests_every_python_that_the_package_claims():
   versions = re.compile(r'\b3\.\d+(?=\W)')
   claimed = versions.findall(setup_cfg()['metadata']['classifiers'] + '\n')
   assert versions.findall(workflow) == claimed
+
+
+def test_the_container_serves_with_flags_that_there_are():
+  service = yaml.safe_load((ROOT / 'compose.yaml').read_text())['services']
+  module, *flags = service['search']['command']
+  assert module == 'nph_jax.serve'
+  serve._parser().parse_args(flags)
+  dockerfile = (ROOT / 'Dockerfile').read_text()
+  installed = re.search(r'^ARG EXTRAS=(\S+)$', dockerfile, re.M)[1]
+  assert {*installed.split(','), 'cuda'} <= set(extras())
+  python = re.search(r'^ARG PYTHON=(\S+)$', dockerfile, re.M)[1]
+  assert f':: {python}\n' in setup_cfg()['metadata']['classifiers'] + '\n'
 
 
 def test_wrong_python_is_one_sentence_and_leaves_nothing(tmp_path):
