@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
-import importlib.util
 import json
-import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from experiments import settings
-from nph_jax import atomic, configuration, errors
+from nph_jax import atomic, config_files, configuration, errors
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Where things lie and how often is written changes no result.
@@ -83,7 +80,9 @@ class Cell:
     method = 'nph' if self.method in settings.REFERENCES else self.method
     arg = f'{method},bits={self.bits or settings.FIRST_BITS}'
     config = load_config(self.config_file, arg)
-    set_values(config, {**_of_method(method, self.values), 'seed': self.seed})
+    configuration.set_values(
+      config, {**_of_method(method, self.values), 'seed': self.seed}
+    )
     config.data.dir = str(folders.scratch / 'data')
     config.neighborhood.dir = str(folders.scratch / 'neighborhood')
     if self.refines:
@@ -128,10 +127,7 @@ def load_config(file: str, arg: str) -> configuration.ConfigDict:
       f'--config={file}: no such file; name one of configs/, without a '
       'colon: --methods and --bits choose methods and lengths here.'
     )
-  spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module.get_config(arg)
+  return config_files.load(path, arg)
 
 
 def _of_method(method: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,27 +141,6 @@ def _of_method(method: str, values: Mapping[str, Any]) -> dict[str, Any]:
   others = {o for m in registry.METHODS for o in registry.default_options(m)}
   foreign = tuple(f'method_options.{option}' for option in others - set(own))
   return {k: v for k, v in values.items() if not k.startswith(foreign)}
-
-
-def set_values(
-  config: configuration.ConfigDict, values: Mapping[str, Any]
-) -> None:
-  """Sets values by dotted name, in place; a length unsets its other unit.
-
-  Raises:
-    UserError: an unknown name, or a value of another type.
-  """
-  for name, value in values.items():
-    section, _, field = name.rpartition('.')
-    try:
-      part = configuration.get(config, section) if section else config
-      part[field] = value
-    except (AttributeError, KeyError, TypeError) as error:
-      raise errors.UserError(
-        f'config.{name}={value!r}: is not a value of the configuration, or of '
-        'another type; nph_jax/configuration.py lists them all.'
-      ) from error
-  configuration.settle_lengths(config, set(values))
 
 
 def flat_values(
@@ -227,11 +202,9 @@ def locked(path: pathlib.Path, wait: bool = True) -> Iterator[bool]:
     wait: until it is free.
   """
   path.parent.mkdir(parents=True, exist_ok=True)
-  handle = os.open(path, os.O_CREAT | os.O_RDWR)
+  lock = atomic.lock(path, wait)
   try:
-    fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    yield True
-  except BlockingIOError:
-    yield False
+    yield lock is not None
   finally:
-    os.close(handle)
+    if lock is not None:
+      lock.release()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments import cells, settings
-from nph_jax import errors
+from nph_jax import configuration, errors
 from nph_jax.data import sources
 
 
@@ -36,7 +36,7 @@ class Dataset:
   def check(self) -> None:
     """Raises a UserError if a file of the data set is missing or damaged."""
     config = cells.load_config(self.config_file, '')
-    cells.set_values(config, self.values)
+    configuration.set_values(config, self.values)
     sources.check(sources.DataSpec.from_config(config.data.to_dict(), 0))
 
 

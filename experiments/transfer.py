@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from experiments import cells, command_line, grid, settings
-from nph_jax import errors, rng
+from nph_jax import configuration, errors, rng
 
 _BLOCK_SIZE = 256
 _CUSTOM = 'configs/custom.py'
@@ -189,7 +189,7 @@ def dataset_of(
 def _not_custom(dataset: command_line.Dataset) -> dict[str, Any]:
   """The values, but of the data, that configs/custom.py has otherwise."""
   config = cells.load_config(dataset.config_file, '')
-  cells.set_values(config, dataset.values)
+  configuration.set_values(config, dataset.values)
   own = cells.flat_values(config, everything=True)
   custom = cells.flat_values(cells.load_config(_CUSTOM, ''), everything=True)
   return {

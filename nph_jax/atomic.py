@@ -8,9 +8,12 @@ import json
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nph_jax import errors
+
+if TYPE_CHECKING:
+  import filelock
 
 
 @contextlib.contextmanager
@@ -68,31 +71,29 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
   write_text(path, json.dumps(value, indent=2) + '\n')
 
 
-def lock(path: str | os.PathLike[str]) -> int | None:
+def lock(
+  path: str | os.PathLike[str], wait: bool = False
+) -> filelock.BaseFileLock | None:
   """Takes the lock that the file `path`, made if need be, stands for.
 
   The system gives it back when the process ends, however it ends.
 
+  Args:
+    path: of a file in a folder that is there.
+    wait: until it is free.
+
   Returns:
-    A file descriptor, to be closed; None where another process has the lock.
+    The lock, whose `release` gives it back; None where somebody else has it.
 
   Raises:
-    UserError: this system has no such locks.
     OSError: the file cannot be made or locked.
   """
+  import filelock  # here: --help needs none
+
+  # Whoever closes what it guards may be another thread.
+  taken = filelock.FileLock(path, thread_local=False)
   try:
-    import fcntl  # here, for the sake of --help on other systems
-  except ImportError as error:
-    raise errors.UserError(
-      f'{path}: files cannot be locked on this system; use Linux or macOS.'
-    ) from error
-  descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-  try:
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    os.close(descriptor)
+    taken.acquire(blocking=wait)
+  except filelock.Timeout:
     return None
-  except BaseException:
-    os.close(descriptor)
-    raise
-  return descriptor
+  return taken

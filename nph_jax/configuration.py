@@ -167,6 +167,25 @@ def settle_lengths(config: ConfigDict, overridden: set[str]) -> None:
       config[section][field] = 0
 
 
+def set_values(config: ConfigDict, values: Mapping[str, Any]) -> None:
+  """Sets values by dotted name, in place; a length unsets its other unit.
+
+  Raises:
+    UserError: an unknown name, or a value of another type.
+  """
+  for name, value in values.items():
+    section, _, field = name.rpartition('.')
+    try:
+      part = get(config, section) if section else config
+      part[field] = value
+    except (AttributeError, KeyError, TypeError) as error:
+      raise errors.UserError(
+        f'config.{name}={value!r}: is not a value of the configuration, or of '
+        'another type; nph_jax/configuration.py lists them all.'
+      ) from error
+  settle_lengths(config, set(values))
+
+
 def default_workdir(config: ConfigDict) -> str:
   """Where results go when nothing else is said."""
   return (

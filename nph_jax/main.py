@@ -1,6 +1,6 @@
 """The main job: prepare, train, evaluate and export by one configuration.
 
-  python -m nph_jax.main --config=configs/moving_digits.py [--workdir=DIR]
+  python -m nph_jax.main --config=moving_digits [--workdir=DIR]
 
 Only flags are here, and nothing slow is imported before they are known to be
 right; the job itself is `nph_jax.pipeline`.
@@ -15,12 +15,15 @@ from collections.abc import Iterator
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from nph_jax import configuration, errors
+from nph_jax import config_files, configuration, errors
 
 STAGES = ('prepare', 'train', 'evaluate', 'export')
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'File of configs/, with an optional :METHOD,bits=NUMBER.'
+  'config',
+  None,
+  f'{", ".join(config_files.names())}, or the path of such a file; with an '
+  'optional :METHOD,bits=NUMBER.',
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir',
@@ -41,7 +44,7 @@ _PROCESS_ID = flags.DEFINE_integer('process_id', 0, "This host's number.")
 def _parse(argv: list[str]) -> list[str]:
   """Reads the flags; whatever is wrong with them becomes one sentence."""
   try:
-    rest = flags.FLAGS(argv)
+    rest = flags.FLAGS(_with_paths(argv))
   except Exception as error:  # a config file is a program
     _fail(_unknown_field(argv) or _explained(error))
   if rest[1:]:
@@ -49,12 +52,30 @@ def _parse(argv: list[str]) -> list[str]:
   return rest
 
 
+def _with_paths(argv: list[str]) -> list[str]:
+  """The flags, with the path of a configuration in place of its name."""
+  found = list(argv)
+  for number, flag in enumerate(argv):
+    before, equals, value = flag.partition('=')
+    if before != '--config':
+      continue
+    if not equals and number + 1 < len(argv):
+      number, before, value = number + 1, '', argv[number + 1]
+    name, colon, arg = value.partition(':')
+    if name in config_files.names():
+      found[number] = f'{before}{equals}{config_files.find(name)}{colon}{arg}'
+  return found
+
+
 def _explained(error: Exception) -> str:
   """One sentence on what became of a flag or of the config file."""
   given = [a for a in sys.argv if a.startswith('--config=')]
   name = given[-1] if given else '--config'
   if isinstance(error, OSError):
-    return f'{name}: the file is missing or cannot be read.'
+    return (
+      f'{name}: the file is missing or cannot be read; give the path of one, '
+      f'or one of {", ".join(config_files.names())}.'
+    )
   # The flags library puts the whole traceback of a config file's own mistake
   # between these two lines.
   lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -133,7 +154,10 @@ def _check_sources(config: configuration.ConfigDict) -> None:
 
 def _check_flags() -> None:
   if not flags.FLAGS['config'].present:
-    raise errors.UserError('--config=FILE is missing; see configs/.')
+    raise errors.UserError(
+      '--config=FILE is missing; choose one of '
+      f'{", ".join(config_files.names())}, or write your own.'
+    )
   if _WORKDIR.value == '':
     raise errors.UserError('--workdir= is empty: name the folder of results.')
   if not _STAGES.value:

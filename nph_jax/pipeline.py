@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 
 from nph_jax import allocator, compilation, configuration, distributed
 from nph_jax.retrieval import report
 from nph_jax.stages import evaluating, exporting, prepare, training
-from nph_jax.stages.job import open_job
+from nph_jax.stages.job import Job, open_job
 from nph_jax.workdir import Workdir
 
 STAGES = {
@@ -19,9 +20,9 @@ STAGES = {
 }
 
 
-def run(
-  config: configuration.ConfigDict, workdir: str, stages: tuple[str, ...]
-) -> None:
+def run_stages(
+  config: configuration.ConfigDict, workdir: str, stages: Iterable[str]
+) -> Job:
   """Runs the chosen stages; each skips what the workdir already holds.
 
   Args:
@@ -32,13 +33,21 @@ def run(
   Raises:
     UserError: anything wrong with sources, sizes, folder or values.
   """
-  allocator.keep_freed_memory()
-  compilation.use_persistent_cache()
   job = open_job(config, workdir)
   for name, stage in STAGES.items():
     if name in stages:
       stage(job)
       distributed.barrier(f'stage {name}')
+  return job
+
+
+def run(
+  config: configuration.ConfigDict, workdir: str, stages: tuple[str, ...]
+) -> None:
+  """`run_stages` as a program of its own, which says what came of it."""
+  allocator.keep_freed_memory()
+  compilation.use_persistent_cache()
+  job = run_stages(config, workdir, stages)
   if not distributed.is_primary():
     return
   if job.workdir.metrics.exists():

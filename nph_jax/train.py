@@ -21,6 +21,7 @@ import tqdm
 
 from nph_jax import errors, rng, temporal_jitter
 from nph_jax.checkpoint import Checkpointer
+from nph_jax.data import progress
 from nph_jax.metric_writer import MetricWriter
 from nph_jax.train_state import TrainState
 
@@ -307,7 +308,7 @@ class _Meter:
       desc=run.name,
       unit='step',
       mininterval=1.0,
-      disable=jax.process_index() != 0,
+      disable=jax.process_index() != 0 or not progress.shown(),
     )
     self._last_log, self._last_time = first, time.perf_counter()
 

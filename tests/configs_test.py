@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from nph_jax import configuration, errors
+from nph_jax import config_files, configuration, errors
 from nph_jax.stages import prepare
 from nph_jax.stages.job import open_job
 
@@ -24,7 +24,7 @@ def load(name):
 
 
 def get_config(name, arg=''):
-  return load(name).get_config(arg)
+  return config_files.load(name, arg)
 
 
 def flat(config):
@@ -40,6 +40,19 @@ def flat(config):
 
 def test_one_config_for_each_data_set():
   assert sorted(path.stem for path in FOLDER.glob('*.py')) == NAMES
+  assert config_files.names() == NAMES
+
+
+def test_a_path_comes_before_a_name(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  assert config_files.find('fcvid') == FOLDER / 'fcvid.py'
+  mine = tmp_path / 'mine.py'
+  mine.write_text('def get_config(arg): return arg')
+  assert config_files.load('mine.py', 'nph') == 'nph'
+  with pytest.raises(errors.UserError, match='--config=mine: .* fcvid, hmdb51'):
+    config_files.find('mine')
+  mine.rename('fcvid')
+  assert config_files.load('fcvid', 'x') == 'x'
 
 
 @pytest.mark.parametrize('name', NAMES)

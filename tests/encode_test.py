@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from nph_jax import encode, errors
-from nph_jax.export import bundle, hasher, load_hasher
+from nph_jax.export import bundle, load_hasher
 
 ROOT = pathlib.Path(__file__).parents[1]
 NUM_FRAMES, FRAME_DIM, NUM_BITS, BLOCK_SIZE = 2, 6, 16, 4
@@ -47,7 +47,7 @@ def linear_bundle():
     jax.ShapeDtypeStruct(shape, jnp.float16),
   )
   manifest = {
-    'format': hasher.FORMAT,
+    'format': bundle.FORMAT,
     'jax': jax.__version__,
     'num_bits': NUM_BITS,
     'num_frames': NUM_FRAMES,

@@ -8,10 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from nph_jax import serve
 
 ROOT = pathlib.Path(__file__).parent.parent
 HEAVY = (
@@ -113,6 +118,18 @@ def test_the_workflow_tests_every_python_that_the_package_claims():
   assert versions.findall(workflow) == claimed
 
 
+def test_the_container_serves_with_flags_that_there_are():
+  service = yaml.safe_load((ROOT / 'compose.yaml').read_text())['services']
+  module, *flags = service['search']['command']
+  assert module == 'nph_jax.serve'
+  serve._parser().parse_args(flags)
+  dockerfile = (ROOT / 'Dockerfile').read_text()
+  installed = re.search(r'^ARG EXTRAS=(\S+)$', dockerfile, re.M)[1]
+  assert {*installed.split(','), 'cuda'} <= set(extras())
+  python = re.search(r'^ARG PYTHON=(\S+)$', dockerfile, re.M)[1]
+  assert f':: {python}\n' in setup_cfg()['metadata']['classifiers'] + '\n'
+
+
 def test_wrong_python_is_one_sentence_and_leaves_nothing(tmp_path):
   for name in ('Makefile', 'setup.cfg', 'pyproject.toml', 'requirements.txt'):
     shutil.copy(ROOT / name, tmp_path)
@@ -150,7 +167,8 @@ def test_newest_alone_is_free_of_the_constraints(variables, versions):
   assert line.count('constraints') == (not variables)
 
 
-def test_no_machine_paths_in_files():
+def checked_out():
+  """The files that git has or would add, relative to the root."""
   listed = subprocess.run(
     ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
     cwd=ROOT,
@@ -159,9 +177,104 @@ def test_no_machine_paths_in_files():
   if listed.returncode:
     pytest.skip('not a git checkout')
   names = [name for name in listed.stdout.decode().split('\0') if name]
-  paths = [ROOT / name for name in names if (ROOT / name).is_file()]
-  assert ROOT / 'nph_jax' / 'main.py' in paths
+  return [name for name in names if (ROOT / name).is_file()]
+
+
+def test_no_machine_paths_in_files():
+  names = checked_out()
+  assert 'nph_jax/main.py' in names
+  paths = [ROOT / name for name in names]
   assert not [path for path in paths if MACHINE_PATH.search(path.read_bytes())]
+
+
+def build(kind, folder):
+  """The sdist or the wheel of a folder, built by its own backend."""
+  program = f"""
+import setuptools.build_meta as backend
+print(backend.build_{kind}('dist'))"""
+  output = subprocess.check_output(
+    [sys.executable, '-c', program], cwd=folder, text=True
+  )
+  return folder / 'dist' / output.splitlines()[-1]
+
+
+@pytest.fixture(scope='module')
+def sdist(tmp_path_factory):
+  """The unpacked source distribution."""
+  root = tmp_path_factory.mktemp('sdist')
+  for name in checked_out():
+    (root / 'tree' / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / name, root / 'tree' / name)
+  with tarfile.open(build('sdist', root / 'tree')) as archive:
+    archive.extractall(root, filter='data')
+  (folder,) = root.glob('nph_jax-*')
+  return folder
+
+
+@pytest.fixture(scope='module')
+def site(sdist, tmp_path_factory):
+  """A folder that holds the wheel of the sdist, as pip unpacks it."""
+  folder = tmp_path_factory.mktemp('site')
+  with zipfile.ZipFile(build('wheel', sdist)) as archive:
+    archive.extractall(folder)
+  return folder
+
+
+def test_the_sdist_is_the_whole_checkout(sdist):
+  names = set(checked_out()) - {'.gitignore'}
+  assert {'configs/fcvid.py', 'CITATION.cff', 'tests/conftest.py'} < names
+  assert not [name for name in names if not (sdist / name).is_file()]
+
+
+def test_the_wheel_is_the_whole_package(site):
+  names = [x for x in checked_out() if x.startswith(('nph_jax/', 'configs/'))]
+  names = [x if x.startswith('nph') else f'nph_jax/{x}' for x in names]
+  assert {'nph_jax/configs/fcvid.py', 'nph_jax/py.typed'} < set(names)
+  assert not [name for name in names if not (site / name).is_file()]
+  tops = {path.name for path in site.iterdir()}
+  assert len(tops) == 2 and 'nph_jax' in tops  # no tests, no configs beside it
+
+
+def installed(site, folder, *arguments):
+  """Runs python in a folder where nothing but the wheel is."""
+  return subprocess.run(
+    [sys.executable, *arguments],
+    cwd=folder,
+    env={**os.environ, 'PYTHONPATH': str(site)},
+    capture_output=True,
+    text=True,
+  )
+
+
+def test_commands_of_the_wheel_can_be_imported(site, tmp_path):
+  program = f"""
+import importlib.metadata as metadata
+(found,) = metadata.distributions(path=[{str(site)!r}])
+for point in found.entry_points:
+  print(point.name, point.load().__module__)
+import nph_jax
+print(nph_jax.__file__, nph_jax.__version__)"""
+  result = installed(site, tmp_path, '-c', program)
+  assert result.returncode == 0, result.stderr
+  *commands, package = result.stdout.splitlines()
+  metadata = setup_cfg()
+  version = metadata['metadata']['version']
+  assert package == f'{site / "nph_jax" / "__init__.py"} {version}'
+  scripts = metadata.get('options.entry_points', 'console_scripts', fallback='')
+  claimed = [line.partition('=')[0].strip() for line in scripts.split('\n')]
+  assert [x.split()[0] for x in commands] == [name for name in claimed if name]
+
+
+def test_the_wheel_trains_by_a_packaged_configuration(site, tmp_path):
+  videos = {'train': 40, 'query': 9, 'database': 20}
+  result = installed(
+    site, tmp_path, '-m', 'nph_jax.main', '--workdir=run',
+    '--config', 'moving_digits:itq,bits=8', '--config.data.num_frames=2',
+    *(f'--config.data.{k}.num_videos={v}' for k, v in videos.items()),
+  )  # fmt: skip
+  assert result.returncode == 0, result.stderr
+  assert 'itq, 8 bits, moving_digits' in result.stdout
+  assert (tmp_path / 'run' / 'export' / 'manifest.json').is_file()
 
 
 def test_the_package_imports_nothing_heavy():

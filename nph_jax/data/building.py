@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import os
 import pathlib
 import shutil
 from collections.abc import Iterator
 
-from nph_jax import errors
+from nph_jax import atomic, errors
 from nph_jax.data.quiet_tensorflow import tf
 
 
@@ -23,17 +21,16 @@ def exclusive(folder: pathlib.Path) -> Iterator[None]:
   """
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    lock = atomic.lock(folder / '.lock', wait=True)
   except OSError as error:
     raise errors.UserError(
       f'{folder}: the built data cannot be stored there ({error.strerror}); '
       'name another folder with --config.data.dir=DIR.'
     ) from error
   try:
-    fcntl.flock(handle, fcntl.LOCK_EX)
     yield
   finally:
-    os.close(handle)
+    lock.release()
 
 
 @contextlib.contextmanager

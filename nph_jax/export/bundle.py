@@ -1,13 +1,8 @@
-"""Writing the hasher's bundle: StableHLO, parameters, configuration, README."""
+"""Making the hasher's bundle: StableHLO, parameters, configuration."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
-import os
-import pathlib
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,29 +11,16 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from nph_jax import atomic, errors, trees
-from nph_jax.export import hasher
+from nph_jax import trees
+from nph_jax.export.files import FORMAT, PLATFORMS, Bundle, write
 from nph_jax.models import hashing
 from nph_jax.models.method import Method
 from nph_jax.neighborhood import anchors as anchors_lib
 
-PLATFORMS = ('cpu', 'cuda')
-# Programs of two batch sizes differ by their rounding, in float32 by 5e-7 of
-# |t| <= 1 at FCVID's size; beyond forty times that a decision is the same.
+__all__ = ['FORMAT', 'Bundle', 'Neighborhood', 'build', 'trace', 'write']
+# Programs of two batch sizes differ by their rounding, in float32 by 1e-6 of
+# |t| <= 1 at FCVID's size; beyond twenty times that a decision is the same.
 _CERTAIN_BEYOND = 2e-5
-
-
-@dataclasses.dataclass(frozen=True)
-class Bundle:
-  """A hasher in memory: StableHLO, parameters by path, and what it is."""
-
-  program: bytes
-  parameters: dict[str, np.ndarray]
-  manifest: dict[str, Any]
-
-  def load(self) -> hasher.Hasher:
-    """The hasher that a reader of the written bundle gets."""
-    return hasher.Hasher(self.program, self.parameters, self.manifest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +169,7 @@ def _manifest(
   method: Method, block_size: int, about: Mapping[str, Any]
 ) -> dict[str, Any]:
   return {
-    'format': hasher.FORMAT,
+    'format': FORMAT,
     'jax': jax.__version__,
     'num_bits': method.num_bits,
     'num_frames': method.num_frames,
@@ -195,83 +177,3 @@ def _manifest(
     'block_size': block_size,
     **about,
   }
-
-
-def write(bundle: Bundle, folder: pathlib.Path) -> None:
-  """Writes `bundle` to `folder`, replacing what was there, whole or not at all.
-
-  A folder cannot be renamed onto another: for an instant, between the two
-  renames, there is none. A process killed right there leaves the old bundle
-  beside its place, as `.NAME.old`, from where the next call takes it back.
-
-  Raises:
-    UserError: the disk is full; the old bundle stays.
-  """
-  new = folder.with_name(f'.{folder.name}.new')
-  old = folder.with_name(f'.{folder.name}.old')
-  if old.exists() and not folder.exists():
-    old.rename(folder)
-  for leftover in (new, old):
-    shutil.rmtree(leftover, ignore_errors=True)
-  try:
-    with errors.writing(folder):
-      new.mkdir(parents=True)
-      for name, content in _files(bundle).items():
-        _write_through(new / name, content)
-    if folder.exists():
-      folder.rename(old)
-    new.rename(folder)
-    atomic.sync_folder(folder.parent)
-  finally:
-    shutil.rmtree(new, ignore_errors=True)
-  shutil.rmtree(old, ignore_errors=True)
-
-
-def _files(bundle: Bundle) -> dict[str, bytes]:
-  parameters = io.BytesIO()
-  np.savez(parameters, **bundle.parameters)
-  files = {
-    hasher.PROGRAM: bundle.program,
-    hasher.PARAMETERS: parameters.getvalue(),
-  }
-  digests = {name: hasher.digest(content) for name, content in files.items()}
-  manifest = json.dumps({**bundle.manifest, 'digests': digests}, indent=2)
-  files[hasher.MANIFEST] = f'{manifest}\n'.encode()
-  files['README.md'] = _readme(bundle).encode()
-  return files
-
-
-def _write_through(path: pathlib.Path, content: bytes) -> None:
-  """Writes a file down to the disk, before a rename makes it the bundle's."""
-  with open(path, 'wb') as file:
-    file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _readme(bundle: Bundle) -> str:
-  m, platforms = bundle.manifest, ' and '.join(PLATFORMS)
-  parts = sorted({name.partition('/')[0] for name in bundle.parameters})
-  return f"""# Video hasher: {m['method']}, {m['num_bits']} bits, {m['dataset']}
-
-Maps the features of a video's {m['num_frames']} frames, {m['feature_dim']}
-values each, to {m['num_bits']} bits. Similar videos get codes that differ in
-few of them.
-
-    from nph_jax.export import load_hasher
-    codes = load_hasher('this folder').encode(frames)
-
-`frames` is float, (videos, {m['num_frames']}, {m['feature_dim']}); `codes` is
-uint8, (videos, {m['num_bits'] // 8}), in numpy.packbits order: the first bit is
-the most significant, 1 stands for +1. From the shell:
-
-    python -m nph_jax.encode --bundle=DIR --features=FILE --out=codes.npy
-
-| file | content |
-|---|---|
-| hasher.stablehlo | program for {platforms}, batch size symbolic |
-| parameters.npz | its parameters: {', '.join(parts)} |
-| manifest.json | sizes, configuration, training step, digests of these files |
-
-Seed {m['config']['seed']}, {m['step']} training steps.
-"""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections
-import hashlib
-import io
 import json
 import os
 import pathlib
@@ -16,15 +14,10 @@ import jax.export
 import numpy as np
 
 from nph_jax import errors, trees
+from nph_jax.export import files
 
-FORMAT = 2
 _IN_FLIGHT = 2  # blocks handed over before the first one's codes are read
 _FEW = (1, 2, 4, 8)  # sizes for which the program is compiled besides
-PROGRAM, PARAMETERS, MANIFEST = (
-  'hasher.stablehlo',
-  'parameters.npz',
-  'manifest.json',
-)
 
 
 class Hasher:
@@ -50,6 +43,7 @@ class Hasher:
     parameters: Mapping[str, np.ndarray],
     manifest: Mapping[str, Any],
   ):
+    self._program = program
     self.manifest = dict(manifest)
     self.num_bits: int = manifest['num_bits']
     self.num_frames: int = manifest['num_frames']
@@ -61,7 +55,30 @@ class Hasher:
   @property
   def digest(self) -> str:
     """What tells this bundle's codes from those of another one."""
-    return digest(json.dumps(self.manifest['digests'], sort_keys=True).encode())
+    digests = json.dumps(self.manifest['digests'], sort_keys=True)
+    return files.digest(digests.encode())
+
+  def save(self, path: str | os.PathLike[str]) -> None:
+    """Writes the bundle that `load_hasher` reads, whole or not at all.
+
+    Args:
+      path: of a folder: a new or empty one, or a bundle, which it replaces.
+
+    Raises:
+      UserError: something else is there, or the disk is full.
+    """
+    folder = pathlib.Path(path).absolute()
+    if folder.is_dir():
+      names = os.listdir(folder)
+      other = names and files.MANIFEST not in names
+    else:
+      other = folder.exists()
+    if other:
+      raise errors.UserError(
+        f'{path}: holds something other than a hasher; give a new folder.'
+      )
+    parameters = trees.flatten(jax.device_get(self.parameters), '/')
+    files.write(files.Bundle(self._program, parameters, self.manifest), folder)
 
   def encode(self, frames: np.ndarray) -> np.ndarray:
     """Packed codes uint8 [B, K / 8] of frames [B, M, L], any B.
@@ -162,63 +179,25 @@ def _finish(
   return np.asarray(packed)[:size], np.asarray(relaxed)[:size]
 
 
-def digest(content: bytes) -> str:
-  """What the manifest says of a file's content."""
-  return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
 def load_hasher(path: str | os.PathLike[str]) -> Hasher:
   """Loads the bundle in the folder `path`.
 
   Raises:
-    UserError: a file is missing or damaged, or this jax or this version of
-      nph_jax is too old for it.
+    UserError: a file is missing or damaged, this jax or this version of
+      nph_jax is too old for it, or a package is missing that reads it.
   """
   folder = pathlib.Path(path)
-  for name in (MANIFEST, PROGRAM, PARAMETERS):
-    if not (folder / name).is_file():
-      raise errors.UserError(
-        f'{folder / name}: is missing; a bundle is the folder export/ of a '
-        'trained workdir, which --stages=export writes.'
-      )
-  manifest = _read_manifest(folder / MANIFEST)
-  files = {name: (folder / name).read_bytes() for name in (PROGRAM, PARAMETERS)}
-  for name, content in files.items():
-    if manifest.get('digests', {}).get(name) != digest(content):
-      raise _damaged(folder / name)
-  with np.load(io.BytesIO(files[PARAMETERS]), allow_pickle=False) as archive:
-    parameters = dict(archive)
+  bundle = files.read(folder)
   try:
-    return Hasher(files[PROGRAM], parameters, manifest)
+    return bundle.load()
+  except ImportError as error:
+    raise errors.UserError(
+      f'{folder / files.PROGRAM}: a package that reads it is missing '
+      f'({error}); install it with pip.'
+    ) from error
   except Exception as error:  # whatever a jax says to another one's program
     raise errors.UserError(
-      f'{folder / PROGRAM}: was exported by jax {manifest["jax"]} and cannot '
-      f'be read by jax {jax.__version__}; install that version, or export the '
-      'bundle again with this one.'
+      f'{folder / files.PROGRAM}: was exported by jax {bundle.manifest["jax"]} '
+      f'and cannot be read by jax {jax.__version__}; install that version, or '
+      'export the bundle again with this one.'
     ) from error
-
-
-def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
-  try:
-    manifest = json.loads(path.read_text())
-  except ValueError as error:
-    raise _damaged(path) from error
-  if not isinstance(manifest, dict) or 'format' not in manifest:
-    raise _damaged(path)
-  if manifest['format'] != FORMAT:
-    older = manifest['format'] in range(FORMAT)
-    remedy = (
-      'export it again with --stages=export' if older else 'update nph_jax'
-    )
-    raise errors.UserError(
-      f'{path}: has format {manifest["format"]}, but this version of nph_jax '
-      f'reads format {FORMAT}; {remedy}.'
-    )
-  return manifest
-
-
-def _damaged(path: pathlib.Path) -> errors.UserError:
-  return errors.UserError(
-    f'{path}: is damaged or not of this bundle; copy the bundle again, or '
-    'remove it and export it again with --stages=export.'
-  )

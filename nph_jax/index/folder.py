@@ -130,7 +130,7 @@ def _new(directory: pathlib.Path) -> Iterator[pathlib.Path]:
       clear(directory, keep=was_there)
       raise
   finally:
-    os.close(lock)
+    lock.release()
 
 
 def _check_free(directory: pathlib.Path) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pathlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +21,9 @@ from nph_jax import atomic
 from nph_jax.errors import writing
 from nph_jax.index import catalogue, database, errors
 from nph_jax.index.records import Batch, Changes, Settings, State
+
+if TYPE_CHECKING:
+  import filelock
 
 LOCK = 'lock'
 _STATE = """
@@ -44,7 +46,7 @@ class Store:
       self._writer = None
       if not read_only:
         database.connect(self.path, 'ro').close()
-        stack.callback(os.close, hold(directory))
+        stack.callback(hold(directory).release)
         self._writer = connect('rw')
       # Not 'ro' beside a writer: SQLite would leave its files behind.
       self._reader = connect('ro' if read_only else 'rw')
@@ -255,8 +257,8 @@ class Store:
       yield connection
 
 
-def hold(directory: pathlib.Path) -> int:
-  """Takes the lock of the one writer; a file descriptor to be closed.
+def hold(directory: pathlib.Path) -> filelock.BaseFileLock:
+  """Takes the lock of the one writer; its `release` gives it back.
 
   Raises:
     Unavailable: another program has it.

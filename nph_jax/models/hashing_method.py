@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from nph_jax import code_bank, errors, losses, pairs
+from nph_jax import code_bank, errors, pairs
 from nph_jax.data import pooled
+from nph_jax.models import nph_loss
 from nph_jax.models.config import Attention, NPHConfig, require
-from nph_jax.models.linear_frames import mean_squared_error
 from nph_jax.models.method import ModuleMethod, without
 
 _SCALE, _INPUT = 'frame_scale', 'input'  # a table, and its collection
@@ -24,8 +24,7 @@ OPTIONS = {
   'attention': dataclasses.asdict(Attention()),
   'mlp_layers': NPHConfig.mlp_layers,
   'dropout_rate': NPHConfig.dropout_rate,
-  # alpha 1 to 3, section 4.1
-  'weights': {'similarity': 0.1, 'visual': 0.8, 'neighborhood': 0.1},
+  'weights': dict(nph_loss.WEIGHTS),
   'frame_length': 0.0,
   'pairs': 'batch',
   'quantization_stop_gradient': True,
@@ -48,11 +47,8 @@ class HashingMethod(ModuleMethod):
       What eq. 16 counts beside eq. 15, and what a frame counts beside n_i,
       depends on it, and the paper does not tell its own.
     pairs: one of pairs.CHOICES.
-    quantization_stop_gradient: b is a constant in |b - t|^2. With the
-      straight-through gradient in its place the term would pull at nothing
-      inside [-1, 1], where both gradients cancel.
-    neighborhood_stop_gradient: n_i is a constant in L_nr; the paper's n_i is
-      trained through both sides.
+    quantization_stop_gradient: see nph_loss.terms.
+    neighborhood_stop_gradient: likewise.
   """
 
   frame_length: float = 0.0
@@ -155,8 +151,7 @@ class HashingMethod(ModuleMethod):
       rngs={'dropout': dropout_key},
       mutable=list(stats),
     )
-    terms = self._reconstruction_terms(outputs, frames)
-    bank = {}
+    pair_loss, bank = None, {}
     if self.weights['similarity']:
       pair_loss, bank = pairs.similarity_loss(
         self.pairs,
@@ -167,30 +162,15 @@ class HashingMethod(ModuleMethod):
         pair_key,
         axis_name,
       )
-      terms['quantization'] = self._quantization(outputs)
-      terms['similarity'] = pair_loss + terms['quantization']  # eq. 15
-    loss = sum(w * terms[name] for name, w in self.weights.items() if w)
-    return loss, (terms, {**stats, **bank})
-
-  def _quantization(self, outputs) -> jax.Array:
-    binary = outputs.binary_code
-    if self.quantization_stop_gradient:
-      binary = jax.lax.stop_gradient(binary)
-    return losses.quantization(binary, outputs.relaxed_code)
-
-  def _reconstruction_terms(self, outputs, frames) -> dict[str, jax.Array]:
-    """L_vr and L_nr, those of them that have a weight."""
-    terms = {}
-    if self.weights['visual']:
-      terms['visual'] = mean_squared_error(frames, outputs.reconstruction)
-    if self.weights['neighborhood']:
-      neighborhood = outputs.neighborhood
-      if self.neighborhood_stop_gradient:
-        neighborhood = jax.lax.stop_gradient(neighborhood)
-      terms['neighborhood'] = losses.neighborhood_reconstruction(
-        neighborhood, outputs.neighborhood_reconstruction
-      )
-    return terms
+    terms = nph_loss.terms(
+      outputs,
+      frames,
+      pair_loss,
+      self.weights,
+      quantization_stop_gradient=self.quantization_stop_gradient,
+      neighborhood_stop_gradient=self.neighborhood_stop_gradient,
+    )
+    return nph_loss.weighted(terms, self.weights), (terms, {**stats, **bank})
 
   def inference_variables(self, params, collections) -> dict[str, Any]:
     """What `relaxed_code` needs of a trained state."""

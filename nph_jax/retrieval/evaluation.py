@@ -36,6 +36,27 @@ class Evaluation:
   num_database: int
   queries_without_relevant: int
 
+  def value(
+    self,
+    k: int,
+    *,
+    ranking: metrics.RankedBy = 'hamming',
+    denominator: metrics.Denominator = 'min_rk',
+    ties: metrics.Ties = 'expected',
+    exclude_self: bool = False,
+  ) -> float:
+    """mAP@k under one protocol; see metrics.Protocol.
+
+    Raises:
+      KeyError: it was not scored.
+    """
+    protocol = metrics.Protocol(ranking, denominator, ties, exclude_self)
+    wanted = {'k': k, **dataclasses.asdict(protocol)}
+    for row in self.map:
+      if wanted.items() <= row.items():
+        return row['value']
+    raise KeyError(f'not scored: {wanted}')
+
 
 def evaluate_codes(
   query_codes: np.ndarray,

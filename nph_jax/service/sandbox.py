@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import pathlib
 import re
-import resource
 import sys
 
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # of <sched.h>
@@ -41,6 +40,10 @@ def limit(more: int) -> None:
   No files written, few threads begun, no privileges kept or gained, no core
   dumps.
   """
+  try:
+    import resource
+  except ImportError:  # Windows, which has no such limits
+    return
   for what in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
     resource.setrlimit(what, (0, 0))
   if sys.platform != 'linux':

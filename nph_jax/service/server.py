@@ -7,7 +7,6 @@ read an answer: some hundred such connections, and nobody else is answered.
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 import socket
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ _GRACE_SECONDS = 30
 # Files that are open beside connections, and one for each of these.
 _OTHER_FILES = 64
 _MOST_FILES = 1 << 16
+_FEW_FILES = 512  # of a C library that limits them itself, as that of Windows
 _BACKLOG = 100
 _LEAST = 16  # connections
 
@@ -117,6 +117,10 @@ def serve(app: Any, listening: socket.socket, proxies: str = '') -> None:
 
 def _raised_files() -> int:
   """How many files may be open, after asking for more."""
+  try:
+    import resource
+  except ImportError:  # Windows
+    return _FEW_FILES
   soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
   wanted = _MOST_FILES if hard < 0 else min(hard, _MOST_FILES)
   try:

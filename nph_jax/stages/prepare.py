@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 
 import h5py
@@ -31,10 +30,6 @@ def run(job: Job) -> None:
     _ = job.dataset
   distributed.barrier('data set built')
   if not job.method.needs_neighborhood:
-    if distributed.is_primary():
-      print(
-        f'prepare: {job.config.method} needs no neighbourhood', file=sys.stderr
-      )
     return
   if tables.neighborhood_stamp(job) is not None:
     return

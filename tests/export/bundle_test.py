@@ -4,12 +4,13 @@ import json
 import os
 import pathlib
 import resource
+import sys
 
 import numpy as np
 import pytest
 
 from nph_jax import errors
-from nph_jax.export import bundle, hasher, load_hasher
+from nph_jax.export import bundle, files, load_hasher
 
 FILES = ['README.md', 'hasher.stablehlo', 'manifest.json', 'parameters.npz']
 
@@ -91,14 +92,14 @@ def test_a_full_disk_leaves_nothing_where_nothing_was(
 def test_an_interruption_at_any_file_leaves_the_old_one(
   toy, written, monkeypatch, file
 ):
-  write_through, number = bundle._write_through, iter(range(len(FILES)))
+  write_through, number = files._write_through, iter(range(len(FILES)))
 
   def interrupted(path, content):
     if next(number) == file:
       raise KeyboardInterrupt
     write_through(path, content)
 
-  monkeypatch.setattr(bundle, '_write_through', interrupted)
+  monkeypatch.setattr(files, '_write_through', interrupted)
   with pytest.raises(KeyboardInterrupt):
     bundle.write(other(toy), written)
   assert_untouched(toy, written)
@@ -137,7 +138,7 @@ def test_killed_between_the_renames_nothing_is_lost(
     raise OSError(28, 'No space left on device')
 
   with monkeypatch.context() as patch:
-    patch.setattr(bundle, '_write_through', full)
+    patch.setattr(files, '_write_through', full)
     with pytest.raises(errors.UserError, match='the disk is full'):
       bundle.write(other(toy), killed_between_renames)
   assert_untouched(toy, killed_between_renames)
@@ -197,7 +198,7 @@ def test_a_damaged_file_is_named(written, name, damage):
     '[]',
     '3',
     '{}',
-    f'{{"format": {hasher.FORMAT}}}',
+    f'{{"format": {bundle.FORMAT}}}',
     '\xff',
   ],
 )
@@ -214,14 +215,14 @@ def test_files_of_two_bundles_are_an_error(toy, written, tmp_path):
 
 def test_a_later_format_is_an_error(written):
   path = written / 'manifest.json'
-  manifest = json.loads(path.read_text()) | {'format': hasher.FORMAT + 1}
+  manifest = json.loads(path.read_text()) | {'format': bundle.FORMAT + 1}
   path.write_text(json.dumps(manifest))
   assert 'update nph_jax' in message(written)
 
 
 def test_an_earlier_format_is_an_error(written):
   path = written / 'manifest.json'
-  manifest = json.loads(path.read_text()) | {'format': hasher.FORMAT - 1}
+  manifest = json.loads(path.read_text()) | {'format': bundle.FORMAT - 1}
   path.write_text(json.dumps(manifest))
   assert 'export it again' in message(written)
 
@@ -232,3 +233,35 @@ def test_a_program_of_another_jax_is_an_error(toy, tmp_path):
   bundle.write(foreign, tmp_path / 'export')
   text = message(tmp_path / 'export')
   assert 'was exported by jax 9.9.9' in text
+
+
+def test_a_missing_package_is_not_the_fault_of_a_version(written, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'flatbuffers', None)
+  for name in [
+    n for n in sys.modules if n.startswith('jax._src.export.serial')
+  ]:
+    monkeypatch.delitem(sys.modules, name)
+  text = message(written)
+  assert 'a package that reads it is missing' in text
+  assert 'flatbuffers' in text
+  assert 'exported by jax' not in text
+
+
+def test_a_hasher_saved_again_is_the_same_bundle(toy, written, tmp_path):
+  loaded = load_hasher(written)
+  loaded.save(tmp_path / 'again')
+  for name in FILES:
+    copy = (tmp_path / 'again' / name).read_bytes()
+    assert copy == (written / name).read_bytes(), name
+  loaded.save(tmp_path / 'again')  # over itself
+  assert load_hasher(tmp_path / 'again').digest == loaded.digest
+
+
+def test_saving_removes_nothing_but_a_hasher(toy, tmp_path):
+  (tmp_path / 'mine').mkdir()
+  kept = tmp_path / 'mine' / 'thesis.txt'
+  kept.write_text('years of work')
+  for path in (kept.parent, kept):
+    with pytest.raises(errors.UserError, match='something other than a hasher'):
+      toy.hasher.save(path)
+  assert kept.read_text() == 'years of work'

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from ablation_cases import SCALE, WIDTH, B
 
+from nph_jax.models import nph_loss
+
 
 @pytest.fixture(autouse=True)
 def float64():
@@ -36,6 +38,30 @@ def test_loss_and_terms_equal_the_paper(problem):
   np.testing.assert_allclose(loss, expected, rtol=1e-10)
   for name, value in expected_terms.items():
     np.testing.assert_allclose(terms[name], value, rtol=1e-10)
+
+
+def test_loss_of_the_outputs_alone_equals_the_paper(problem):
+  method, params, collections, batch, tables = problem
+  ids = tables['anchor_indices'][batch['index']]
+  outputs, _ = method.module.apply(
+    {'params': params, **collections},
+    batch['frames'],
+    tables['anchors'][ids],
+    train=True,
+    mutable=list(collections),
+  )
+  similarity = np.where(
+    [[bool({*i} & {*j}) for j in ids.tolist()] for i in ids.tolist()], 1, -1
+  )
+  loss, terms = nph_loss.total_loss(outputs, batch['frames'], similarity)
+  expected, expected_terms = reference_loss(params, batch, tables)
+  np.testing.assert_allclose(loss, expected, rtol=1e-10)
+  for name, value in expected_terms.items():
+    np.testing.assert_allclose(terms[name], value, rtol=1e-10)
+  weights = {'similarity': 0.0, 'visual': 2.0, 'neighborhood': 0.0}
+  loss, terms = nph_loss.total_loss(outputs, batch['frames'], None, weights)
+  assert list(terms) == ['visual']
+  np.testing.assert_allclose(loss, 2 * expected_terms['visual'], rtol=1e-10)
 
 
 def test_gradient_equals_finite_differences_of_the_paper(problem):

@@ -198,7 +198,7 @@ def write_bundle(folder, num_frames=NUM_FRAMES, feature_dim=FEATURE_DIM):
     jax.ShapeDtypeStruct(shape, jnp.float16),
   )
   manifest = {
-    'format': hasher.FORMAT,
+    'format': bundle.FORMAT,
     'jax': jax.__version__,
     'num_bits': NUM_BITS,
     'num_frames': num_frames,
