@@ -6,8 +6,10 @@ A library of n videos is drawn from the training videos of ucf101_10, whole
 groups at a time; 30 % of the groups of each class are held back and query it,
 so that no query meets its own scene. Codes are learned from the n videos, or,
 "starter", from the 1,093 others of real_videos_unlabelled. mAP@20 (min_rk, ties
-expected) of the Hamming, the asymmetric and the real-valued ranking (cosine of
-t), and of the cosine of the pooled vectors that t is made of. Labels only score.
+expected) of the Hamming, the asymmetric and the real-valued ranking (t, its
+cosine), and of the cosine of the pooled vectors that t is made of. Labels only
+score.
+
 Writes results/own_codes.json and own_codes.md.
 """
 
@@ -176,13 +178,13 @@ def _page(found: dict[str, dict[str, dict[str, float]]]) -> str:
   for ranking in ('asymmetric', 'hamming', 't', 'vectors'):
     header = [ranking, *map(str, SIZES)]
     lines += ['', _row(header), _row(['---'] * len(header))]
-    for key in next(iter(found.values())):
+    for key in sorted({key for scores in found.values() for key in scores}):
       cells = []
       for size in SIZES:
         values = [
           scores[key][ranking]
           for name, scores in found.items()
-          if name.endswith(f'/{size}')
+          if name.endswith(f'/{size}') and key in scores
         ]
         cells.append(f'{np.mean(values):.3f}'.removeprefix('0'))
       lines.append(_row([key, *cells]))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax.extraction import files
-from nph_jax.library import extraction, scanning, store
+from nph_jax.library import extraction, following, scanning, store
 from nph_jax.library import library as library_lib
 
 _OUTCOMES = {
@@ -38,7 +38,7 @@ class Report:
     ignored: other files, by suffix.
     bad: why each file could not be used, by path.
     gone: paths of files that are there no more.
-    taught: the line of Library.learn.
+    taught: the line of following.learn.
   """
 
   counts: collections.Counter[str]
@@ -76,10 +76,10 @@ def run(
   report = Report(collections.Counter(), ignored, {}, [x.path for x in gone])
   _settle(library, found, set(map(os.path.abspath, places)), report)
   _extract(library, found, _uploads(library, known), decoding, report)
-  library.follow()
+  following.follow(library)
   if prune:
     library.forget(gone)
-  report.taught = library.learn()
+  report.taught = following.learn(library)
   return report
 
 
@@ -104,21 +104,22 @@ def _settle(
       kind = scanning.COPY if video.path in named else 'removed'
       if kind == scanning.COPY:
         library.store.mark([file], indexed=False)
-    report.counts[_OUTCOMES.get(kind)] += 1
+    if kind in _OUTCOMES:
+      report.counts[_OUTCOMES[kind]] += 1
 
 
 def _uploads(
   library: library_lib.Library, known: Sequence[store.File]
 ) -> dict[files.Video, tuple[int, dict[str, Any]]]:
   """What came through the page since: ids and metadata of these videos."""
-  there = dict(library.uploads())
+  there, stored = library.uploads(), library_lib.STORED
   library.store.forget(
-    [x for x in known if 'stored' in x.record and x.video not in there]
+    [x for x in known if stored in x.record and x.video not in there]
   )
   mine, found = {file.video for file in known}, {}
   for video, about in there.items():
     if video not in mine:
-      path = str(library.folder / 'videos' / about['stored'])
+      path = str(library.folder / library_lib.UPLOADS / about[stored])
       found[files.Video(path, path, scanning.stamp(path))] = video, about
   return found
 

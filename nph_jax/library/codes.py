@@ -2,8 +2,10 @@
 
 Below FIRST videos the codes are the starter's, which was learned from other
 people's videos (starter/README.md); from there on the library's own closed
-form, learned again whenever the library has doubled. What was measured:
-experiments/own_codes.md. A bundle that someone gave stays.
+form, learned again whenever the library has doubled: second moments, ranked by
+their real values, and from NEIGHBORS videos on what neighbours share. Chosen on
+groups held back of training videos: experiments/results/own_codes.md. A bundle
+that someone gave stays.
 
 A library keeps its bundle in `codes/DIGEST`. The index says which is in use, so
 that codes and bundle change in one transaction.
@@ -22,7 +24,7 @@ from nph_jax.export import bundle as bundle_lib
 from nph_jax.export import hasher as hasher_lib
 from nph_jax.library import closed_form
 
-FIRST = 60  # videos; N of the issue
+FIRST, NEIGHBORS = 45, 180  # videos
 NUM_BITS = 128
 STARTER = pathlib.Path(__file__).with_name('starter') / 'tables.npz'
 # Of a manifest: from how many videos the library learned it.
@@ -56,8 +58,8 @@ def learn(
   count, num_frames, _ = shape
   if count < _FEWEST:
     raise errors.UserError(
-      f'codes are learned from {_FEWEST} videos or more, and there are {count}; '
-      'add more, or give a --bundle.'
+      f'codes are learned from {_FEWEST} videos or more, and there are '
+      f'{count}; add more, or give a --bundle.'
     )
   method = method_for(count)
   tables = closed_form.fit(method, NUM_BITS, read, shape)
@@ -67,7 +69,7 @@ def learn(
 
 def method_for(num_videos: int) -> str:
   """The closed form that is best for so many videos."""
-  return 'itq_neighbors' if num_videos >= FIRST else 'itq_moments'
+  return 'itq_neighbors' if num_videos >= NEIGHBORS else 'itq_moments'
 
 
 def learned_from(hasher: hasher_lib.Hasher) -> int | None:
@@ -79,6 +81,15 @@ def is_due(hasher: hasher_lib.Hasher, num_videos: int) -> bool:
   """Whether a library of so many videos should learn anew."""
   before = learned_from(hasher)
   return before is not None and num_videos >= (2 * before or FIRST)
+
+
+def is_ranked_by_t(hasher: hasher_lib.Hasher) -> bool:
+  """Whether t of query and videos ranks better than the videos' bits.
+
+  So it does wherever a library is small enough to have codes of moments.
+  """
+  own = learned_from(hasher) is not None
+  return own and hasher.manifest['method'] == 'itq_moments'
 
 
 def words(hasher: hasher_lib.Hasher) -> str:

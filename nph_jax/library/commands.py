@@ -59,12 +59,14 @@ def add(argv: Sequence[str]) -> None:
   parser = _parser('add', 'Extract, hash and index the videos that are new.')
   flag = parser.add_argument
   flag('videos', nargs='+', help='folders, and single files')
-  flag('--labels', choices=('none', 'folders'), help='folders: the folder that '
-       'holds a video is its label; default as before, none at first')  # fmt: skip
+  flag('--labels', choices=('none', 'folders'),
+       help='folders: the folder that holds a video is its label; default as '
+       'before, none at first')  # fmt: skip
   flag('--prune', action='store_true', help='take out files that are gone')
   flag('--retry', action='store_true', help='try bad files once more')
-  flag('--bundle', help='of a new library: codes of this folder export/ of a '
-       'trained workdir, for good; by default the library learns its own')  # fmt: skip
+  flag('--bundle',
+       help='of a new library: the codes of this folder export/ of a trained '
+       'workdir, for good; by default it learns its own')  # fmt: skip
   flag('--backbone', help='of a new library: as of `nph-jax extract`')
   flag('--weights', help='of a new library: weights file of the backbone')
   flag('--num_frames', type=_positive, help='of a new library; default 25')
@@ -81,8 +83,8 @@ def search(argv: Sequence[str]) -> None:
   flag = parser.add_argument
   flag('query', metavar='CLIP|ID', help='a video file, or the id of a result')
   flag('--k', type=_positive, default=10, help='results; default 10')
-  flag('--where', action='append', default=[], metavar='NAME=VALUE',
-       help='metadata that results have to have; may be given again')  # fmt: skip
+  flag('--where', metavar='NAME=VALUE', action='append', default=[],
+       help='what results have to have; may be given again')  # fmt: skip
   flag('--json', action='store_true', help='one JSON object')
   _decoding_flags(parser)
   flags = _started(parser, argv)
@@ -101,15 +103,14 @@ def refit(argv: Sequence[str]) -> None:
 
 
 def serve(argv: Sequence[str]) -> None:
-  """Serves the page on a library: what `nph_jax.serve` does."""
+  """Serves the page on a library, or on another index and its bundle."""
   parser = _parser('serve', 'Serve a page to search with.')
-  parser.add_argument('--bundle', help=argparse.SUPPRESS)
-  parser.add_argument('--videos', help=argparse.SUPPRESS)
-  parser.add_help = False
-  if {'-h', '--help'} & set(argv):
-    from nph_jax import serve as service
-
-    service.main(['--help'])
+  parser.epilog = (
+    'All other flags are those of `python -m nph_jax.serve`, such as --port; '
+    '--read_only lets `nph-jax add` work beside it.'
+  )
+  parser.add_argument('--bundle', help='of an index that `add` did not make')
+  parser.add_argument('--videos', help='folder of its videos')
   flags, rest = parser.parse_known_args(argv)
   _say(flags.index)
   from nph_jax.library import running  # slow

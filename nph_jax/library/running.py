@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
 from nph_jax import allocator, errors
-from nph_jax.library import adding, codes, extraction
+from nph_jax.library import adding, codes, extraction, following
 from nph_jax.library import library as library_lib
 
 _OF_A_NEW_ONE = ('backbone', 'weights', 'num_frames')
@@ -20,7 +19,7 @@ def add(flags: argparse.Namespace) -> None:
   allocator.keep_freed_memory()
   decoding = extraction.Decoding(flags.workers, flags.time_limit)
   with library_lib.Library(flags.index) as library:
-    _settle(library, flags)
+    settle(library, flags)
     report = adding.run(
       library, flags.videos, decoding, prune=flags.prune, retry=flags.retry
     )
@@ -32,7 +31,7 @@ def add(flags: argparse.Namespace) -> None:
   _next(flags)
 
 
-def _settle(library: library_lib.Library, flags: argparse.Namespace) -> None:
+def settle(library: library_lib.Library, flags: argparse.Namespace) -> None:
   """Makes the settings of a new library, and checks those of an old one."""
   old = library.store.settings
   given = [getattr(flags, name) for name in _OF_A_NEW_ONE]
@@ -46,7 +45,7 @@ def _settle(library: library_lib.Library, flags: argparse.Namespace) -> None:
         'out, or give another --index.'
       )
   if flags.bundle is not None:
-    library.give(flags.bundle)
+    following.give(library, flags.bundle)
   if flags.labels is not None:
     library.label(flags.labels)
 
@@ -100,9 +99,9 @@ def _is_home(index: pathlib.Path) -> bool:
 def refit(flags: argparse.Namespace) -> None:
   """Learns the codes anew now."""
   allocator.keep_freed_memory()
-  with library_lib.Library(flags.index, must_exist=True) as library:
-    library.follow()
-    print(f'{flags.index}: {library.learn(force=True)}')
+  with library_lib.Library(flags.index, 'change') as library:
+    following.follow(library)
+    print(f'{flags.index}: {following.learn(library, force=True)}')
 
 
 def serve(flags: argparse.Namespace, rest: Sequence[str]) -> None:
@@ -110,7 +109,7 @@ def serve(flags: argparse.Namespace, rest: Sequence[str]) -> None:
   arguments = [f'--index={flags.index}', *rest]
   bundle, videos = flags.bundle, flags.videos
   if bundle is None:
-    with library_lib.Library(flags.index, read_only=True) as library:
+    with library_lib.Library(flags.index, 'read') as library:
       bundle = codes.path_of(library.folder, library.hasher.digest)
       videos = videos or library.root()
       weights = library.store.settings['weights']

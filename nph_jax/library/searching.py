@@ -1,4 +1,4 @@
-"""What `nph-jax search` does: the nearest videos of a clip, or of one of them."""
+"""What `nph-jax search` does: the nearest videos of a clip, or of a video."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ def run(flags: argparse.Namespace) -> None:
       what `--where` asks for.
   """
   where = _where(flags.where)
-  with library_lib.Library(flags.index, read_only=True) as library:
+  with library_lib.Library(flags.index, 'read') as library:
     video, code, relaxed, about = _query(library, flags)
-    found = library.index.search(
-      code[None], flags.k + 1, where=where, relaxed=relaxed[None]
-    )[0]
+    found = library.search(code, relaxed, flags.k + 1, where)
     hits = [hit for hit in found if hit.id != video][: flags.k]
     if not found and where:
       raise errors.UserError(_nothing(library, where))
