@@ -122,7 +122,7 @@ class Reader:
         if not where:
           live.catch_up()
         found = searching.by_distance(live, codes, *scope)
-      if rerank:
+      if rerank and len(searching.all_ids(found)):
         ask = functools.partial(self._store.ask, catalogue.relaxed)
         found = searching.reranked(found, t, ask)
       found = [

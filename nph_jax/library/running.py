@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from nph_jax import allocator, errors
-from nph_jax.library import adding, codes, extraction, following
+from nph_jax.library import adding, codes, commands, extraction, following
 from nph_jax.library import library as library_lib
 
 _OF_A_NEW_ONE = ('backbone', 'weights', 'num_frames')
@@ -28,7 +28,7 @@ def add(flags: argparse.Namespace) -> None:
       raise errors.UserError('none of the videos could be read.')
     count = len(library.index)
     print(f'{flags.index}: {count:,} videos, {codes.words(library.hasher)}')
-  _next(flags)
+  say_next(flags.index)
 
 
 def settle(library: library_lib.Library, flags: argparse.Namespace) -> None:
@@ -85,15 +85,10 @@ def _listed(ignored: Mapping[str, int]) -> str:
   return ', '.join(some[:12] + more)
 
 
-def _next(flags: argparse.Namespace) -> None:
-  where = '' if _is_home(flags.index) else f' --index={flags.index}'
+def say_next(index: pathlib.Path) -> None:
+  """Says what to do with the library in this folder."""
+  where = '' if index == commands.home() else f' --index={index}'
   print(f'next: nph-jax search CLIP{where}, or nph-jax serve{where}')
-
-
-def _is_home(index: pathlib.Path) -> bool:
-  from nph_jax.library import commands
-
-  return index == commands.home()
 
 
 def refit(flags: argparse.Namespace) -> None:

@@ -126,6 +126,14 @@ def check(folder):
     return {file.path: file.video for file in files}
 
 
+def check_codes(folder):
+  """That bundle and codes belong together, whatever is waiting."""
+  with library_lib.Library(folder, 'read') as library:
+    for video, about in library.items():
+      code = library.hasher.encode(features(about['path'])[None])[0]
+      np.testing.assert_array_equal(library.index.get(video)[0], code)
+
+
 def kill_after(place):
   """Kills this process when a function returns for the n-th time.
 
