@@ -29,14 +29,17 @@ def follow(library: library_lib.Library) -> None:
     _rehash(library, codes.keep(library.folder, made), [])
   bad = [x.video for x in library.store.files() if x.is_bad]
   library.index.remove(np.array([x for x in bad if x is not None], np.int64))
+  ids = _ids(library, waiting)
   for start in range(0, len(waiting), _BLOCK):
-    _add(library, waiting[start : start + _BLOCK])
+    rows = slice(start, start + _BLOCK)
+    _add(library, waiting[rows], ids[rows])
 
 
-def _add(library: library_lib.Library, files: Sequence[store.File]) -> None:
+def _add(
+  library: library_lib.Library, files: Sequence[store.File], ids: np.ndarray
+) -> None:
   frames = library.store.frames(files)
   packed, relaxed = library.hasher.encode_relaxed(frames)
-  ids = _ids(library, files)
   library.index.remove(ids)
   about = [library.metadata(file) for file in files]
   library.index.add(packed, about, relaxed, ids)
@@ -54,8 +57,8 @@ def _ids(
     video = file.video
     if video is None or (video in taken and not _owns(library, file)):
       video, free = free, free + 1
-      library.store.allot(file, video)
     ids.append(video)
+  library.store.allot(files, ids)
   return np.array(ids, np.int64)
 
 

@@ -148,19 +148,20 @@ class Store:
         [path, *stamp, path, file.number],
       )
 
-  def allot(self, file: File, video: int) -> None:
-    """Gives a row the id that it is to have in the index."""
-    self._set([file], 'video', video)
+  def allot(self, files: Sequence[File], videos: Sequence[int]) -> None:
+    """Gives rows the ids that they are to have in the index."""
+    with self._changing() as database:
+      database.executemany(
+        'UPDATE files SET video = ? WHERE number = ?',
+        [(video, file.number) for video, file in zip(videos, files)],
+      )
 
   def mark(self, files: Iterable[File], indexed: bool) -> None:
     """Notes whether the index has these rows as they are."""
-    self._set(files, 'indexed', int(indexed))
-
-  def _set(self, files: Iterable[File], column: str, value: int) -> None:
     with self._changing() as database:
       database.executemany(
-        f'UPDATE files SET {column} = ? WHERE number = ?',
-        [(value, file.number) for file in files],
+        'UPDATE files SET indexed = ? WHERE number = ?',
+        [(indexed, file.number) for file in files],
       )
 
   def forget(self, files: Iterable[File]) -> None:

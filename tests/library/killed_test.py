@@ -33,7 +33,7 @@ def add(videos, library, starter, killed_at):
   [
     'nph_jax.library.library:_new_index',
     'nph_jax.library.store:Store.put,5',
-    'nph_jax.library.store:Store.allot,5',
+    'nph_jax.library.store:Store.allot',
     'nph_jax.index.video_index:VideoIndex.add',
     'nph_jax.library.codes:keep,2',  # of its own codes, not yet in use
     'nph_jax.export.hasher:Hasher.encode_relaxed,3',  # within the transaction

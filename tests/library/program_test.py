@@ -1,5 +1,6 @@
 """The program nph-jax, as someone calls it."""
 
+import configparser
 import json
 import os
 import pathlib
@@ -136,6 +137,14 @@ def test_the_library_is_the_users_by_default(monkeypatch, tmp_path):
   assert commands.home() == tmp_path / 'nph_jax' / 'library'
   monkeypatch.delenv('XDG_DATA_HOME')
   assert commands.home().is_relative_to(pathlib.Path.home())
+
+
+def test_it_is_installed_with_what_it_reads():
+  parser = configparser.ConfigParser()
+  parser.read(pathlib.Path(__main__.__file__).parent.parent / 'setup.cfg')
+  (script,) = parser['options.entry_points']['console_scripts'].split('\n')[1:]
+  assert script == f'nph-jax = {__main__.__name__}:{__main__.main.__name__}'
+  assert parser['options.package_data']['nph_jax.library'] == 'starter/*'
 
 
 def test_serve_gets_bundle_and_folder_of_the_library(added, monkeypatch):
