@@ -95,7 +95,7 @@ def run(options: Options) -> Summary:
     output.check_finished(options.out, num_videos, options.labels)
     return Summary(num_videos, row_shape, skipped)
   with store.Partial(path, stamp, row_shape) as partial:
-    _extract(options, videos, partial)
+    extract(options, videos, partial)
     skipped = [record for record in partial.records if store.ERROR in record]
     if partial.num_rows:
       output.write(options.out, partial, stamp, names)
@@ -140,9 +140,10 @@ def _file_stamp(path: str | None) -> list[int] | None:
   return [stat.st_size, stat.st_mtime_ns]
 
 
-def _extract(
+def extract(
   options: Options, videos: Sequence[files.Video], partial: store.Partial
 ) -> None:
+  """Extracts what `partial` lacks of `videos`, which it is given in groups."""
   left = videos[len(partial.records) :]
   if not left:
     return

@@ -120,8 +120,7 @@ class Reader:
         if not where:
           now.catch_up()
         found = searching.by_distance(now, codes, *scope)
-      if rerank:
-        near = searching.all_ids(found)
+      if rerank and len(near := searching.all_ids(found)):
         values = self._store.ask(catalogue.relaxed, near)
         found = searching.reranked(found, t, near, values)
       found = [result.first(k) for result in found]

@@ -1,0 +1,199 @@
+"""From how many of one's own videos on the library should teach its own codes.
+
+  python -m experiments.own_codes [--seeds=0,1,2,3] [--bits=64,128,256]
+
+A library of n videos is drawn from the training videos of ucf101_10, whole
+groups at a time; 30 % of the groups of each class are held back and query it,
+so that no query meets its own scene. Codes are learned from the n videos, or,
+"starter", from the 1,093 others of real_videos_unlabelled. mAP@20 (min_rk, ties
+expected) of the Hamming, the asymmetric and the real-valued ranking (t, its
+cosine), and of the cosine of the pooled vectors that t is made of. Labels only
+score.
+
+Writes results/own_codes.json and own_codes.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import h5py
+import jax
+import numpy as np
+
+from nph_jax import atomic, errors
+from nph_jax.data import labels as labels_lib
+from nph_jax.library import closed_form
+from nph_jax.models import log_covariance
+from nph_jax.retrieval import evaluation
+
+SIZES = (20, 30, 45, 60, 90, 120, 180, 250, 310)
+_HELD_BACK = 0.3
+_K = 20
+_ROOT = pathlib.Path(__file__).parent
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Measures what is missing of the results, then writes the table."""
+  parser = errors.Parser(prog='python -m experiments.own_codes')
+  parser.add_argument('--data', type=pathlib.Path, default='../shared/data')
+  parser.add_argument('--seeds', type=_numbers, default=[0, 1, 2, 3])
+  parser.add_argument('--bits', type=_numbers, default=[64, 128, 256])
+  parser.add_argument(
+    '--out', type=pathlib.Path, default=_ROOT / 'results' / 'own_codes.json'
+  )
+  flags = parser.parse_args(argv)
+  found = json.loads(flags.out.read_text()) if flags.out.exists() else {}
+  frames, classes, groups = _training(flags.data / 'ucf101_10')
+  starters = _starters(flags)
+  for seed in flags.seeds:
+    query, order = _draw(classes, groups, seed)
+    for size in SIZES:
+      name = f'{seed}/{size}'
+      done = found.setdefault(name, {})
+      own = order[:size]
+      for key, tables in _learned(frames[own], flags, starters, done):
+        done[key] = _scores(tables, frames, classes, query, own)
+      atomic.write_json(flags.out, found)
+      print(name, flush=True)
+  atomic.write_text(flags.out.with_suffix('.md'), _page(found))
+
+
+def _numbers(text: str) -> list[int]:
+  return [int(x) for x in text.split(',')]
+
+
+def _training(
+  folder: pathlib.Path,
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+  """Frames [N, M, L], one-hot classes [N, C] and the group of each video."""
+  with h5py.File(folder / 'ucf101_10_train_feats.h5') as file:
+    frames = file['feats'][:]
+  classes = labels_lib.read_labels([str(folder / 'ucf101_10_train_labels.mat')])
+  about = json.loads((folder / 'names.json').read_text())
+  merged = {y: x[0] for x in about['groups_merged'] for y in x}
+  groups = about['splits']['train']['group']
+  return frames, classes, [merged.get(group, group) for group in groups]
+
+
+def _draw(
+  classes: np.ndarray, groups: Sequence[str], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Rows that query, and the others in the order in which a library grows."""
+  rng = np.random.default_rng(seed)
+  names, groups = np.unique(groups), np.asarray(groups)
+  own_class = {name: classes[groups == name][0].argmax() for name in names}
+  held, rest = [], []
+  for number in range(classes.shape[1]):
+    some = rng.permutation([x for x in names if own_class[x] == number])
+    cut = round(_HELD_BACK * len(some))
+    held += some[:cut].tolist()
+    rest += some[cut:].tolist()
+  rows = lambda some: np.concatenate(  # noqa: E731
+    [np.flatnonzero(groups == name) for name in some]
+  )
+  return rows(held), rows(rng.permutation(rest))
+
+
+def _starters(flags: argparse.Namespace) -> dict[str, dict[str, np.ndarray]]:
+  path = flags.data / 'real_videos_unlabelled'
+  with h5py.File(path / 'real_videos_unlabelled_feats.h5') as file:
+    frames = file['feats'][:]
+  return {
+    f'starter {method} {bits}': _fit(method, bits, frames)
+    for method in closed_form.METHODS
+    for bits in flags.bits
+  }
+
+
+def _learned(
+  frames: np.ndarray,
+  flags: argparse.Namespace,
+  starters: dict[str, dict[str, np.ndarray]],
+  done: dict[str, object],
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+  """Tables by name of all that is compared, but what is `done`."""
+  yield from ((x, starters[x]) for x in starters if x not in done)
+  for method in closed_form.METHODS:
+    for bits in flags.bits:
+      key = f'own {method} {bits}'
+      if key not in done:
+        yield key, _fit(method, bits, frames)
+
+
+def _fit(method: str, bits: int, frames: np.ndarray) -> dict[str, np.ndarray]:
+  def read() -> Iterator[np.ndarray]:
+    return (frames[x : x + 128] for x in range(0, len(frames), 128))
+
+  return closed_form.fit(method, bits, read, frames.shape)
+
+
+_pool = jax.jit(log_covariance.pool)
+
+
+def _scores(
+  tables: dict[str, np.ndarray],
+  frames: np.ndarray,
+  classes: np.ndarray,
+  query: np.ndarray,
+  own: np.ndarray,
+) -> dict[str, float]:
+  """mAP@20 of each ranking."""
+  rows = np.concatenate([query, own])
+  vectors = np.asarray(_pool(frames[rows].astype(np.float32), tables))
+  vectors = vectors - tables['mean']
+  relaxed = vectors @ tables['projection'] - tables['threshold']
+  codes = np.packbits(relaxed >= 0, axis=1)
+  parts = lambda x: (x[: len(query)], x[len(query) :])  # noqa: E731
+  (q, d), (t, t_own), (v, v_own) = map(parts, (codes, relaxed, vectors))
+  wanted, known = classes[query], classes[own]
+  found = evaluation.evaluate_codes(
+    q, wanted, d, known, query_relaxed=t, ks=[_K]
+  )
+  scores = {x: _map(found, x) for x in ('hamming', 'asymmetric')}
+  for name, (a, b) in {'t': (t, t_own), 'vectors': (v, v_own)}.items():
+    found = evaluation.evaluate_vectors(a, wanted, b, known, ks=[_K])
+    scores[name] = _map(found, None)
+  return scores
+
+
+def _map(found: evaluation.Evaluation, ranking: str | None) -> float:
+  chosen = [
+    row['value']
+    for row in found.map
+    if row['denominator'] == 'min_rk'
+    and row['ties'] == 'expected'
+    and ranking in (None, row['ranking'])
+  ]
+  return round(chosen[0], 5)
+
+
+def _page(found: dict[str, dict[str, dict[str, float]]]) -> str:
+  """The table: means over seeds, a row a code, a column a size."""
+  lines = ['# Codes of the library itself, or those that come along', '']
+  lines.append(__doc__.split('\n\n')[2])
+  for ranking in ('asymmetric', 'hamming', 't', 'vectors'):
+    header = [ranking, *map(str, SIZES)]
+    lines += ['', _row(header), _row(['---'] * len(header))]
+    for key in sorted({key for scores in found.values() for key in scores}):
+      cells = []
+      for size in SIZES:
+        values = [
+          scores[key][ranking]
+          for name, scores in found.items()
+          if name.endswith(f'/{size}') and key in scores
+        ]
+        cells.append(f'{np.mean(values):.3f}'.removeprefix('0'))
+      lines.append(_row([key, *cells]))
+  return '\n'.join(lines) + '\n'
+
+
+def _row(cells: Sequence[str]) -> str:
+  return f'| {" | ".join(cells)} |'
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

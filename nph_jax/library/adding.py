@@ -1,0 +1,159 @@
+"""What `nph-jax add` does: sees what became of files, and has the index follow.
+
+Cut at any point, the same command goes on: what was extracted is in the store,
+and the index follows the store.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nph_jax.extraction import files
+from nph_jax.library import extraction, following, scanning, store
+from nph_jax.library import library as library_lib
+
+_OUTCOMES = {
+  scanning.KNOWN: 'known',
+  scanning.TOUCHED: 'known',
+  scanning.MOVED: 'moved',
+  scanning.COPY: 'added',
+  'removed': 'removed',
+}
+_EXTRACTED = (scanning.NEW, scanning.CHANGED, scanning.AGAIN)
+
+
+@dataclasses.dataclass
+class Report:
+  """What came of it.
+
+  Attributes:
+    counts: files that were 'added', 'known', 'changed', 'moved', or 'removed'
+      from the index by someone.
+    ignored: other files, by suffix.
+    bad: why each file could not be used, by path.
+    gone: paths of files that are there no more.
+    taught: the line of following.learn.
+  """
+
+  counts: collections.Counter[str]
+  ignored: Mapping[str, int]
+  bad: dict[str, str]
+  gone: list[str]
+  taught: str | None = None
+
+
+def run(
+  library: library_lib.Library,
+  places: Sequence[str],
+  decoding: extraction.Decoding,
+  *,
+  prune: bool = False,
+  retry: bool = False,
+) -> Report:
+  """Adds the videos in folders, and those named, to a library.
+
+  Args:
+    library: open for writing, its settings made.
+    places: folders and files.
+    decoding: how much it may take.
+    prune: files that are gone leave the library.
+    retry: bad files are tried once more.
+
+  Raises:
+    UserError: a place is not there or holds no video, or extraction cannot
+      begin.
+  """
+  known = library.store.files()
+  videos, ignored = scanning.find(places, known)
+  found = scanning.compare(videos, known, retry)
+  gone = scanning.gone(places, known, found)
+  report = Report(collections.Counter(), ignored, {}, [x.path for x in gone])
+  _settle(library, found, set(map(os.path.abspath, places)), report)
+  _extract(library, found, _uploads(library, known), decoding, report)
+  following.follow(library)
+  if prune:
+    library.forget(gone)
+  report.taught = following.learn(library)
+  return report
+
+
+def _settle(
+  library: library_lib.Library,
+  found: Sequence[scanning.Found],
+  named: set[str],
+  report: Report,
+) -> None:
+  """Notes all that needs no extraction."""
+  there = set(library.index.ids().tolist())
+  for kind, video, file in found:
+    if kind in (scanning.MOVED, scanning.TOUCHED):
+      library.store.move(file, video.path, video.stamp)
+    elif kind == scanning.COPY:
+      (frames,) = library.store.frames([file])
+      library.store.put(video.path, video.stamp, file.record, frames)
+    elif kind == scanning.BAD:
+      report.bad[video.path] = file.record[store.ERROR]
+    # Someone took it out of the index: its folder does not put it back.
+    elif kind == scanning.KNOWN and file.indexed and file.video not in there:
+      kind = scanning.COPY if video.path in named else 'removed'
+      if kind == scanning.COPY:
+        library.store.mark([file], indexed=False)
+    if kind in _OUTCOMES:
+      report.counts[_OUTCOMES[kind]] += 1
+
+
+def _uploads(
+  library: library_lib.Library, known: Sequence[store.File]
+) -> dict[files.Video, tuple[int, dict[str, Any]]]:
+  """What came through the page since: ids and metadata of these videos."""
+  there, stored = library.uploads(), library_lib.STORED
+  library.store.forget(
+    [x for x in known if stored in x.record and x.video not in there]
+  )
+  mine, found = {file.video for file in known}, {}
+  for video, about in there.items():
+    if video not in mine:
+      path = str(library.folder / library_lib.UPLOADS / about[stored])
+      found[files.Video(path, path, scanning.stamp(path))] = video, about
+  return found
+
+
+def _extract(
+  library: library_lib.Library,
+  found: Sequence[scanning.Found],
+  uploads: Mapping[files.Video, tuple[int, dict[str, Any]]],
+  decoding: extraction.Decoding,
+  report: Report,
+) -> None:
+  def done(
+    video: files.Video, record: dict[str, Any], frames: np.ndarray | None
+  ) -> None:
+    if frames is None:
+      report.bad[video.path] = record[store.ERROR]
+      if video in uploads or not _is_text(video.path):
+        return
+    elif video not in uploads:
+      report.counts['changed' if video.path in changed else 'added'] += 1
+    known, about = uploads.get(video, (None, record))
+    library.store.put(video.path, video.stamp, about, frames, known)
+
+  new = [x.video for x in found if x.kind in _EXTRACTED]
+  changed = {x.video.path for x in found if x.kind == scanning.CHANGED}
+  if new or uploads:
+    chosen = library.store.settings
+    extraction.run([*new, *uploads], chosen, decoding, done)
+
+
+def _is_text(path: str) -> bool:
+  """Whether the store can hold it; extraction says so of one it cannot."""
+  try:
+    path.encode()
+  except UnicodeEncodeError:
+    return False
+  return True

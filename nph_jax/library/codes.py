@@ -1,0 +1,140 @@
+"""Which hash function a library has, and when it learns one of its own.
+
+Below FIRST videos the codes are the starter's, which was learned from other
+people's videos (starter/README.md); from there on the library's own closed
+form, learned again whenever the library has doubled: second moments, ranked by
+their real values, and from NEIGHBORS videos on what neighbours share. Chosen on
+groups held back of training videos: experiments/results/own_codes.md. A bundle
+that someone gave stays.
+
+A library keeps its bundle in `codes/DIGEST`. The index says which is in use, so
+that codes and bundle change in one transaction.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from nph_jax import errors
+from nph_jax.export import bundle as bundle_lib
+from nph_jax.export import hasher as hasher_lib
+from nph_jax.library import closed_form
+
+FIRST, NEIGHBORS = 45, 180  # videos
+NUM_BITS = 128
+STARTER = pathlib.Path(__file__).with_name('starter') / 'tables.npz'
+# Of a manifest: from how many videos the library learned it.
+_LEARNED_FROM = 'library_videos'
+_FOLDER = 'codes'
+_FEWEST = 2  # videos that a closed form can tell apart
+
+
+def starter(num_frames: int, feature_dim: int) -> bundle_lib.Bundle | None:
+  """What comes along; None for features of another network."""
+  with np.load(STARTER) as archive:
+    tables = dict(archive)
+  if feature_dim != len(tables['frame_mean']):
+    return None
+  about = {'dataset': 'the starter', _LEARNED_FROM: 0}
+  return closed_form.export('itq_moments', tables, num_frames, about)
+
+
+def learn(
+  read: Callable[[], Iterator[np.ndarray]], shape: tuple[int, int, int]
+) -> bundle_lib.Bundle:
+  """The library's own.
+
+  Args:
+    read: starts a pass over the videos, blocks [B, M, L].
+    shape: (N, M, L).
+
+  Raises:
+    UserError: there are too few videos, or all are the same.
+  """
+  count, num_frames, _ = shape
+  if count < _FEWEST:
+    raise errors.UserError(
+      f'codes are learned from {_FEWEST} videos or more, and there are '
+      f'{count}; add more, or give a --bundle.'
+    )
+  method = method_for(count)
+  tables = closed_form.fit(method, NUM_BITS, read, shape)
+  about = {'dataset': f'{count:,} videos of the library', _LEARNED_FROM: count}
+  return closed_form.export(method, tables, num_frames, about)
+
+
+def method_for(num_videos: int) -> str:
+  """The closed form that is best for so many videos."""
+  return 'itq_neighbors' if num_videos >= NEIGHBORS else 'itq_moments'
+
+
+def learned_from(hasher: hasher_lib.Hasher) -> int | None:
+  """Videos of the library; 0 of the starter, None of a given bundle."""
+  return hasher.manifest.get(_LEARNED_FROM)
+
+
+def is_due(hasher: hasher_lib.Hasher, num_videos: int) -> bool:
+  """Whether a library of so many videos should learn anew."""
+  before = learned_from(hasher)
+  return before is not None and num_videos >= (2 * before or FIRST)
+
+
+def is_ranked_by_t(hasher: hasher_lib.Hasher) -> bool:
+  """Whether t of query and videos ranks better than the videos' bits.
+
+  So it does wherever a library is small enough to have codes of moments.
+  """
+  own = learned_from(hasher) is not None
+  return own and hasher.manifest['method'] == 'itq_moments'
+
+
+def words(hasher: hasher_lib.Hasher) -> str:
+  """What a person is told of the codes."""
+  count = learned_from(hasher)
+  if count is None:
+    return f'codes of the bundle {hasher.digest[:8]}'
+  if not count:
+    return f'codes of the starter, {hasher.num_bits} bits'
+  return f'codes learned from {count:,} of them, {hasher.num_bits} bits'
+
+
+def keep(folder: pathlib.Path, bundle: bundle_lib.Bundle) -> hasher_lib.Hasher:
+  """Writes a bundle into the folder of a library, for the index to name."""
+  new = folder / _FOLDER / 'new'
+  bundle_lib.write(bundle, new)
+  return _placed(folder, new)
+
+
+def copy(folder: pathlib.Path, given: pathlib.Path) -> hasher_lib.Hasher:
+  """As `keep`, for the bundle in the folder `given`."""
+  hasher_lib.load_hasher(given)
+  new = folder / _FOLDER / 'new'
+  shutil.rmtree(new, ignore_errors=True)
+  shutil.copytree(given, new)
+  return _placed(folder, new)
+
+
+def _placed(folder: pathlib.Path, new: pathlib.Path) -> hasher_lib.Hasher:
+  hasher = hasher_lib.load_hasher(new)
+  target = path_of(folder, hasher.digest)
+  if target.exists():
+    shutil.rmtree(new)
+  else:
+    new.rename(target)
+  return hasher
+
+
+def path_of(folder: pathlib.Path, digest: str) -> pathlib.Path:
+  """Where a library keeps the bundle of that digest."""
+  return folder / _FOLDER / digest
+
+
+def drop_others(folder: pathlib.Path, digest: str | None) -> None:
+  """Deletes bundles that no index names any more, or never did."""
+  for path in (folder / _FOLDER).glob('*'):
+    if path.name != digest:
+      shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,130 @@
+"""The commands of `nph-jax` that work on a library: their flags.
+
+Nothing slow is imported before the flags are known to be right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from nph_jax import errors
+
+
+def home() -> pathlib.Path:
+  """The folder of the user's library (XDG Base Directory Specification)."""
+  data = os.environ.get('XDG_DATA_HOME') or pathlib.Path.home() / '.local/share'
+  return pathlib.Path(data) / 'nph_jax' / 'library'
+
+
+def _parser(name: str, what: str) -> argparse.ArgumentParser:
+  parser = errors.Parser(
+    prog=f'nph-jax {name}', description=what, allow_abbrev=False
+  )
+  parser.add_argument(
+    '--index',
+    type=pathlib.Path,
+    default=home(),
+    help='folder of the library; default %(default)s',
+  )
+  return parser
+
+
+def _decoding_flags(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument(
+    '--workers',
+    type=_positive,
+    default=os.cpu_count(),
+    help='decoding processes; default one for each core',
+  )
+  parser.add_argument(
+    '--time_limit',
+    type=_positive,
+    default=1800,
+    help='seconds to decode one video; default 1800',
+  )
+
+
+def _positive(text: str) -> int:
+  if not (text.isdecimal() and len(text) < 10 and int(text)):
+    raise argparse.ArgumentTypeError(f'{text!r} is none; expected 1 or more')
+  return int(text)
+
+
+def add(argv: Sequence[str]) -> None:
+  """Adds videos to a library, which is made where there is none."""
+  parser = _parser('add', 'Extract, hash and index the videos that are new.')
+  flag = parser.add_argument
+  flag('videos', nargs='+', help='folders, and single files')
+  flag('--labels', choices=('none', 'folders'),
+       help='folders: the folder that holds a video is its label; default as '
+       'before, none at first')  # fmt: skip
+  flag('--prune', action='store_true', help='take out files that are gone')
+  flag('--retry', action='store_true', help='try bad files once more')
+  flag('--bundle',
+       help='of a new library: the codes of this folder export/ of a trained '
+       'workdir, for good; by default it learns its own')  # fmt: skip
+  flag('--backbone', help='of a new library: as of `nph-jax extract`')
+  flag('--weights', help='of a new library: weights file of the backbone')
+  flag('--num_frames', type=_positive, help='of a new library; default 25')
+  _decoding_flags(parser)
+  flags = _started(parser, argv)
+  from nph_jax.library import running  # slow
+
+  running.add(flags)
+
+
+def search(argv: Sequence[str]) -> None:
+  """Prints the nearest videos."""
+  parser = _parser('search', 'Find the videos that are most like one.')
+  flag = parser.add_argument
+  flag('query', metavar='CLIP|ID', help='a video file, or the id of a result')
+  flag('--k', type=_positive, default=10, help='results; default 10')
+  flag('--where', metavar='NAME=VALUE', action='append', default=[],
+       help='what results have to have; may be given again')  # fmt: skip
+  flag('--json', action='store_true', help='one JSON object')
+  _decoding_flags(parser)
+  flags = _started(parser, argv)
+  from nph_jax.library import searching  # slow
+
+  searching.run(flags)
+
+
+def refit(argv: Sequence[str]) -> None:
+  """Learns the codes of a library anew."""
+  parser = _parser('refit', 'Learn the codes anew from the library itself.')
+  flags = _started(parser, argv)
+  from nph_jax.library import running  # slow
+
+  running.refit(flags)
+
+
+def serve(argv: Sequence[str]) -> None:
+  """Serves the page on a library, or on another index and its bundle."""
+  parser = _parser('serve', 'Serve a page to search with.')
+  parser.epilog = (
+    'All other flags are those of `python -m nph_jax.serve`, such as --port; '
+    '--read_only lets `nph-jax add` work beside it.'
+  )
+  parser.add_argument('--bundle', help='of an index that `add` did not make')
+  parser.add_argument('--videos', help='folder of its videos')
+  flags, rest = parser.parse_known_args(argv)
+  _say(flags.index)
+  from nph_jax.library import running  # slow
+
+  running.serve(flags, rest)
+
+
+def _started(
+  parser: argparse.ArgumentParser, argv: Sequence[str]
+) -> argparse.Namespace:
+  flags = parser.parse_args(argv)
+  _say(flags.index)
+  return flags
+
+
+def _say(index: pathlib.Path) -> None:
+  print(f'library: {index}', file=sys.stderr, flush=True)

@@ -1,0 +1,190 @@
+"""Which files there are, and what became of them since they were last seen.
+
+A file is known by its path, bytes and time; where one of these is another, by
+its content, which is read only of files with as many bytes as a known one.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nph_jax import errors
+from nph_jax.extraction import files, tasks
+from nph_jax.library import store
+
+# What may become of a file. The last three are to be extracted.
+KNOWN, BAD, TOUCHED, MOVED, COPY, NEW, CHANGED, AGAIN = (
+  'known', 'bad', 'touched', 'moved', 'copy', 'new', 'changed', 'again'
+)  # fmt: skip
+
+
+class Found(NamedTuple):
+  """One file, and what became of it.
+
+  Attributes:
+    kind: one of the above.
+    video: the file as it is now, its name the absolute path.
+    file: what was known: of the file, or of the one that has its content.
+  """
+
+  kind: str
+  video: files.Video
+  file: store.File | None
+
+
+def find(
+  places: Sequence[str], known: Sequence[store.File]
+) -> tuple[list[files.Video], dict[str, int]]:
+  """All videos in folders, and those named one by one.
+
+  Args:
+    places: folders and files.
+    known: files of the library; a folder that held some may hold none now.
+
+  Returns:
+    The videos, each once, and how many other files there are by suffix.
+
+  Raises:
+    UserError: a place is not there or holds no video.
+  """
+  found, ignored = {}, collections.Counter()
+  for place in map(os.path.abspath, places):
+    if not os.path.isdir(place):
+      some = [_named(place)]
+    else:
+      some = _below(place, any(_is_below(x.path, place) for x in known))
+      paths = {video.path for video in some}
+      ignored.update(_suffixes(place, paths))
+    found |= {video.path: video for video in some}
+  return list(found.values()), dict(ignored.most_common())
+
+
+def _named(path: str) -> files.Video:
+  if not os.path.isfile(path):
+    raise errors.UserError(
+      f'{path}: is no file or folder; give videos, or folders of them.'
+    )
+  return files.Video(path, path, stamp(path))
+
+
+def _below(folder: str, may_be_empty: bool) -> list[files.Video]:
+  try:
+    found = files.find(folder)
+  except errors.UserError:
+    if may_be_empty and os.access(folder, os.R_OK | os.X_OK):
+      return []
+    raise
+  return [files.Video(x.path, x.path, x.stamp) for x in found]
+
+
+def _suffixes(folder: str, videos: set[str]) -> list[str]:
+  """Of the files that are no videos, hidden ones left out."""
+  found = []
+  for parent, folders, names in os.walk(folder):
+    folders[:] = [name for name in folders if not name.startswith('.')]
+    found += [
+      pathlib.PurePath(name).suffix.lower() or 'none'
+      for name in names
+      if not name.startswith('.') and os.path.join(parent, name) not in videos
+    ]
+  return found
+
+
+def compare(
+  videos: Sequence[files.Video],
+  known: Sequence[store.File],
+  retry: bool = False,
+) -> list[Found]:
+  """What became of each of `videos`.
+
+  Args:
+    videos: of `find`.
+    known: all files of the library.
+    retry: bad files are to be extracted once more.
+  """
+  by_path = {file.path: file for file in known}
+  by_size = collections.defaultdict(list)
+  for file in known:
+    if not file.is_bad:
+      by_size[file.stamp[0]].append(file)
+  taken: set[int] = set()
+  found = []
+  for video in videos:
+    old = by_path.get(video.path)
+    if old is not None and old.stamp == video.stamp:
+      kind = (AGAIN if retry else BAD) if old.is_bad else KNOWN
+      found.append(Found(kind, video, old))
+      continue
+    made = _by_content(video, old, by_size[video.stamp[0]], taken)
+    if made.kind == MOVED:
+      taken.add(made.file.number)
+    found.append(made)
+  return found
+
+
+def _by_content(
+  video: files.Video,
+  old: store.File | None,
+  as_large: Sequence[store.File],
+  taken: set[int],
+) -> Found:
+  """What became of a file that is not as it was, or was not there."""
+  equal = _equal(video.path, as_large)
+  if old in equal:
+    return Found(TOUCHED, video, old)
+  gone = [
+    file
+    for file in equal
+    if not os.path.lexists(file.path) and file.number not in taken
+  ]
+  if gone and old is None:
+    return Found(MOVED, video, gone[0])
+  # One that has changed meanwhile is no longer what was known of it.
+  whole = [x for x in equal if x in gone or stamp(x.path) == x.stamp]
+  if whole:
+    return Found(COPY, video, whole[0])
+  return Found(NEW if old is None else CHANGED, video, old)
+
+
+def _equal(path: str, as_large: Sequence[store.File]) -> list[store.File]:
+  """Those of the known files that have the content of this one."""
+  if not as_large:
+    return []
+  try:
+    with open(path, 'rb') as file:
+      content = tasks.digest(file)
+  except OSError:
+    return []  # which extraction will report
+  return [file for file in as_large if file.record.get('hash') == content]
+
+
+def stamp(path: str) -> tuple[int, int]:
+  """Bytes and time of a file, zeros where there is none."""
+  try:
+    stat = os.stat(path)
+  except OSError:
+    return (0, 0)
+  return stat.st_size, stat.st_mtime_ns
+
+
+def gone(
+  places: Sequence[str], known: Sequence[store.File], found: Sequence[Found]
+) -> list[store.File]:
+  """Known files in or at `places` that are there no more, nor elsewhere."""
+  moved = {x.file.number for x in found if x.kind == MOVED}
+  roots = [os.path.abspath(place) for place in places]
+  return [
+    file
+    for file in known
+    if file.number not in moved
+    and any(_is_below(file.path, root) for root in roots)
+    and not os.path.lexists(file.path)
+  ]
+
+
+def _is_below(path: str, root: str) -> bool:
+  return path == root or path.startswith(root.rstrip(os.sep) + os.sep)

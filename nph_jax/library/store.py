@@ -1,0 +1,228 @@
+"""What a library knows of each file: one SQLite file beside the index.
+
+Features stay here, so that all codes can be made anew. Each change is one
+transaction, and the index follows: `waiting` are the rows that it does not have
+as they are here, whatever killed the program in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nph_jax import errors
+
+NAME = 'library.sqlite'
+ERROR = 'error'  # the key of the reason in the record of a bad file
+_COLUMNS = 'number, path, size, time, record, video, indexed'
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value);
+CREATE TABLE IF NOT EXISTS files (
+  number INTEGER PRIMARY KEY, path TEXT UNIQUE NOT NULL, size INTEGER NOT NULL,
+  time INTEGER NOT NULL, record TEXT NOT NULL, video INTEGER UNIQUE,
+  indexed INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS features (
+  number INTEGER PRIMARY KEY REFERENCES files ON DELETE CASCADE,
+  frames BLOB NOT NULL
+);
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+  """One row.
+
+  Attributes:
+    number: of the row.
+    path: absolute.
+    stamp: bytes and time of the last change, as of extraction.files.Video.
+    record: what extraction found; under ERROR why there is nothing.
+    video: its id in the index; None as long as it has none.
+    indexed: whether the index has the row as it is here, or had until someone
+      removed it there.
+  """
+
+  number: int
+  path: str
+  stamp: tuple[int, int]
+  record: dict[str, Any]
+  video: int | None
+  indexed: bool
+
+  @property
+  def is_bad(self) -> bool:
+    return ERROR in self.record
+
+
+class Store:
+  """The file; a context manager. One program writes: whoever has the index."""
+
+  def __init__(self, folder: pathlib.Path, read_only: bool = False):
+    """Opens the file in the folder of an index, or makes it.
+
+    Raises:
+      UserError: it cannot be read or written.
+    """
+    self.path = folder / NAME
+    self.read_only = read_only
+    with self._guarded(), contextlib.ExitStack() as stack:
+      self._database = sqlite3.connect(self.path, 30, isolation_level=None)
+      stack.callback(self._database.close)
+      if not read_only:
+        self._database.execute('PRAGMA synchronous = FULL')
+        self._database.execute('PRAGMA foreign_keys = ON')
+        self._database.executescript(f'BEGIN IMMEDIATE;{_SCHEMA}COMMIT;')
+      self._closing = stack.pop_all()
+
+  def __enter__(self) -> Store:
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self._closing.close()
+
+  @property
+  def settings(self) -> dict[str, Any]:
+    """What was set, by name."""
+    return dict(self._read('SELECT name, value FROM settings'))
+
+  def set(self, **values: Any) -> None:
+    """Sets some of `settings`."""
+    with self._changing() as database:
+      database.executemany(
+        'INSERT OR REPLACE INTO settings VALUES (?, ?)', values.items()
+      )
+
+  def files(self) -> list[File]:
+    """All rows, in the order in which they came."""
+    return self._files('SELECT {} FROM files ORDER BY number')
+
+  def waiting(self) -> list[File]:
+    """Rows that the index does not have as they are, and could have."""
+    found = self._files('SELECT {} FROM files WHERE NOT indexed')
+    return [file for file in found if not file.is_bad]
+
+  def put(
+    self,
+    path: str,
+    stamp: tuple[int, int],
+    record: Mapping[str, Any],
+    frames: np.ndarray | None,
+    video: int | None = None,
+  ) -> None:
+    """Adds a file, or replaces what was known of one at this path.
+
+    Args:
+      path: absolute.
+      stamp: of the file.
+      record: of extraction.
+      frames: [M, L], None of a bad file.
+      video: the id of a file that is in the index already; its own otherwise.
+    """
+    with self._changing() as database:
+      (number,) = database.execute(
+        'INSERT INTO files (path, size, time, record, video, indexed) '
+        'VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET '
+        'size = excluded.size, time = excluded.time, '
+        'record = excluded.record, indexed = 0 RETURNING number',
+        [path, *stamp, json.dumps(record), video, video is not None],
+      ).fetchone()
+      database.execute('DELETE FROM features WHERE number = ?', [number])
+      if frames is not None:
+        blob = np.asarray(frames, '<f2').tobytes()
+        database.execute('INSERT INTO features VALUES (?, ?)', [number, blob])
+
+  def move(self, file: File, path: str, stamp: tuple[int, int]) -> None:
+    """Gives a file another place; the index will be told if it is another."""
+    with self._changing() as database:
+      database.execute(
+        'UPDATE files SET path = ?, size = ?, time = ?, '
+        'indexed = indexed AND path = ? WHERE number = ?',
+        [path, *stamp, path, file.number],
+      )
+
+  def allot(self, files: Sequence[File], videos: Sequence[int]) -> None:
+    """Gives rows the ids that they are to have in the index."""
+    with self._changing() as database:
+      database.executemany(
+        'UPDATE files SET video = ? WHERE number = ?',
+        [(video, file.number) for video, file in zip(videos, files)],
+      )
+
+  def mark(self, files: Iterable[File], indexed: bool) -> None:
+    """Notes whether the index has these rows as they are."""
+    with self._changing() as database:
+      database.executemany(
+        'UPDATE files SET indexed = ? WHERE number = ?',
+        [(indexed, file.number) for file in files],
+      )
+
+  def forget(self, files: Iterable[File]) -> None:
+    """Deletes rows and their features."""
+    with self._changing() as database:
+      database.executemany(
+        'DELETE FROM files WHERE number = ?', [(x.number,) for x in files]
+      )
+
+  def frames(self, files: Sequence[File]) -> np.ndarray:
+    """Features float16 [n, M, L] of rows that are not bad.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    settings, found = self.settings, []
+    shape = settings['num_frames'], settings['feature_dim']
+    for file in files:
+      rows = self._read(
+        'SELECT frames FROM features WHERE number = ?', file.number
+      )
+      if not rows or len(rows[0][0]) != 2 * shape[0] * shape[1]:
+        raise self._damaged()
+      found.append(np.frombuffer(rows[0][0], '<f2').reshape(shape))
+    return np.stack(found) if found else np.empty((0, *shape), np.float16)
+
+  def _files(self, statement: str) -> list[File]:
+    rows = self._read(statement.format(_COLUMNS))
+    try:
+      return [
+        File(number, path, (size, time), json.loads(record), video, bool(there))
+        for number, path, size, time, record, video, there in rows
+      ]
+    except ValueError as error:
+      raise self._damaged() from error
+
+  def _read(self, statement: str, *values: Any) -> list[tuple]:
+    with self._guarded():
+      return self._database.execute(statement, values).fetchall()
+
+  @contextlib.contextmanager
+  def _changing(self) -> Iterator[sqlite3.Connection]:
+    with self._guarded(), self._database:
+      self._database.execute('BEGIN IMMEDIATE')
+      yield self._database
+
+  def _damaged(self) -> errors.UserError:
+    return errors.UserError(
+      f'{self.path}: is damaged; delete the folder and add the videos anew.'
+    )
+
+  @contextlib.contextmanager
+  def _guarded(self) -> Iterator[None]:
+    """Turns what SQLite raises into a UserError that says what to do."""
+    try:
+      yield
+    except sqlite3.Error as error:
+      name = getattr(error, 'sqlite_errorname', '')
+      if name.startswith(('SQLITE_CORRUPT', 'SQLITE_NOTADB')):
+        raise self._damaged() from error
+      raise errors.UserError(
+        f'{self.path}: cannot be read or written ({error}); free some space '
+        'or change its permissions, and run the same command again.'
+      ) from error

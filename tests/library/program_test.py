@@ -1,0 +1,170 @@
+"""The program nph-jax, as someone calls it."""
+
+import configparser
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import library_worker
+import pytest
+
+from nph_jax import __main__, errors, serve
+from nph_jax.library import commands, running
+
+WORKER = pathlib.Path(library_worker.__file__)
+
+
+def call(*arguments, worker=True, **environment):
+  start = [str(WORKER)] if worker else ['-m', 'nph_jax']
+  return subprocess.run(
+    [sys.executable, *start, *map(str, arguments)],
+    capture_output=True,
+    text=True,
+    timeout=300,
+    env=os.environ | environment,
+  )
+
+
+def write_clip(path, seed):
+  """Ten frames of a few colours that change slowly."""
+  av, np = pytest.importorskip('av'), pytest.importorskip('numpy')
+  rng = np.random.default_rng(seed)
+  start, end = rng.integers(0, 255, (2, 4, 4, 3))
+  path.parent.mkdir(parents=True, exist_ok=True)
+  with av.open(str(path), 'w') as file:
+    stream = file.add_stream('mpeg4', rate=10)
+    stream.width = stream.height = 64
+    stream.pix_fmt = 'yuv420p'
+    for number in range(10):
+      mixed = start + (end - start) * number // 10
+      pixels = mixed.repeat(16, 0).repeat(16, 1).astype(np.uint8)
+      file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, 'rgb24')))
+    file.mux(stream.encode())
+
+
+@pytest.fixture(scope='module')
+def added(tmp_path_factory):
+  """A folder of clips, one of them bad, that of a library, what was said."""
+  pytest.importorskip('PIL')
+  pytest.importorskip('pebble')
+  folder = tmp_path_factory.mktemp('added')
+  for number in range(6):
+    write_clip(folder / 'videos' / 'ab'[number % 2] / f'{number}.mp4', number)
+  (folder / 'videos' / 'a' / 'bad.mp4').write_text('no video')
+  (folder / 'videos' / 'note.txt').write_text('a note')
+  result = call(
+    'add', folder / 'videos', f'--index={folder}/library',
+    '--backbone=averages', '--labels=folders', '--workers=2',
+  )  # fmt: skip
+  assert result.returncode == 0, result.stderr
+  return folder / 'videos', folder / 'library', result
+
+
+def test_add_says_what_became_of_each_file(added):
+  videos, library, result = added
+  said = result.stdout.splitlines()
+  assert said[:2] == ['6 added, 1 bad', 'ignored by suffix: 1 .txt']
+  assert f'{library}: 6 videos, codes learned from 6 of them' in said[2]
+  assert said[3].startswith(f'next: nph-jax search CLIP --index={library}')
+  assert result.stderr.startswith(f'library: {library}\n')
+  assert f'bad: {videos}/a/bad.mp4: ' in result.stderr
+
+
+def test_search_by_id_says_what_was_searched_for(added):
+  videos, library, _ = added
+  result = call('search', '0', f'--index={library}', '--k=2')
+  said = result.stdout.splitlines()
+  assert said[0] == f'searched for: {videos}/a/0.mp4  0:01  a'
+  assert len(said) == 4 and f'{videos}/a/0.mp4' not in '\n'.join(said[1:])
+
+
+def test_search_by_a_clip_finds_it(added, tmp_path):
+  videos, library, _ = added
+  clip = tmp_path / 'clip.mp4'
+  clip.write_bytes((videos / 'b' / '3.mp4').read_bytes())
+  result = call('search', clip, f'--index={library}', '--k=1', '--json')
+  (hit,) = json.loads(result.stdout)['results']
+  assert hit['metadata']['path'] == f'{videos}/b/3.mp4'
+  assert hit['distance'] == 0 and hit['score'] > 0.999
+
+
+def test_where_says_which_case_there_is(added):
+  _, library, _ = added
+  found = call('search', '0', f'--index={library}', '--where=labels=b')
+  assert len(found.stdout.splitlines()) == 2 + 3
+  missing = call('search', '0', f'--index={library}', '--where=labels=B')
+  assert missing.returncode == 1 and 'there is labels=b.' in missing.stderr
+
+
+def test_search_for_nothing_that_is_there(added):
+  _, library, _ = added
+  for query in ('17', 'clip.mp4'):
+    result = call('search', query, f'--index={library}')
+    assert result.returncode == 1
+    assert 'error: ' in result.stderr and 'Traceback' not in result.stderr
+
+
+def test_help_loads_nothing(tmp_path):
+  code = (
+    'import sys; from nph_jax import __main__\n'
+    'try: __main__.main()\n'
+    'finally: assert not {"numpy", "jax", "absl"} & set(sys.modules)'
+  )
+  for arguments in ([], ['--help'], ['add', '--help'], ['search', '--help']):
+    result = subprocess.run(
+      [sys.executable, '-c', code, *arguments], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert 'nph-jax' in result.stdout
+
+
+def test_a_command_of_a_module_is_that_module():
+  result = call('extract', '--videos=/nowhere', '--out=f.txt', worker=False)
+  assert result.returncode == 1 and 'expected a name that ends' in result.stderr
+
+
+def test_an_unknown_command_names_the_others(monkeypatch, capsys):
+  monkeypatch.setattr(sys, 'argv', ['nph-jax', 'find'])
+  with pytest.raises(SystemExit):
+    __main__.main()
+  assert 'find: no such command; there are add' in capsys.readouterr().err
+
+
+def test_the_library_is_the_users_by_default(monkeypatch, tmp_path):
+  monkeypatch.setenv('XDG_DATA_HOME', str(tmp_path))
+  assert commands.home() == tmp_path / 'nph_jax' / 'library'
+  monkeypatch.delenv('XDG_DATA_HOME')
+  assert commands.home().is_relative_to(pathlib.Path.home())
+
+
+def test_it_is_installed_with_what_it_reads():
+  parser = configparser.ConfigParser()
+  parser.read(pathlib.Path(__main__.__file__).parent.parent / 'setup.cfg')
+  (script,) = parser['options.entry_points']['console_scripts'].split('\n')[1:]
+  assert script == f'nph-jax = {__main__.__name__}:{__main__.main.__name__}'
+  assert parser['options.package_data']['nph_jax.library'] == 'starter/*'
+
+
+def test_serve_gets_bundle_and_folder_of_the_library(added, monkeypatch):
+  videos, library, _ = added
+  asked = []
+  monkeypatch.setattr(serve, 'main', asked.extend)
+  commands.serve([f'--index={library}', '--port=0'])
+  digest = json.loads(call('index', 'info', f'--index={library}', '--json',
+                           worker=False).stdout)['bundle']  # fmt: skip
+  assert asked == [
+    f'--index={library}', '--port=0', f'--bundle={library}/codes/{digest}',
+    f'--videos={videos}',
+  ]  # fmt: skip
+
+
+def test_serve_of_another_index_wants_its_bundle(tmp_path):
+  with pytest.raises(errors.UserError, match='no library is there'):
+    commands.serve([f'--index={tmp_path}'])
+
+
+def test_a_path_need_not_be_repeated_for_the_users_own(monkeypatch, capsys):
+  running.say_next(commands.home())
+  assert '--index' not in capsys.readouterr().out
