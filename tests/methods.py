@@ -4,6 +4,17 @@ from nph_jax import trees
 from nph_jax.models import registry
 from nph_jax.models.config import RecurrentConfig, fields_of
 
+# Of methods whose own sizes would take a test too long.
+SMALL = {
+  'num_layers': 2,
+  'num_heads': 2,
+  'decoder_width': 8,
+  'decoder_layers': 1,
+  'decoder_heads': 2,
+  'cluster_warmup': 0,
+  'clusters': (4, 12),
+}
+
 
 def make(name, num_bits, num_frames, frame_dim, **fields):
   """The method; `fields` of config.model or of its own options.
