@@ -13,6 +13,7 @@ SMALL = {
   'decoder_heads': 2,
   'cluster_warmup': 0,
   'clusters': (4, 12),
+  'num_clusters': 12,
 }
 
 

@@ -79,6 +79,8 @@ class TwoViews(ModuleMethod):
   clusters: tuple[int, ...] = ()
   cluster_warmup: int = 0
 
+  own = p2set.NAME  # the collection that the module does not see
+
   @property
   def has_epochs(self) -> bool:
     """Whether there are clusters to be found before each epoch."""
@@ -100,16 +102,20 @@ class TwoViews(ModuleMethod):
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters, and the clusters of L_p2set where there are any."""
-    frames = jnp.zeros((1, self.num_frames, self.frame_dim))
-    views = masked_views.draw(
-      key, jnp.zeros(1, int), self.num_frames, self.masked
-    )
-    params = self.module.init(key, frames, views)['params']
+    params = self.init_views(key)
     if not self.has_epochs:
       return params, {}
     return params, {
       p2set.NAME: p2set.init(self.clusters, tables['unassigned'], self.num_bits)
     }
+
+  def init_views(self, key: jax.Array):
+    """The module's parameters."""
+    frames = jnp.zeros((1, self.num_frames, self.frame_dim))
+    views = masked_views.draw(
+      key, jnp.zeros(1, int), self.num_frames, self.masked
+    )
+    return self.module.init(key, frames, views)['params']
 
   def loss(self, params, collections, batch, tables, key, axis_name):
     """See the file's docstring; arguments as method.Method."""
@@ -117,32 +123,49 @@ class TwoViews(ModuleMethod):
     view_key, cluster_key, drop_key = jax.random.split(key, 3)
     index, frames = batch['index'], batch['frames']
     views = masked_views.draw(view_key, index, self.num_frames, self.masked)
-    outputs, found = self.run(
-      params, without(collections, p2set.NAME), frames, views, drop_key,
-      axis_name,
-    )  # fmt: skip
-    first, second = outputs.codes
+    stats = without(collections, self.own)
+    (outputs, logits), found = self.run(
+      params, stats, frames, views, drop_key, axis_name
+    )
     terms = {
       'reconstruction': masked_error(outputs, frames, views),
       'contrast': masked_views.debiased_contrast(
-        first, second, self.positive_prior, self.temperature, axis_name
+        *outputs.codes, self.positive_prior, self.temperature, axis_name
       ),
     }
     if self.has_epochs:
-      terms['p2set'] = p2set.loss(
-        outputs.codes, index, collections[p2set.NAME], cluster_key, axis_name
-      )
-      found = {**found, p2set.NAME: collections[p2set.NAME]}
+      more, own = self.more_terms(
+        params, stats, logits, batch, collections[self.own], cluster_key,
+        axis_name,
+      )  # fmt: skip
+      terms, found = {**terms, **more}, {**found, self.own: own}
     loss = terms['reconstruction']
     loss += sum(w * terms[name] for name, w in self.weights.items() if w)
     return loss, (terms, found)
 
   def run(self, params, stats, frames, views, key, axis_name):
-    """The module's Outputs in training, and its other collections."""
+    """The module's Outputs, what more_terms reads, and its collections."""
     del key, axis_name
-    return self.module.apply(
+    outputs, found = self.module.apply(
       {'params': params, **stats}, frames, views, mutable=list(stats)
     )
+    return (outputs, outputs.codes), found
+
+  def more_terms(self, params, stats, codes, batch, own, key, axis_name):
+    """The terms of the method's own collection, and that after the step.
+
+    Args:
+      params: of the module.
+      stats: its other collections.
+      codes: what `run` hands on, here h of the views.
+      batch: see method.Method.
+      own: the collection.
+      key: of the step, for this.
+      axis_name: devices' axis under pmap.
+    """
+    del params, stats
+    loss = p2set.loss(codes, batch['index'], own, key, axis_name)
+    return {'p2set': loss}, own
 
   def survey(self, params, collections, batch, key) -> jax.Array:
     """h [B, K] of all frames, of which clusters are made; see Method."""
@@ -161,7 +184,7 @@ class TwoViews(ModuleMethod):
   def inference_variables(self, params, collections) -> dict[str, Any]:
     """Everything but the decoder and the clusters."""
     params = {k: v for k, v in params.items() if not k.startswith(DECODER)}
-    return {'params': params, **without(collections, p2set.NAME)}
+    return {'params': params, **without(collections, self.own)}
 
   def relaxed_code(self, variables, frames, nearest) -> jax.Array:
     """h [B, K] of frames [B, M, L], the mean of the frames' codes."""

@@ -18,11 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from nph_jax.models import hashing, masked_views, transformer
+from nph_jax.models import (
+  hashing,
+  initializers,
+  masked_views,
+  transformer,
+)
 from nph_jax.models.masked_views import Views
-
-# PyTorch's default of a linear layer.
-torch_init = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 
 
 class Outputs(NamedTuple):
@@ -94,10 +96,12 @@ class MaskedAutoencoder(nn.Module):
     self.blocks = self.encoder()
     self.encoder_norm = transformer.layer_norm()
     self.encoded = dense(self.hidden_width)
-    self.to_bits = dense(self.num_bits, kernel_init=torch_init)
+    self.to_bits = dense(self.num_bits, kernel_init=initializers.torch)
     self.hash_layer = HashNorm()
     width = self.decoder_width
-    self.decode_code = dense(width, use_bias=False, kernel_init=torch_init)
+    self.decode_code = dense(
+      width, use_bias=False, kernel_init=initializers.torch
+    )
     short = nn.initializers.truncated_normal(0.02)
     self.decode_mask = Learned((width,), short)
     self.decode_positions = Learned((self.num_frames, width))
@@ -111,14 +115,27 @@ class MaskedAutoencoder(nn.Module):
     signs = self._signs(self.embed(frames), jnp.asarray(places, frames.dtype))
     return (signs.mean(axis=1),)
 
-  def _signs(self, embedded: jax.Array, places: jax.Array) -> jax.Array:
+  def _signs(
+    self,
+    embedded: jax.Array,
+    places: jax.Array,
+    factors: jax.Array | None = None,
+  ) -> jax.Array:
     """The code of each frame [R B, V, K], of embedded frames and places."""
-    z, _ = self.blocks(embedded + places, None)
+    z, _ = self.blocks(embedded + places, factors)
     t = self.hash_layer(self.to_bits(self.encoded(self.encoder_norm(z))))
     return hashing.sign_ste(t, self.sign_window)
 
-  def __call__(self, frames: jax.Array, views: Views) -> Outputs:
-    """Everything that the losses need of frames [B, M, L] in R views."""
+  def __call__(
+    self, frames: jax.Array, views: Views, factors: jax.Array | None = None
+  ) -> Outputs:
+    """Everything that the losses need of frames [B, M, L] in R views.
+
+    Args:
+      frames: v.
+      views: of them.
+      factors: what each encoder block reads beside them, one row a block.
+    """
     count, videos, visible = views.visible.shape
     if count * visible < self.num_frames:
       embedded = self.embed(masked_views.take(frames, views.visible))
@@ -126,7 +143,7 @@ class MaskedAutoencoder(nn.Module):
       embedded = masked_views.take(self.embed(frames), views.visible)
     table = transformer.sine_table(self.num_frames, self.hidden_width)
     places = _rows(jnp.asarray(table, frames.dtype), views.visible)
-    signs = self._signs(embedded, places)
+    signs = self._signs(embedded, places, factors)
     codes = signs.mean(axis=1).reshape(count, videos, self.num_bits)
     return Outputs(codes, self._reconstruct(signs, views))
 

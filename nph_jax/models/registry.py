@@ -8,7 +8,6 @@ from typing import Any
 from nph_jax import errors
 from nph_jax.models import (
   ablations,
-  bth,
   conmh,
   dh,
   itq,
@@ -39,7 +38,6 @@ METHODS: dict[str, Entry] = {
   'ssth': ssth.ENTRY,
   'jtae': jtae.ENTRY,
   'ssvh': ssvh.ENTRY,
-  'bth': bth.ENTRY,
   'conmh': conmh.ENTRY,
   'autossvh': conmh.AUTOSSVH,
 }

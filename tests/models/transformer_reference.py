@@ -1,6 +1,7 @@
 """Transformer, masked views and contrast in float64 NumPy, from definitions."""
 
 import math
+import operator
 
 import jax
 import numpy as np
@@ -54,7 +55,7 @@ def block(p, z, num_heads):
 def layers(stacked):
   """The parameters of each block of a stack."""
   count = len(jax.tree.leaves(stacked)[0])
-  return [jax.tree.map(lambda x: x[i], stacked) for i in range(count)]
+  return [jax.tree.map(operator.itemgetter(i), stacked) for i in range(count)]
 
 
 def sine_table(length, width):
