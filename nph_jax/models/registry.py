@@ -8,6 +8,7 @@ from typing import Any
 from nph_jax import errors
 from nph_jax.models import (
   ablations,
+  bth,
   conmh,
   dh,
   itq,
@@ -38,6 +39,7 @@ METHODS: dict[str, Entry] = {
   'ssth': ssth.ENTRY,
   'jtae': jtae.ENTRY,
   'ssvh': ssvh.ENTRY,
+  'bth': bth.ENTRY,
   'conmh': conmh.ENTRY,
   'autossvh': conmh.AUTOSSVH,
 }
