@@ -18,6 +18,7 @@ from nph_jax.models import (
   linear_code,
   mfh,
   nph,
+  s5vh,
   ssth,
   ssvh,
   start,
@@ -42,6 +43,7 @@ METHODS: dict[str, Entry] = {
   'bth': bth.ENTRY,
   'conmh': conmh.ENTRY,
   'autossvh': conmh.AUTOSSVH,
+  's5vh': s5vh.ENTRY,
 }
 
 

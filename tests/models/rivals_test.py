@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
 
 N, B, M, L, K = 64, 32, 6, 12, 16
 RIVALS = ('ssth', 'jtae', 'ssvh')
-LATER = ('bth', 'conmh', 'autossvh')
+LATER = ('bth', 'conmh', 'autossvh', 's5vh')
 # With statistics, draws or a memory of the batch.
 ACROSS_DEVICES = ('ssth', 'ssvh', *LATER)
 CASES = (
