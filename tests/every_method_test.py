@@ -54,6 +54,7 @@ CASES = {name: Case() for name in (*registry.METHODS, SECOND_ROUND)} | {
   'conmh': Case(slow=False),
   'bth': Case(slow=False),
   's5vh': Case(slow=False),
+  'wsch': Case(slow=False),
   'plain': Case(2000),  # at 400, three codes
   'fullcnn': Case(4000, 3e-4),  # at 1e-3, one code
 }

@@ -23,6 +23,7 @@ from nph_jax.models import (
   ssvh,
   start,
   tuned,
+  wsch,
 )
 from nph_jax.models.config import RecurrentConfig, make, require
 from nph_jax.models.method import Entry, Method
@@ -44,6 +45,7 @@ METHODS: dict[str, Entry] = {
   'conmh': conmh.ENTRY,
   'autossvh': conmh.AUTOSSVH,
   's5vh': s5vh.ENTRY,
+  'wsch': wsch.ENTRY,
 }
 
 

@@ -77,6 +77,7 @@ class Attention(nn.Module):
     dropout_rate: of the softmax's values.
     axis_name: devices' axis under pmap.
     precision: of all products but those between frames.
+    kernel_init: of the four maps.
   """
 
   num_heads: int
@@ -85,10 +86,15 @@ class Attention(nn.Module):
   dropout_rate: float = 0.0
   axis_name: str | None = None
   precision: str = 'float32'
+  kernel_init: nn.initializers.Initializer = initializers.xavier
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
     """Returns [B, T, H], as x."""
+
+    def dense(width: int, use_bias: bool, name: str) -> nn.Module:
+      return Dense(width, use_bias, self.precision, self.kernel_init, name=name)
+
     width = self.num_heads * self.head_width
     projections = []
     for name, use_bias in (
@@ -96,15 +102,14 @@ class Attention(nn.Module):
       ('key', False),
       ('value', self.use_bias),
     ):
-      dense = Dense(width, use_bias, self.precision, name=name)
       heads = (*x.shape[:-1], self.num_heads, self.head_width)
-      projections.append(dense(x).reshape(heads))
+      projections.append(dense(width, use_bias, name)(x).reshape(heads))
     q, k, v = projections
     scores = jnp.einsum('bqhd,bkhd->bhqk', q, k) * self.head_width**-0.5
     weights = nn.softmax(scores)
     drop = Dropout(self.dropout_rate, axis_name=self.axis_name)
     read = jnp.einsum('bhqk,bkhd->bqhd', drop(weights, train), v)
-    out = Dense(x.shape[-1], True, self.precision, name='out')
+    out = dense(x.shape[-1], True, 'out')
     return out(read.reshape(*x.shape[:-1], width))
 
 

@@ -38,6 +38,7 @@ def made_up(name):
   frames = draw.normal(size=(N, M, L)).astype(np.float32)
   features = pooled.PooledFeatures(lambda: iter([frames.mean(1)]), N, L)
   tables = method.fit_tables(features, jax.random.key(0))
+  tables |= methods.anchors(method, N)
   tables = {k: jnp.asarray(v) for k, v in tables.items()}
   state = train_state.create(method, OPTIMIZER, jax.random.key(1), tables)
   begin = epochs.hook(method, lambda: iter([frames]), 0)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
 
 N, B, M, L, K = 64, 32, 6, 12, 16
 RIVALS = ('ssth', 'jtae', 'ssvh')
-LATER = ('bth', 'conmh', 'autossvh', 's5vh')
+LATER = ('bth', 'conmh', 'autossvh', 's5vh', 'wsch')
 # With statistics, draws or a memory of the batch.
 ACROSS_DEVICES = ('ssth', 'ssvh', *LATER)
 CASES = (
@@ -55,6 +55,7 @@ def tables_of(method, frames):
     lambda: iter([frames.mean(axis=1)]), len(frames), L
   )
   tables = method.fit_tables(features, jax.random.key(0))
+  tables |= methods.anchors(method, len(frames))
   return {k: jnp.asarray(v) for k, v in tables.items()}
 
 
