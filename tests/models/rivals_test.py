@@ -26,7 +26,7 @@ N, B, M, L, K = 64, 32, 6, 12, 16
 RIVALS = ('ssth', 'jtae', 'ssvh')
 LATER = ('bth', 'conmh', 'autossvh', 's5vh', 'wsch')
 # With statistics, draws or a memory of the batch.
-ACROSS_DEVICES = ('ssth', 'ssvh', *LATER)
+ACROSS_DEVICES = ('ssth', 'ssvh', 'fullcnn_bn', 'plain_bn', *LATER)
 CASES = (
   ('ssth', 1), ('ssth', 2), ('jtae', 1), ('ssvh', 1),
   *((name, 1) for name in LATER if name != 'autossvh'),
