@@ -102,12 +102,16 @@ class BTH(nn.Module):
 
   def encode(self, frames: jax.Array) -> tuple[jax.Array]:
     """Relaxed code [B, K] of frames [B, M, L]."""
-    return (self.code(self.encoder(frames))[0],)
+    return (self.relaxed(self.encoder(frames))[0],)
 
-  def code(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The video's code [B, K] and what frames are rebuilt from [B, M, K]."""
+  def relaxed(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of E [B, M, H] the relaxed code [B, K], and the codes it comes of."""
     signs = hashing.sign_ste(self.hash_layer(encoded), self.sign_window)
     return signs.mean(axis=1), signs
+
+  def code(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The code for pairs [B, K] and what frames are rebuilt from [B, M, K]."""
+    return self.relaxed(encoded)
 
   def __call__(self, frames: jax.Array, masks: bidirectional.Masks) -> Outputs:
     """Everything that the losses need, in training."""

@@ -1,4 +1,4 @@
-"""BTH's code, masks, pairs and loss against float64 NumPy."""
+"""BTH's and DKPH's code, masks, pairs and loss against float64 NumPy."""
 
 import jax
 import jax.numpy as jnp
@@ -24,15 +24,23 @@ def tables():
   }
 
 
-@pytest.fixture
-def problem():
+@pytest.fixture(params=['bth', 'dkph'])
+def problem(request):
   with jax.enable_x64(True):
-    method = methods.make('bth', K, M, L, hidden_width=WIDTH, dropout_rate=0.0)
+    method = methods.make(
+      request.param, K, M, L, hidden_width=WIDTH, dropout_rate=0.0
+    )
     found = tables()
     params, stats = rival_reference.state(method.init, KEY, found)
     assert stats == {}
     frames = np.random.default_rng(0).normal(size=(B, M, L))
-    yield method, params, {'frames': frames, 'index': INDEX}, found
+    yield (
+      request.param,
+      method,
+      params,
+      {'frames': frames, 'index': INDEX},
+      found,
+    )
 
 
 def norm(p, x):
@@ -65,20 +73,26 @@ def masked(frames, masks):
   return seen
 
 
-def test_code_is_the_mean_of_the_frames_signs(problem):
-  method, params, batch, _ = problem
+def whole_code(params, encoded):
+  """DKPH's t [B, K]."""
+  return reference.dense(params['hash_layer'], encoded.reshape(B, -1))
+
+
+def test_code_is_the_mean_of_the_frames_signs_or_of_all_at_once(problem):
+  name, method, params, batch, _ = problem
   variables = method.inference_variables(params, {})
   assert set(variables['params']) == {'encoder', 'hash_layer'}
   found = jax.jit(method.relaxed_code)(variables, batch['frames'], None)
-  expected = [
-    signs_of(params, encode(params['encoder'], v)).mean(axis=0)
-    for v in batch['frames']
-  ]
+  encoded = np.array([encode(params['encoder'], v) for v in batch['frames']])
+  if name == 'dkph':
+    expected = whole_code(params, encoded)
+  else:
+    expected = signs_of(params, encoded).mean(axis=1)
   np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_loss_is_the_definition_of_it(problem):
-  method, params, batch, found = problem
+  name, method, params, batch, found = problem
   run = jax.jit(lambda *a: method.loss(*a, KEY, None))
   loss, (terms, _) = run(params, {}, batch, found)
   mask_key, _, pair_key = jax.random.split(KEY, 3)
@@ -88,22 +102,30 @@ def test_loss_is_the_definition_of_it(problem):
   encoded = np.array(
     [encode(params['encoder'], v) for v in masked(frames, masks)]
   )
-  signs = signs_of(params, encoded)
-  rebuilt = reference.dense(params['decode_frames'], signs)
+  if name == 'dkph':
+    h = reference.sign(whole_code(params, encoded))
+    read = h[:, None] + reference.dense(params['decode_stream'], encoded)
+  else:
+    read = signs_of(params, encoded)
+    h = read.mean(axis=1)
+  rebuilt = reference.dense(params['decode_frames'], read)
   anchor = reference.dense(params['decode_anchor'], encoded.mean(axis=1))
   n = found['anchors'][found['anchor_indices'][INDEX, 0]]
-  h = signs.mean(axis=1)
   partners = bidirectional.draw_partners(
     pair_key, INDEX, found['anchor_indices'], None
   )
   pair = np.mean(
     [(s - h[i] @ h[j] / K) ** 2 for i, (j, s, _) in enumerate(zip(*partners))]
   )
-  expected = (
-    0.92 * ((rebuilt - frames) ** 2).mean()
-    + 0.08 * pair
-    + 0.8 * 2 * ((anchor - n) ** 2).mean()
-  )
+  weights = {'bth': (0.92, 0.08, 0.8), 'dkph': (1.0, 0.11, 0.9)}[name]
+  anchor_loss = 2 * ((anchor - n) ** 2).mean()
+  if name == 'dkph':
+    for i, (j, s, _) in enumerate(zip(*partners)):
+      w = float(s < 0)
+      near, far = (np.linalg.norm(anchor[i] - w * x) for x in (n[i], n[j]))
+      anchor_loss += 0.1 * max(near - far + 0.5, 0) / B
+  terms_of = ((rebuilt - frames) ** 2).mean(), pair, anchor_loss
+  expected = np.dot(weights, terms_of)
   np.testing.assert_allclose(terms['similarity'], pair, rtol=1e-9)
   np.testing.assert_allclose(loss, expected, rtol=1e-9)
 
