@@ -60,8 +60,9 @@ def base(
     }
   )
   own = (published or {}).get(chosen['method'], {})
+  config.lock()  # a misspelt value, here or in a file of configs/, is an error
   config.update_from_flattened_dict({**entry.settings, **own})
-  return config.lock()  # a misspelt value in a file of configs/ is an error
+  return config
 
 
 def parse_arg(
