@@ -24,6 +24,7 @@ from nph_jax.models import (
   ssvh,
   start,
   tuned,
+  udvh,
   wsch,
 )
 from nph_jax.models.config import RecurrentConfig, make, require
@@ -42,6 +43,7 @@ METHODS: dict[str, Entry] = {
   'ssth': ssth.ENTRY,
   'jtae': jtae.ENTRY,
   'ssvh': ssvh.ENTRY,
+  'udvh': udvh.ENTRY,
   'bth': bth.ENTRY,
   'dkph': dkph.ENTRY,
   'conmh': conmh.ENTRY,

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
 
 N, B, M, L, K = 64, 32, 6, 12, 16
 RIVALS = ('ssth', 'jtae', 'ssvh')
-LATER = ('bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch')
+LATER = ('udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch')
 # With statistics, draws or a memory of the batch.
 ACROSS_DEVICES = ('ssth', 'ssvh', 'fullcnn_bn', 'plain_bn', *LATER)
 CASES = (
