@@ -97,7 +97,7 @@ class NormalizedConvolutionalEncoder(Encoder):
     norm = dataclasses.replace(self.config.norm, per_step=False)
     for layer in range(NUM_LAYERS):
       convolution = TemporalConvolution(
-        width, self.config.precision, name=f'convolution_{layer}'
+        width, self.config.precision, False, name=f'convolution_{layer}'
       )
       running = normalization.RunningMoments(
         1, width, norm, name=f'norm_{layer}'

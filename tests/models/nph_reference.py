@@ -50,7 +50,8 @@ def convolution(p, frames):
   """Two convolutions over three frames, ReLU, mean; tap by tap."""
   for number in range(2):
     layer = p[f'convolution_{number}']
-    kernel, bias = layer['kernel'], layer['bias']
+    kernel = layer['kernel']
+    bias = layer.get('bias', np.zeros(kernel.shape[-1]))
     size = frames.shape[1]
     out = np.zeros((len(frames), size, len(bias))) + bias
     for t in range(size):
