@@ -183,6 +183,25 @@ def _upload(opened, toy, name):
   opened.index.add(code, [{'stored': name, 'labels': ['mine']}], t)
 
 
+def test_an_id_that_the_page_took_meanwhile_is_the_pages(
+  toy, places, monkeypatch
+):
+  """Killed between the choice of an id and its use."""
+  videos, library = places
+  toy.write(videos, 'x/5.mp4')
+  with monkeypatch.context() as patch:
+    patch.setattr(following, '_add', None)
+    with pytest.raises(TypeError):
+      toy.add(library, videos)
+  with library_lib.Library(library, 'change') as opened:
+    _upload(opened, toy, 'f' * 32 + '.mp4')
+    assert [*opened.uploads()] == [5]
+  toy.add(library, videos)
+  with library_lib.Library(library, 'read') as opened:
+    assert [*opened.uploads()] == [5]
+    assert opened.index.get(6)[2]['path'] == str(videos / 'x/5.mp4')
+
+
 def test_videos_without_features_here_hold_new_codes_up(toy, places):
   videos, library = places
   with library_lib.Library(library, 'change') as opened:
