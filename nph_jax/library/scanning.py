@@ -141,13 +141,13 @@ def _by_content(
     for file in equal
     if not os.path.lexists(file.path) and file.number not in taken
   ]
-  if gone and old is None:
+  if old is not None:
+    return Found(CHANGED, video, old)
+  if gone:
     return Found(MOVED, video, gone[0])
   # One that has changed meanwhile is no longer what was known of it.
-  whole = [x for x in equal if x in gone or stamp(x.path) == x.stamp]
-  if whole:
-    return Found(COPY, video, whole[0])
-  return Found(NEW if old is None else CHANGED, video, old)
+  whole = [x for x in equal if stamp(x.path) == x.stamp]
+  return Found(COPY, video, whole[0]) if whole else Found(NEW, video, None)
 
 
 def _equal(path: str, as_large: Sequence[store.File]) -> list[store.File]:
