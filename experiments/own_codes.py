@@ -7,8 +7,8 @@ groups at a time; 30 % of the groups of each class are held back and query it,
 so that no query meets its own scene. Codes are learned from the n videos, or,
 "starter", from the 1,093 others of real_videos_unlabelled. mAP@20 (min_rk, ties
 expected) of the Hamming, the asymmetric and the real-valued ranking (t, its
-cosine), and of the cosine of the pooled vectors that t is made of. Labels only
-score.
+cosine), and of the cosine of the pooled vectors that t is made of; means over
+draws. Rows of other draws do not compare. Labels only score.
 
 Writes results/own_codes-DATASET.json and .md.
 """
@@ -180,21 +180,29 @@ def _page(dataset: str, found: dict[str, dict[str, dict[str, float]]]) -> str:
   """The table: means over seeds, a row a code, a column a size."""
   lines = [f'# {dataset}: own codes, or those that come along', '']
   lines.append(__doc__.split('\n\n')[2])
+  keys = {key for scores in found.values() for key in scores}
   for ranking in ('asymmetric', 'hamming', 't', 'vectors'):
-    header = [ranking, *map(str, SIZES)]
+    header = [ranking, 'draws', *map(str, SIZES)]
     lines += ['', _row(header), _row(['---'] * len(header))]
-    for key in sorted({key for scores in found.values() for key in scores}):
-      cells = []
-      for size in SIZES:
-        values = [
-          scores[key][ranking]
-          for name, scores in found.items()
-          if name.endswith(f'/{size}') and key in scores
-        ]
-        mean = f'{np.mean(values):.3f}'.removeprefix('0') if values else '-'
-        cells.append(mean)
-      lines.append(_row([key, *cells]))
+    for key in sorted(keys, key=lambda x: (x[:-4], int(x.split()[-1]))):
+      columns = [_values(found, size, key, ranking) for size in SIZES]
+      means = [f'{np.mean(x):.3f}'.removeprefix('0') for x in columns]
+      lines.append(_row([key, str(min(map(len, columns))), *means]))
   return '\n'.join(lines) + '\n'
+
+
+def _values(
+  found: dict[str, dict[str, dict[str, float]]],
+  size: int,
+  key: str,
+  ranking: str,
+) -> list[float]:
+  """The scores of one code at one size, of each draw."""
+  return [
+    scores[key][ranking]
+    for name, scores in found.items()
+    if name.endswith(f'/{size}') and key in scores
+  ]
 
 
 def _row(cells: Sequence[str]) -> str:
