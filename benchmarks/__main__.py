@@ -2,9 +2,8 @@
 
   python -m benchmarks [--part=step] [--quick]
 
-Each part writes results/PART.json, then the tables of README.md here and at the
-top are written anew from all that is there. Meant for an otherwise idle
-machine.
+Each part writes results/PART.json, then the tables of benchmarks/README.md are
+written from all that is there. Meant for an otherwise idle machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables in both README.md, written anew from results/*.json.
+"""The tables in benchmarks/README.md, written from results/*.json.
 
 python -m benchmarks.table
 """
@@ -19,6 +19,7 @@ from nph_jax import atomic, errors
 
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ROOT / 'benchmarks' / 'results'
+README = ROOT / 'benchmarks' / 'README.md'
 QUICK_RESULTS = ROOT / 'runs' / 'benchmarks_quick'
 BEGIN, END = '<!-- bench:begin -->', '<!-- bench:end -->'
 _PARTS = {
@@ -31,10 +32,6 @@ _PARTS = {
   'index': ('Index', index_tables.index),
   'service': ('Service', service_tables.service),
 }
-_SUMMARY = {
-  'step': speed_tables.step_summary,
-  'encode': speed_tables.encode_summary,
-}
 
 
 def text(folder: pathlib.Path) -> str:
@@ -45,16 +42,6 @@ def text(folder: pathlib.Path) -> str:
     if found:
       about = markdown.machine(found['machine'])
       parts += [f'## {title}', about, render(found['results'])]
-  return '\n\n'.join(parts)
-
-
-def summary(folder: pathlib.Path) -> str:
-  """Step and encoding in short."""
-  parts = []
-  for name, render in _SUMMARY.items():
-    found = _read(folder / f'{name}.json')
-    if found:
-      parts += [render(found['results']), markdown.machine(found['machine'])]
   return '\n\n'.join(parts)
 
 
@@ -88,9 +75,8 @@ def replace_block(path: pathlib.Path, content: str) -> None:
 
 
 def rewrite() -> None:
-  """Writes both README.md from the results that are there."""
-  replace_block(ROOT / 'benchmarks' / 'README.md', text(RESULTS))
-  replace_block(ROOT / 'README.md', summary(RESULTS))
+  """Writes benchmarks/README.md from the results that are there."""
+  replace_block(README, text(RESULTS))
 
 
 if __name__ == '__main__':

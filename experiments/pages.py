@@ -2,8 +2,8 @@
 
   python -m experiments.pages [--results=DIR]
 
-Writes results/*.md, and the marked blocks of experiments/README.md and of the
-project's README.md with them.
+Writes results/*.md, and the marked blocks of experiments/README.md, of the
+project's README.md and of docs/results.md with them.
 Mean and standard deviation over seeds; '-' where a cell is missing.
 """
 
@@ -18,7 +18,10 @@ import numpy as np
 from experiments import cells, paper, paper_tables, records, settings, summary
 from nph_jax import atomic, errors
 
-READMES = (cells.ROOT / 'experiments' / 'README.md', cells.ROOT / 'README.md')
+READMES = tuple(
+  cells.ROOT / name
+  for name in ('experiments/README.md', 'README.md', 'docs/results.md')
+)
 _KS = (5, 10, 20, 40, 60, 80, 100)
 _PUBLISHED = 'Divided by K, self kept, beside what is published (paper.py):'
 
@@ -122,6 +125,7 @@ def every_page(results: pathlib.Path) -> dict[str, str]:
   }  # fmt: skip
   sets = _sets(results, special)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
+  found['headline'] = summary.headline(sets)
   found['summary'] = summary.page(sets)
   found['neighbors'] = summary.neighbors_page(sets)
   found['table3_ablation'] = paper_tables.ablation_page(sets)

@@ -20,6 +20,11 @@ RANDOM_DRAWS = 20
 # The summary's mean is over these, at this K.
 SUMMARY_BITS = (16, 32, 64)
 SUMMARY_K = 20
+# The README's few rows.
+HEADLINE_METHODS = (
+  'nph', 'nph_paper', 'nph_tuned', 'itq', 'itq_moments', 'itq_neighbors',
+  'ssth', 'jtae', 'ssvh', 'cosine',
+)  # fmt: skip
 
 # Up to so many queries and database videos together, all are also ranked
 # against all.

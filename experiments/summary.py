@@ -1,4 +1,4 @@
-"""The tables that are read first: of the project's README, and neighbours."""
+"""The tables that are read first: headline, summary and neighbours."""
 
 from __future__ import annotations
 
@@ -36,6 +36,26 @@ def page(sets: Mapping[str, records.Results]) -> str:
     f'# mAP@{settings.SUMMARY_K}\n\nAP divided by min(R, K), ties as their '
     f'expectation; mean and standard deviation over seeds ({counts}). '
     f'{records.BRACKETS}\n\n{records.markdown(header, rows)}\n'
+  )
+
+
+def headline(sets: Mapping[str, records.Results]) -> str:
+  """A few methods' mean over lengths, for the README; '' without results."""
+  if not sets:
+    return ''
+  every = {method for found in sets.values() for method in found.methods}
+  rows = [
+    [
+      paper.display_name(method),
+      *(records.over_lengths(found, method) for found in sets.values()),
+    ]
+    for method in paper.ordered(every & {*settings.HEADLINE_METHODS})
+  ]
+  lengths = ', '.join(map(str, settings.SUMMARY_BITS))
+  return (
+    f'# mAP@{settings.SUMMARY_K}, mean of {lengths} bits\n\nMean and standard '
+    'deviation over seeds. In brackets: the query keeps its real values, the '
+    f'database its bits.\n\n{records.markdown(["", *sets], rows)}\n'
   )
 
 

@@ -247,3 +247,17 @@ def test_the_summary_has_a_column_pair_for_each_data_set():
   assert table['DH'] == ['.400', '-', '-', '-']
   assert table['ITQ'] == ['-', '-', '.500 +- .000', '-']
   assert summary.page({}) == ''
+
+
+def test_the_headline_has_a_few_methods_and_a_column_for_each_data_set():
+  first = records.Results(
+    [record('nph', bits, 0, bits / 100) for bits in (16, 32, 64)]
+    + [record('selfatt', bits, 0, 0.4) for bits in (16, 32, 64)]
+  )
+  second = records.Results([record('itq', b, 0, 0.5) for b in (16, 32, 64)])
+  table = rows(summary.headline({'a': first, 'b': second}))
+  assert table == {
+    '': ['a', 'b'], '---': ['---', '---'],
+    'NPH': ['.373', '-'], 'ITQ': ['-', '.500'],
+  }  # fmt: skip
+  assert summary.headline({}) == ''
