@@ -23,7 +23,8 @@ The defaults work from 100 training videos up. Batch size and anchors follow
 their number N unless set: a power of two from 8 to 128 with four batches to an
 epoch; from 10,000 videos on the paper's 2000 anchors, below that as many as
 give S a density of 5 %, or 1 % with nph_paper (report.md says which).
-Small sets need steps, not epochs: so many updates whatever N is.
+Small sets need steps, not epochs: training takes 1,000 updates or 100 epochs,
+whichever is more.
 """
 
 from nph_jax import configuration
@@ -34,6 +35,6 @@ def get_config(arg=''):
   config = configuration.base(arg)
   config.neighborhood.num_epochs = 0
   config.neighborhood.num_steps = 1000
-  config.train.num_epochs = 0
+  config.train.num_epochs = 100  # or the steps, whichever is more
   config.train.num_steps = 1000
   return config

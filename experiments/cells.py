@@ -153,7 +153,14 @@ def flat_values(
     everything: and not only what decides results.
   """
   flat = dict(_flat(config.to_dict(), ''))
-  return {k: v for k, v in flat.items() if everything or matters(k)}
+  if everything:
+    return flat
+  later = configuration.LATER
+  return {
+    k: v
+    for k, v in flat.items()
+    if matters(k) and not (k in later and v == later[k])
+  }
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

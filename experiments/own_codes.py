@@ -1,16 +1,16 @@
 """From how many of one's own videos on the library should teach its own codes.
 
-  python -m experiments.own_codes [--seeds=0,1,2,3] [--bits=64,128,256]
+  python -m experiments.own_codes [--dataset=ucf101_10] [--seeds=0] [--bits=64]
 
-A library of n videos is drawn from the training videos of ucf101_10, whole
+A library of n videos is drawn from the training videos of a data set, whole
 groups at a time; 30 % of the groups of each class are held back and query it,
 so that no query meets its own scene. Codes are learned from the n videos, or,
 "starter", from the 1,093 others of real_videos_unlabelled. mAP@20 (min_rk, ties
 expected) of the Hamming, the asymmetric and the real-valued ranking (t, its
-cosine), and of the cosine of the pooled vectors that t is made of. Labels only
-score.
+cosine), and of the cosine of the pooled vectors that t is made of; means over
+draws. Rows of other draws do not compare. Labels only score.
 
-Writes results/own_codes.json and own_codes.md.
+Writes results/own_codes-DATASET.json and .md.
 """
 
 from __future__ import annotations
@@ -33,22 +33,21 @@ from nph_jax.retrieval import evaluation
 SIZES = (20, 30, 45, 60, 90, 120, 180, 250, 310)
 _HELD_BACK = 0.3
 _K = 20
-_ROOT = pathlib.Path(__file__).parent
+_RESULTS = pathlib.Path(__file__).with_name('results')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
   """Measures what is missing of the results, then writes the table."""
   parser = errors.Parser(prog='python -m experiments.own_codes')
   parser.add_argument('--data', type=pathlib.Path, default='../shared/data')
+  parser.add_argument('--dataset', default='ucf101_10')
   parser.add_argument('--seeds', type=_numbers, default=[0, 1, 2, 3])
   parser.add_argument('--bits', type=_numbers, default=[64, 128, 256])
-  parser.add_argument(
-    '--out', type=pathlib.Path, default=_ROOT / 'results' / 'own_codes.json'
-  )
   flags = parser.parse_args(argv)
-  found = json.loads(flags.out.read_text()) if flags.out.exists() else {}
-  frames, classes, groups = _training(flags.data / 'ucf101_10')
-  starters = _starters(flags)
+  out = _RESULTS / f'own_codes-{flags.dataset}.json'
+  found = json.loads(out.read_text()) if out.exists() else {}
+  frames, classes, groups = _training(flags.data / flags.dataset)
+  starters = _starters(flags, frames.shape[1:])
   for seed in flags.seeds:
     query, order = _draw(classes, groups, seed)
     for size in SIZES:
@@ -57,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> None:
       own = order[:size]
       for key, tables in _learned(frames[own], flags, starters, done):
         done[key] = _scores(tables, frames, classes, query, own)
-      atomic.write_json(flags.out, found)
+      atomic.write_json(out, found)
       print(name, flush=True)
-  atomic.write_text(flags.out.with_suffix('.md'), _page(found))
+  atomic.write_text(out.with_suffix('.md'), _page(flags.dataset, found))
 
 
 def _numbers(text: str) -> list[int]:
@@ -70,9 +69,10 @@ def _training(
   folder: pathlib.Path,
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
   """Frames [N, M, L], one-hot classes [N, C] and the group of each video."""
-  with h5py.File(folder / 'ucf101_10_train_feats.h5') as file:
+  with h5py.File(folder / f'{folder.name}_train_feats.h5') as file:
     frames = file['feats'][:]
-  classes = labels_lib.read_labels([str(folder / 'ucf101_10_train_labels.mat')])
+  path = folder / f'{folder.name}_train_labels.mat'
+  classes = labels_lib.read_labels([str(path)])
   about = json.loads((folder / 'names.json').read_text())
   merged = {y: x[0] for x in about['groups_merged'] for y in x}
   groups = about['splits']['train']['group']
@@ -98,10 +98,15 @@ def _draw(
   return rows(held), rows(rng.permutation(rest))
 
 
-def _starters(flags: argparse.Namespace) -> dict[str, dict[str, np.ndarray]]:
+def _starters(
+  flags: argparse.Namespace, shape: tuple[int, ...]
+) -> dict[str, dict[str, np.ndarray]]:
+  """Tables by name, none for frames of another network."""
   path = flags.data / 'real_videos_unlabelled'
   with h5py.File(path / 'real_videos_unlabelled_feats.h5') as file:
     frames = file['feats'][:]
+  if frames.shape[1:] != shape:
+    return {}
   return {
     f'starter {method} {bits}': _fit(method, bits, frames)
     for method in closed_form.METHODS
@@ -171,24 +176,33 @@ def _map(found: evaluation.Evaluation, ranking: str | None) -> float:
   return round(chosen[0], 5)
 
 
-def _page(found: dict[str, dict[str, dict[str, float]]]) -> str:
+def _page(dataset: str, found: dict[str, dict[str, dict[str, float]]]) -> str:
   """The table: means over seeds, a row a code, a column a size."""
-  lines = ['# Codes of the library itself, or those that come along', '']
+  lines = [f'# {dataset}: own codes, or those that come along', '']
   lines.append(__doc__.split('\n\n')[2])
+  keys = {key for scores in found.values() for key in scores}
   for ranking in ('asymmetric', 'hamming', 't', 'vectors'):
-    header = [ranking, *map(str, SIZES)]
+    header = [ranking, 'draws', *map(str, SIZES)]
     lines += ['', _row(header), _row(['---'] * len(header))]
-    for key in sorted({key for scores in found.values() for key in scores}):
-      cells = []
-      for size in SIZES:
-        values = [
-          scores[key][ranking]
-          for name, scores in found.items()
-          if name.endswith(f'/{size}') and key in scores
-        ]
-        cells.append(f'{np.mean(values):.3f}'.removeprefix('0'))
-      lines.append(_row([key, *cells]))
+    for key in sorted(keys, key=lambda x: (x[:-4], int(x.split()[-1]))):
+      columns = [_values(found, size, key, ranking) for size in SIZES]
+      means = [f'{np.mean(x):.3f}'.removeprefix('0') for x in columns]
+      lines.append(_row([key, str(min(map(len, columns))), *means]))
   return '\n'.join(lines) + '\n'
+
+
+def _values(
+  found: dict[str, dict[str, dict[str, float]]],
+  size: int,
+  key: str,
+  ranking: str,
+) -> list[float]:
+  """The scores of one code at one size, of each draw."""
+  return [
+    scores[key][ranking]
+    for name, scores in found.items()
+    if name.endswith(f'/{size}') and key in scores
+  ]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -99,7 +99,7 @@ mAP@{_K} (min_rk, ties expected) of query against database:
 
 By the cosine of t it is ranked (`nph-jax search`). A library of {codes.FIRST}
 videos or more learns better codes of its own:
-[own_codes.md](../../../experiments/results/own_codes.md).
+[own_codes.md](../../../experiments/results/own_codes-ucf101_10.md).
 """
 
 

@@ -69,7 +69,9 @@ def fit(
   with contextlib.ExitStack() as stack:
     if workdir is None:
       workdir = stack.enter_context(
-        tempfile.TemporaryDirectory(prefix='nph_jax-')
+        tempfile.TemporaryDirectory(
+          prefix='nph_jax-', ignore_cleanup_errors=True
+        )
       )
     if not progress:
       stack.enter_context(bars.hidden())
@@ -172,12 +174,7 @@ def evaluate(
   itself = database_codes is None
   if itself:
     database_codes, database_labels = query_codes, query_labels
-  for codes in (query_codes, database_codes):
-    if np.ndim(codes) != 2 or codes.dtype != np.uint8:
-      raise errors.UserError(
-        f'codes of shape {np.shape(codes)}; expected uint8 [videos, bits / 8], '
-        'as Hasher.encode and numpy.packbits make them.'
-      )
+  query_codes, database_codes = map(_packed, (query_codes, database_codes))
   query_labels, database_labels = _multi_hot(query_labels, database_labels)
   try:
     return evaluation.evaluate_codes(
@@ -191,6 +188,16 @@ def evaluate(
     )
   except ValueError as error:
     raise errors.UserError(f'{error}.') from error
+
+
+def _packed(codes: Any) -> np.ndarray:
+  codes = np.asarray(codes)
+  if codes.ndim != 2 or codes.dtype != np.uint8:
+    raise errors.UserError(
+      f'codes of shape {codes.shape} and type {codes.dtype}; expected uint8 '
+      '[videos, bits / 8], as Hasher.encode and numpy.packbits make them.'
+    )
+  return codes
 
 
 def _multi_hot(query: Any, database: Any) -> tuple[np.ndarray, np.ndarray]:

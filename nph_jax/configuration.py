@@ -18,13 +18,20 @@ from nph_jax.models.config import RecurrentConfig
 ConfigDict = ml_collections.ConfigDict
 
 
-def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
+def base(
+  arg: str = '',
+  method: str = 'nph',
+  num_bits: int = 32,
+  published: Mapping[str, Mapping[str, Any]] | None = None,
+) -> ConfigDict:
   """The paper's setting, without a data set; the method's where it has one.
 
   Args:
     arg: what follows the colon of `--config=FILE:METHOD,bits=64`.
     method: when `arg` names none.
     num_bits: when `arg` gives none.
+    published: what methods set otherwise on this data set, by their names and
+      then by dotted name.
 
   Raises:
     UserError: `arg` cannot be read, or there is no such method.
@@ -52,8 +59,10 @@ def base(arg: str = '', method: str = 'nph', num_bits: int = 32) -> ConfigDict:
       'logging': {'every_steps': 50},
     }
   )
-  config.update_from_flattened_dict(dict(entry.settings))
-  return config.lock()  # a misspelt value in a file of configs/ is an error
+  own = (published or {}).get(chosen['method'], {})
+  config.lock()  # a misspelt value, here or in a file of configs/, is an error
+  config.update_from_flattened_dict({**entry.settings, **own})
+  return config
 
 
 def parse_arg(
@@ -136,9 +145,20 @@ def _train() -> dict[str, Any]:
     'learning_rate': 1e-3,
     'beta1': 0.9,  # the paper's "momentum"
     'decay_rate': 1.0,
-    'decay_steps': 0,
+    'decay_steps': 0,  # between two falls of the learning rate
     'decay_floor': 0.0,
+    **_LATER_TRAIN,
   }
+
+
+_LATER_TRAIN = {
+  'decay_epochs': 0,  # decay_steps in epochs
+  # instead: down to decay_floor over half a cosine, whose end is the training's
+  'cosine': False,
+  'weight_decay': 0.0,  # of AdamW
+}
+# Values that came later, as they leave everything as it was before them.
+LATER = {f'train.{name}': value for name, value in _LATER_TRAIN.items()}
 
 
 LENGTHS = (('train.num_epochs', 'train.num_steps'),
@@ -296,13 +316,13 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     name
     for name in names
     if not name.startswith(MAY_DIFFER)
-    and old.get(name, missing) != new.get(name, missing)
+    and old.get(name, LATER.get(name, missing)) != new.get(name, missing)
   ]
 
 
 def num_steps(section: Any, steps_per_epoch: int) -> int:
-  """Updates in all that a section's num_epochs or num_steps asks for."""
-  return section.num_steps or section.num_epochs * steps_per_epoch
+  """Updates in all that a section asks for; of both lengths the larger."""
+  return max(section.num_steps, section.num_epochs * steps_per_epoch)
 
 
 def automatic_batch_size(num_videos: int) -> int:

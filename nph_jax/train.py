@@ -218,6 +218,7 @@ def fit(
   checkpointer: Checkpointer,
   writer: MetricWriter,
   resident: jax.Array | None = None,
+  begin_epoch: Callable[[TrainState, int], TrainState] | None = None,
 ) -> TrainState:
   """Trains to `run.num_steps`, from the newest checkpoint if there is one.
 
@@ -231,6 +232,8 @@ def fit(
     checkpointer: where the run's checkpoints are.
     writer: of loss terms and speed.
     resident: see train_step.
+    begin_epoch: what is done to the state before the first step of an epoch,
+      and again where a training goes on from there; see epochs.hook.
 
   Returns:
     The state after the last step, on the host.
@@ -250,7 +253,9 @@ def fit(
   # next one's batch is read beside it all the same.
   ahead = jax.default_backend() != 'cpu'
   while step < run.num_steps:
-    count = _steps_until_stop(run, step)
+    if begin_epoch and step % run.steps_per_epoch == 0:
+      state = begin_epoch(state, step // run.steps_per_epoch)
+    count = _steps_until_stop(run, step, begin_epoch is not None)
     chunk = split_batches(list(itertools.islice(stream, count)))
     if pending is not None and not ahead:
       jax.block_until_ready(pending[1])
@@ -267,11 +272,13 @@ def fit(
   return jax.device_get(state)
 
 
-def _steps_until_stop(run: Run, step: int) -> int:
+def _steps_until_stop(run: Run, step: int, at_epochs: bool) -> int:
   """Steps of the next call: all of a call's, or one (two programs in all)."""
   left = min(
     run.num_steps - step, run.checkpoint_every - step % run.checkpoint_every
   )
+  if at_epochs:
+    left = min(left, run.steps_per_epoch - step % run.steps_per_epoch)
   return run.steps_per_call if run.steps_per_call <= left else 1
 
 

@@ -37,25 +37,43 @@ def create(
 
 
 def adam(
-  learning_rate: float,
+  learning_rate: float | optax.Schedule,
   beta1: float,
   decay_rate: float = 1.0,
   decay_steps: int = 0,
   floor: float = 0.0,
+  weight_decay: float = 0.0,
 ) -> optax.GradientTransformation:
   """Adam as in section 4.1; its "momentum" is read as beta1.
 
   Args:
-    learning_rate: at the start.
+    learning_rate: at the start, or as a function of the step.
     beta1: decay of the first moment.
     decay_rate: factor on the learning rate every `decay_steps`; the paper
       names no decay, so by default there is none.
     decay_steps: 0 for none.
     floor: the learning rate stops falling here.
+    weight_decay: of AdamW; 0 for none.
   """
   schedule: Any = learning_rate
   if decay_steps:
     schedule = optax.exponential_decay(
       learning_rate, decay_steps, decay_rate, staircase=True, end_value=floor
     )
+  if weight_decay:
+    return optax.adamw(schedule, b1=beta1, weight_decay=weight_decay)
   return optax.adam(schedule, b1=beta1)
+
+
+def cosine(
+  learning_rate: float, floor: float, num_steps: int, steps_per_epoch: int
+) -> optax.Schedule:
+  """From learning_rate to floor over half a cosine, one value an epoch."""
+  epochs = max(num_steps / steps_per_epoch, 1)
+
+  def schedule(step: jax.Array) -> jax.Array:
+    done = jnp.minimum(step // steps_per_epoch / epochs, 1)
+    share = (1 + jnp.cos(jnp.pi * done)) / 2
+    return floor + (learning_rate - floor) * share
+
+  return schedule

@@ -3,10 +3,12 @@
 import importlib.util
 import pathlib
 
+import jax
 import numpy as np
 import pytest
 
 from nph_jax import config_files, configuration, errors
+from nph_jax.models import registry
 from nph_jax.stages import prepare
 from nph_jax.stages.job import open_job
 
@@ -76,6 +78,58 @@ def test_follows_the_schema_and_is_valid(name):
 def test_argument_chooses_method_and_bits(name, arg, method, num_bits):
   config = get_config(name, arg)
   assert (config.method, config.num_bits) == (method, num_bits)
+
+
+def test_a_method_has_what_its_authors_set_for_the_data_set():
+  config = get_config('fcvid', 'conmh,bits=64')
+  options, train = config.method_options, config.train
+  assert options.mask_ratio == 0.75 and options.weights.contrast == 1
+  assert (train.batch_size, train.num_epochs) == (512, 805)
+  assert (train.learning_rate, train.decay_epochs) == (1e-4, 20)
+  other = get_config('activitynet', 'autossvh,features=resnet50')
+  assert other.method_options.clusters == (250, 400, 600)
+  assert other.method_options.positive_prior == 0.05
+  assert get_config('fcvid', 'nph').train == configuration.base('nph').train
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_every_published_setting_makes_a_method(name):
+  for method, values in load(name)._PUBLISHED.items():
+    config = get_config(name, method)
+    configuration.check(config)
+    for key, value in values.items():
+      assert configuration.get(config, key) == value
+    build(config)
+
+
+def build(config):
+  return registry.build(
+    config.method,
+    num_bits=config.num_bits,
+    num_frames=config.data.num_frames,
+    frame_dim=config.data.feature_dim,
+    model=config.model.to_dict(),
+    options=config.method_options.to_dict(),
+  )
+
+
+@pytest.mark.parametrize(
+  'method, millions',
+  [
+    ('conmh', 12.249), ('autossvh', 12.254), ('wsch', 23.532),
+    ('s5vh', 4.849), ('bth', 2.121),
+  ],
+)  # fmt: skip
+def test_parameters_at_the_size_of_fcvid_are_the_originals(method, millions):
+  config = get_config('fcvid', f'{method},bits=64')
+  made, count = build(config), config.data.train.num_videos
+  tables = made.table_shapes(count)
+  if made.needs_neighborhood:
+    tables['anchors'] = jax.ShapeDtypeStruct((2000, 256), np.float32)
+  key = jax.random.key(0)
+  params, _ = jax.eval_shape(made.init, key, tables)
+  total = sum(x.size for x in jax.tree.leaves(params))
+  assert round(total / 1e6, 3) == millions
 
 
 @pytest.mark.parametrize('name', NAMES)

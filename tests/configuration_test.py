@@ -160,11 +160,12 @@ def test_differences_are_all_named_and_json_hides_none():
   assert configuration.differences(as_json, {'eval': {'ks': (5, 11)}})
 
 
-def test_steps_win_over_epochs_of_so_many_steps():
+def test_of_steps_and_epochs_the_larger_holds():
   config = configuration.base()
   assert configuration.num_steps(config.train, 12) == 1200
-  config.train.num_steps = 5
-  assert configuration.num_steps(config.train, 12) == 5
+  config.train.num_steps = 1205
+  assert configuration.num_steps(config.train, 12) == 1205
+  assert configuration.num_steps(config.train, 13) == 1300
 
 
 def test_automatic_batches_are_powers_of_two_with_four_to_an_epoch():

@@ -8,6 +8,7 @@ import json
 from typing import NamedTuple
 
 import digits_runs
+import methods
 import numpy as np
 import pytest
 
@@ -50,6 +51,8 @@ CASES = {name: Case() for name in (*registry.METHODS, SECOND_ROUND)} | {
   'selfatt': Case(slow=False),
   # At its own learning rate: it begins as good as itq_moments.
   'nph_tuned': Case(50, 1e-4, margin=5.0, slow=False),
+  'conmh': Case(slow=False),
+  'bth': Case(slow=False),
   'plain': Case(2000),  # at 400, three codes
   'fullcnn': Case(4000, 3e-4),  # at 1e-3, one code
 }
@@ -73,6 +76,8 @@ def runs(tmp_path_factory):
     config.model.hidden_width = WIDTH
     if 'memory_width' in config.method_options:
       config.method_options.memory_width = WIDTH
+    options = config.method_options
+    options.update({k: v for k, v in methods.SMALL.items() if k in options})
     section = config.neighborhood
     section.dir, section.width = str(root / 'neighborhood'), WIDTH
     section.num_epochs, section.num_steps = 0, 100

@@ -6,6 +6,7 @@ Everything leaves here as float16, the precision that is stored and encoded.
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ KEY = 'feats'
 # Of the file beside them that has a JSON object for each video.
 MANIFEST_SUFFIX = '.manifest.jsonl'
 _HDF5_SUFFIXES = ('.h5', '.hdf5')
+# Of a file's decompressed chunks.
+_MAX_CACHE_BYTES = 256 << 20
 _HALF_MAX = float(np.finfo(np.float16).max)
 
 
@@ -42,7 +45,31 @@ def _open_hdf5(path: str) -> h5py.Dataset:
       f'{path}: the key `{KEY}` is missing (keys found: {found}); expected an '
       'array of shape (videos, frames, width) under it.'
     )
-  return file[KEY]
+  if 'MATLAB_class' in file[KEY].attrs:
+    shape = file[KEY].shape
+    file.close()
+    raise errors.UserError(
+      f'{path}: MATLAB saved it, so its axes lie in reverse here, {shape}; '
+      "write permute(feats, [3 2 1]) with h5create and h5write, '/feats'."
+    )
+  return _cached(file)
+
+
+def _cached(file: h5py.File) -> h5py.Dataset:
+  """The features, each chunk of which is decompressed once in a pass."""
+  array = file[KEY]
+  if array.chunks is None:
+    return array
+  sizes = zip(array.shape[1:], array.chunks[1:])
+  number = 1 + math.prod(-(-size // chunk) for size, chunk in sizes)
+  needed = number * math.prod(array.chunks) * array.dtype.itemsize
+  # While it is open, HDF5 would keep its smaller cache.
+  del array
+  access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+  # A hundred slots to a chunk, as HDF5 advises; whole chunks go first.
+  bounded = min(max(needed, 1 << 20), _MAX_CACHE_BYTES)
+  access.set_chunk_cache(100 * number + 1, bounded, 1.0)
+  return h5py.Dataset(h5py.h5d.open(file.id, KEY.encode(), access))
 
 
 def _open_npy(path: str) -> np.ndarray:

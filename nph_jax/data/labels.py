@@ -96,6 +96,11 @@ def _load(path: str) -> np.ndarray:
       f'{path}: labels other than 0 and 1; expected a multi-hot array, one '
       'column for each label.'
     )
+  if array.shape[1] == 1 and 0 < np.sum(array) < len(array):
+    raise errors.UserError(
+      f'{path}: one column of 0 and 1; expected a column for each label, so '
+      'save two classes y as numpy.hstack([1 - y, y]).'
+    )
   return array.astype(np.uint8)
 
 

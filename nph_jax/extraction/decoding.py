@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import os
 from collections.abc import Callable
@@ -88,16 +89,19 @@ def _sought(
     raise seeking.NotSeekableError
   with video.opened() as (container, stream):
     timeline = seeking.read_timeline(container, stream)
-    indices = segment_centres(len(timeline.shown), num_frames)
+    count, base = len(timeline.shown), stream.time_base
+    indices = segment_centres(count, num_frames)
     wanted = sorted(set(indices.tolist()))
-    if seeking.GAIN * timeline.cost(wanted) > len(timeline.shown):
+    if seeking.GAIN * timeline.cost(wanted) > count:
       raise seeking.NotSeekableError
-    kept = _Kept(indices, prepare, video)
-    for number, pts in enumerate(timeline.shown):
-      kept.tick(number, float(pts * stream.time_base))
+    # As PyAV computes a frame's time, to the last bit.
+    times = np.array(timeline.shown, float) * base.numerator / base.denominator
+    video.limits.check(video.name, seconds=times[-1] - times[0], frames=count)
+    kept = {}
     for number, frame in seeking.frames(container, stream, timeline, wanted):
-      kept.keep(number, frame)
-    return kept.result(len(timeline.shown))
+      video.limits.check(video.name, pixels=frame.width * frame.height)
+      kept[number] = prepare(pictures.picture(frame, video.aspect))
+  return _sampled(video, indices, kept, times)
 
 
 def _whole(
@@ -106,14 +110,21 @@ def _whole(
   expected = video.announced()
   # The second pass is for headers that were wrong: memory stays bounded.
   for _ in range(2):
-    kept = _Kept(segment_centres(expected, num_frames), prepare, video)
-    count = 0
-    for count, frame in enumerate(video.decode(), 1):
-      kept.tick(count - 1, video_file.time_of(frame, count - 1))
-      kept.keep(count - 1, frame)
-    if count == expected:
+    indices = segment_centres(expected, num_frames)
+    wanted, kept, times = set(indices.tolist()), {}, array.array('d')
+    for number, frame in enumerate(video.decode()):
+      times.append(video_file.time_of(frame, number))
+      video.limits.check(
+        video.name,
+        seconds=times[-1] - times[0],
+        frames=number + 1,
+        pixels=frame.width * frame.height,
+      )
+      if number in wanted:
+        kept[number] = prepare(pictures.picture(frame, video.aspect))
+    if len(times) == expected:
       break
-    expected = count
+    expected = len(times)
   if not expected:
     raise errors.UserError(
       f'{video.name}: holds no frame that can be decoded; convert it, or '
@@ -121,53 +132,23 @@ def _whole(
     )
   if expected == 1 and not video.moves:
     raise errors.UserError(f'{video.name}: is a still picture; leave it out.')
-  return kept.result(expected)
+  return _sampled(video, indices, kept, np.array(times))
 
 
-class _Kept:
-  """The frames at `indices`, gathered from all frames in order."""
-
-  def __init__(
-    self,
-    indices: np.ndarray,
-    prepare: Callable[[np.ndarray], Any],
-    video: video_file.VideoFile,
-  ):
-    self._indices, self._prepare, self._video = indices, prepare, video
-    self._wanted = set(indices.tolist())
-    self._frames: dict[int, Any] = {}
-    self._times: dict[int, float] = {}
-    self._first = self._last = self._gap = 0.0
-
-  def tick(self, number: int, time: float) -> None:
-    """Frame `number` is shown at `time`, seconds."""
-    if not number:
-      self._first = self._last = time
-    self._video.limits.check(
-      self._video.name, seconds=time - self._first, frames=number + 1
-    )
-    # Damaged time stamps run backwards.
-    time = max(time, self._last)
-    if time > self._last:
-      self._gap, self._last = time - self._last, time
-    if number in self._wanted:
-      self._times[number] = time - self._first
-
-  def keep(self, number: int, frame: Any) -> None:
-    self._video.limits.check(
-      self._video.name, pixels=frame.width * frame.height
-    )
-    if number in self._wanted:
-      pixels = pictures.picture(frame, self._video.aspect)
-      self._frames[number] = self._prepare(pixels)
-
-  def result(self, count: int) -> SampledVideo:
-    """What came of a file of `count` frames."""
-    duration = self._last + self._gap - self._first
-    numbers = self._indices.tolist()
-    return SampledVideo(
-      [self._frames[number] for number in numbers],
-      np.array([self._times[number] for number in numbers]),
-      duration,
-      self._video.share(count, self._last + self._gap),
-    )
+def _sampled(
+  video: video_file.VideoFile,
+  indices: np.ndarray,
+  kept: dict[int, Any],
+  times: np.ndarray,
+) -> SampledVideo:
+  """Of the frames `indices` of all, which are shown at `times`, seconds."""
+  # Damaged time stamps run backwards.
+  times = np.maximum.accumulate(times)
+  steps = np.diff(times)
+  end = times[-1] + max(steps[steps > 0][-1:], default=0.0)
+  return SampledVideo(
+    [kept[number] for number in indices.tolist()],
+    times[indices] - times[0],
+    float(end - times[0]),
+    video.share(len(times), float(end)),
+  )

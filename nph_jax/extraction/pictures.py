@@ -47,10 +47,10 @@ def picture(frame: Any, aspect: float | None) -> np.ndarray:
 
 def _matrix(frame: Any) -> np.ndarray | None:
   """The display matrix that phones write, int32 [3, 3]."""
-  for data in frame.side_data:
-    if data.type.name == 'DISPLAYMATRIX':
-      return np.frombuffer(bytes(data), np.int32).reshape(3, 3)
-  return None
+  data = frame.side_data.get('DISPLAYMATRIX')
+  if data is None:
+    return None
+  return np.frombuffer(bytes(data), np.int32).reshape(3, 3)
 
 
 def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

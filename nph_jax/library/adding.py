@@ -70,7 +70,8 @@ def run(
       begin.
   """
   known = library.store.files()
-  videos, ignored = scanning.find(places, known)
+  # A folder that holds nothing any more may be a disk that is missing.
+  videos, ignored = scanning.find(places, [] if prune else known)
   found = scanning.compare(videos, known, retry)
   gone = scanning.gone(places, known, found)
   report = Report(collections.Counter(), ignored, {}, [x.path for x in gone])

@@ -4,8 +4,8 @@ Below FIRST videos the codes are the starter's, which was learned from other
 people's videos (starter/README.md); from there on the library's own closed
 form, learned again whenever the library has doubled: second moments, ranked by
 their real values, and from NEIGHBORS videos on what neighbours share. Chosen on
-groups held back of training videos: experiments/results/own_codes.md. A bundle
-that someone gave stays.
+groups held back of training videos, experiments/results/own_codes-ucf101_10.md.
+A bundle that someone gave stays.
 
 A library keeps its bundle in `codes/DIGEST`. The index says which is in use, so
 that codes and bundle change in one transaction.

@@ -17,6 +17,8 @@ from nph_jax.index import errors as index_errors
 from nph_jax.library import codes, store
 
 _PAGE = 1000
+# All of a library that is ranked so, unless something keeps it from learning.
+_RANKED_BY_T = 1000
 # Where nph_jax.service keeps uploads, and their names in the metadata.
 UPLOADS, STORED = 'videos', 'stored'
 
@@ -93,9 +95,13 @@ class Library:
       k: results at most.
       where: as VideoIndex.search has it.
     """
-    exact = len(self.index) if codes.is_ranked_by_t(self.hasher) else 0
+    by_t = codes.is_ranked_by_t(self.hasher)
     return self.index.search(
-      code[None], k, where=where, rerank=exact, relaxed=relaxed[None]
+      code[None],
+      k,
+      where=where,
+      rerank=max(k, _RANKED_BY_T) if by_t else 0,
+      relaxed=relaxed[None],
     )[0]
 
   def items(self) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -8,7 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from nph_jax import allocator, errors
-from nph_jax.library import adding, codes, commands, extraction, following
+from nph_jax.library import (
+  adding,
+  codes,
+  commands,
+  extraction,
+  following,
+  scanning,
+)
 from nph_jax.library import library as library_lib
 
 _OF_A_NEW_ONE = ('backbone', 'weights', 'num_frames')
@@ -16,6 +23,7 @@ _OF_A_NEW_ONE = ('backbone', 'weights', 'num_frames')
 
 def add(flags: argparse.Namespace) -> None:
   """Adds videos and says what became of each."""
+  scanning.check(flags.videos)
   allocator.keep_freed_memory()
   decoding = extraction.Decoding(flags.workers, flags.time_limit)
   with library_lib.Library(flags.index) as library:
@@ -33,10 +41,10 @@ def add(flags: argparse.Namespace) -> None:
 
 def settle(library: library_lib.Library, flags: argparse.Namespace) -> None:
   """Makes the settings of a new library, and checks those of an old one."""
-  old = library.store.settings
+  old = library.store.settings if library.store.files() else {}
   given = [getattr(flags, name) for name in _OF_A_NEW_ONE]
   wanted = extraction.settings(*given)
-  if 'backbone' not in old:
+  if not old:
     library.store.set(**wanted)
   for name, value in zip(_OF_A_NEW_ONE, given):
     if name in old and value is not None and old[name] != wanted[name]:

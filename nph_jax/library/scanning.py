@@ -36,6 +36,15 @@ class Found(NamedTuple):
   file: store.File | None
 
 
+def check(places: Sequence[str]) -> None:
+  """Raises a UserError where a place is not there."""
+  for place in places:
+    if not os.path.exists(place):
+      raise errors.UserError(
+        f'{place}: no such file or folder; give videos, or folders of them.'
+      )
+
+
 def find(
   places: Sequence[str], known: Sequence[store.File]
 ) -> tuple[list[files.Video], dict[str, int]]:
@@ -49,26 +58,19 @@ def find(
     The videos, each once, and how many other files there are by suffix.
 
   Raises:
-    UserError: a place is not there or holds no video.
+    UserError: a place is not there, or a folder holds no video.
   """
+  check(places)
   found, ignored = {}, collections.Counter()
   for place in map(os.path.abspath, places):
     if not os.path.isdir(place):
-      some = [_named(place)]
+      some = [files.Video(place, place, stamp(place))]
     else:
       some = _below(place, any(_is_below(x.path, place) for x in known))
       paths = {video.path for video in some}
       ignored.update(_suffixes(place, paths))
     found |= {video.path: video for video in some}
   return list(found.values()), dict(ignored.most_common())
-
-
-def _named(path: str) -> files.Video:
-  if not os.path.isfile(path):
-    raise errors.UserError(
-      f'{path}: is no file or folder; give videos, or folders of them.'
-    )
-  return files.Video(path, path, stamp(path))
 
 
 def _below(folder: str, may_be_empty: bool) -> list[files.Video]:
@@ -141,13 +143,13 @@ def _by_content(
     for file in equal
     if not os.path.lexists(file.path) and file.number not in taken
   ]
-  if gone and old is None:
+  if old is not None:
+    return Found(CHANGED, video, old)
+  if gone:
     return Found(MOVED, video, gone[0])
   # One that has changed meanwhile is no longer what was known of it.
-  whole = [x for x in equal if x in gone or stamp(x.path) == x.stamp]
-  if whole:
-    return Found(COPY, video, whole[0])
-  return Found(NEW if old is None else CHANGED, video, old)
+  whole = [x for x in equal if stamp(x.path) == x.stamp]
+  return Found(COPY, video, whole[0]) if whole else Found(NEW, video, None)
 
 
 def _equal(path: str, as_large: Sequence[store.File]) -> list[store.File]:

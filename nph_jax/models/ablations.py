@@ -1,8 +1,8 @@
 """The ablations of section 4.2, as differences from NPH.
 
 All share hash layer, decoder, training and the paper's weights. The
-hierarchical form is beyond the paper; it differs from NPH in the same kind of
-parts.
+hierarchical form is beyond the paper, and so are Plain and FullCNN with batch
+normalisation; they differ from NPH in the same kind of parts.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from nph_jax.models.hashing_method import LOSSES, OPTIONS, HashingMethod
 from nph_jax.models.hierarchical_encoder import HierarchicalEncoder
 from nph_jax.models.lstm_encoder import LSTMEncoder
 from nph_jax.models.method import Entry
+from nph_jax.models.normalized_encoders import (
+  NormalizedConvolutionalEncoder,
+  NormalizedLSTMEncoder,
+)
 from nph_jax.models.nph import NPH, Code, dense
 
 
@@ -130,7 +134,15 @@ _NO_NEIGHBORHOOD = ('similarity', 'visual')
 
 ENTRIES = {
   'fullcnn': _entry('FullCNN', encoder=ConvolutionalEncoder, losses=_VISUAL),
+  'fullcnn_bn': _entry(
+    'FullCNN, normalised',
+    encoder=NormalizedConvolutionalEncoder,
+    losses=_VISUAL,
+  ),
   'plain': _entry('Plain', encoder=LSTMEncoder, losses=_VISUAL),
+  'plain_bn': _entry(
+    'Plain, normalised', encoder=NormalizedLSTMEncoder, losses=_VISUAL
+  ),
   'selfatt': _entry('SelfAtt', encoder=SelfAttentionEncoder, losses=_VISUAL),
   'neibatt': _entry('NeibAtt', losses=_VISUAL),
   'selfatt_ls': _entry(

@@ -44,10 +44,11 @@ class Attention:
 
 @dataclasses.dataclass(frozen=True)
 class RecurrentConfig:
-  """What all recurrent methods share: `config.model`.
+  """What all deep methods share: `config.model`.
 
   Attributes:
-    hidden_width: H of the LSTMs whose width is not the code's.
+    hidden_width: H of the LSTMs whose width is not the code's, and of other
+      encoders.
     forget_bias: initial bias of forget gates; the others start at 0.
     recurrent_init: of recurrent kernels: xavier, or orthogonal as in SSVH.
     norm: of the cell state, where there is any.

@@ -20,10 +20,12 @@ class TemporalConvolution(nn.Module):
   Attributes:
     width: output channels, H.
     precision: of the products.
+    use_bias: not where a normalisation takes it off again.
   """
 
   width: int
   precision: str = 'float32'
+  use_bias: bool = True
 
   @nn.compact
   def __call__(self, frames: jax.Array) -> jax.Array:
@@ -31,7 +33,6 @@ class TemporalConvolution(nn.Module):
     num_frames, channels = frames.shape[1:]
     shape = (KERNEL_SIZE, channels, self.width)
     kernel = self.param('kernel', initializers.xavier, shape)
-    bias = self.param('bias', nn.initializers.zeros, (self.width,))
     # One large product for all taps, then shifted sums.
     joined = jnp.concatenate(list(kernel), axis=1)
     taps = matmul(frames, joined, self.precision)
@@ -41,6 +42,9 @@ class TemporalConvolution(nn.Module):
       tap[:, offset : offset + num_frames]
       for offset, tap in enumerate(jnp.split(taps, KERNEL_SIZE, axis=-1))
     )
+    if not self.use_bias:
+      return sum(shifted)
+    bias = self.param('bias', nn.initializers.zeros, (self.width,))
     return sum(shifted) + bias
 
 

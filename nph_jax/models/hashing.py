@@ -32,14 +32,27 @@ class CodeState(nn.Module):
 
 
 def begun(module: nn.Module, relaxed_code: jax.Array) -> jax.Array:
-  """t [B, K], or offset + gain t where `module` finds those (see `start`)."""
+  """t [B, K], or offset + gain t where `module` finds those (see `start`).
+
+  Where t is one of each frame, [R B, V, K] of R views, all of a video's have
+  the same offset.
+  """
   if not module.has_variable(START, 'offset'):
     return relaxed_code
   offset, gain = (module.get_variable(START, x) for x in ('offset', 'gain'))
+  offset = like(relaxed_code, offset)
   relaxed_code = offset + gain * relaxed_code
   if module.is_mutable_collection(START):
     module.put_variable(START, 'relaxed_code', relaxed_code)
   return relaxed_code
+
+
+def like(relaxed_code: jax.Array, videos: jax.Array) -> jax.Array:
+  """Values [B, K] of videos, to stand beside a t of their frames (`begun`)."""
+  if relaxed_code.ndim == 2:
+    return videos
+  views = len(relaxed_code) // len(videos)
+  return jnp.tile(videos, (views, 1))[:, None]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 xavier = nn.initializers.xavier_uniform()
+# PyTorch's default of linear layers.
+torch = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 
 
 def per_gate(num_gates: int, initializer=xavier):

@@ -48,6 +48,8 @@ class Method(Protocol):
     is_closed_form: not trained; what `init` returns is final.
     is_continuous: rounding of the frames moves t by no more than rounding: no
       sign is taken on the way to it.
+    has_epochs: `begin_epoch` is called before the first step of every epoch;
+      `survey` and `begin_epoch` are of no matter without it.
     num_bits: K.
     num_frames: M.
     frame_dim: L.
@@ -57,6 +59,7 @@ class Method(Protocol):
   encodes_neighborhood: bool
   is_closed_form: bool
   is_continuous: bool
+  has_epochs: bool
 
   @property
   def num_bits(self) -> int:
@@ -123,6 +126,42 @@ class Method(Protocol):
       The loss, and (each term by name, the updated collections).
     """
 
+  def survey(
+    self,
+    params: Any,
+    collections: Mapping[str, Any],
+    batch: Mapping[str, jax.Array],
+    key: jax.Array,
+  ) -> jax.Array:
+    """What `begin_epoch` wants to know of each video, [B, ...]; is traced.
+
+    Args:
+      params: as `init`.
+      collections: as `init`.
+      batch: as of `loss`.
+      key: of the epoch; a draw folds in the video's row.
+    """
+
+  def begin_epoch(
+    self,
+    collections: dict[str, Any],
+    epoch: int,
+    survey: Callable[[], np.ndarray],
+    key: jax.Array,
+  ) -> dict[str, Any]:
+    """The collections for an epoch, of the same shapes; outside all traces.
+
+    What it returns may depend on its arguments alone: a training that was cut
+    off after the last checkpoint comes by here again.
+
+    Args:
+      collections: before it.
+      epoch: its number, from 0.
+      survey: reads all training videos, and returns what the method's `survey`
+        says of them, [N, ...].
+      key: of the epoch.
+    """
+
   def inference_variables(
     self, params: Any, collections: Mapping[str, Any]
   ) -> dict[str, Any]:
@@ -160,6 +199,7 @@ class ModuleMethod:
   encodes_neighborhood = False
   is_closed_form = False
   is_continuous = True
+  has_epochs = False
 
   @property
   def num_bits(self) -> int:

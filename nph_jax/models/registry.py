@@ -8,7 +8,10 @@ from typing import Any
 from nph_jax import errors
 from nph_jax.models import (
   ablations,
+  bth,
+  conmh,
   dh,
+  dkph,
   itq,
   itq_moments,
   itq_neighbors,
@@ -16,10 +19,13 @@ from nph_jax.models import (
   linear_code,
   mfh,
   nph,
+  s5vh,
   ssth,
   ssvh,
   start,
   tuned,
+  udvh,
+  wsch,
 )
 from nph_jax.models.config import RecurrentConfig, make, require
 from nph_jax.models.method import Entry, Method
@@ -37,6 +43,13 @@ METHODS: dict[str, Entry] = {
   'ssth': ssth.ENTRY,
   'jtae': jtae.ENTRY,
   'ssvh': ssvh.ENTRY,
+  'udvh': udvh.ENTRY,
+  'bth': bth.ENTRY,
+  'dkph': dkph.ENTRY,
+  'conmh': conmh.ENTRY,
+  'autossvh': conmh.AUTOSSVH,
+  's5vh': s5vh.ENTRY,
+  'wsch': wsch.ENTRY,
 }
 
 

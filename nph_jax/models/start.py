@@ -109,10 +109,23 @@ class BegunMethod:
       own[1], {**own[0], **start}, batch, tables, key, axis_name
     )
     relaxed = found[hashing.START]['hash_layer']['relaxed_code']
-    change = jnp.mean(jnp.square(relaxed - first))
+    change = jnp.mean(jnp.square(relaxed - hashing.like(relaxed, first)))
     loss += self.start_videos / tables[_PREFIX + _COUNT] * change
     terms = {**terms, 'change': change}
     return loss, (terms, {**found, hashing.START: fixed})
+
+  def survey(self, params, collections, batch, key) -> jax.Array:
+    """The method's, as its t stands now; arguments as method.Method."""
+    fixed, learned = collections[hashing.START], params[hashing.START]
+    _, start = self._begin(fixed, learned, batch['frames'])
+    own = without(collections, hashing.START), without(params, hashing.START)
+    return self.method.survey(own[1], {**own[0], **start}, batch, key)
+
+  def begin_epoch(self, collections, epoch, survey, key):
+    """The method's; the start's tables stay."""
+    own = without(collections, hashing.START)
+    begun = self.method.begin_epoch(own, epoch, survey, key)
+    return {**begun, hashing.START: collections[hashing.START]}
 
   def _begin(self, fixed, learned, frames):
     """t_0 [B, K], and the collection that begins the hash layer's t."""

@@ -203,6 +203,7 @@ def fit_anchors(
   num_iterations: int = 10,
   seed: int,
   block_size: int = BLOCK_SIZE,
+  start: np.ndarray | None = None,
 ) -> np.ndarray:
   """Returns the anchors: K-means centres of the features (paper 3.1, 4.1).
 
@@ -215,6 +216,7 @@ def fit_anchors(
     num_iterations: assignments and updates, exactly so many.
     seed: of the starting videos.
     block_size: rows per block.
+    start: centres (C, D) to begin at instead.
 
   Returns:
     (C, D) float32.
@@ -231,7 +233,8 @@ def fit_anchors(
     len(features), num_anchors, replace=False
   )
   # Sorted: h5py takes its rows in rising order only.
-  centres = np.asarray(features[np.sort(chosen)], np.float32)
+  first = features[np.sort(chosen)] if start is None else start
+  centres = np.asarray(first, np.float32)
   for _ in range(num_iterations):
     centres = _iterate(features, centres, block_size)
   return centres

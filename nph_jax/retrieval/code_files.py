@@ -8,6 +8,9 @@ import numpy as np
 
 from nph_jax import errors
 
+# Columns of packed codes that are never all 0 and 1 by chance.
+_MANY = 8
+
 
 def read_codes(path: str) -> np.ndarray:
   """Reads packed codes, (N, P) uint8.
@@ -22,6 +25,11 @@ def read_codes(path: str) -> np.ndarray:
       f'{path}: {codes.dtype} of shape {codes.shape}; expected packed codes, '
       'uint8 of shape (videos, bits / 8), as numpy.packbits(codes > 0, axis=1) '
       'makes them.'
+    )
+  if codes.shape[1] >= _MANY and codes.max() == 1:
+    raise errors.UserError(
+      f'{path}: {codes.shape[1]} columns of 0 and 1, so the bits are not '
+      'packed; save numpy.packbits(codes, axis=1).'
     )
   return codes
 

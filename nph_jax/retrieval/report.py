@@ -57,6 +57,8 @@ def summary(scored: evaluation.Evaluation, num_bits: int) -> str:
     f'{scored.num_queries} queries against {scored.num_database} videos, '
     f'{num_bits} bits; relevant: shares a label.'
   )
+  if scored.num_database < max(evaluation.KS):
+    line += f' No mAP@K for K above {scored.num_database}, the database.'
   if not scored.queries_without_relevant:
     return line
   return f'{line} Without relevant videos: {scored.queries_without_relevant}.'

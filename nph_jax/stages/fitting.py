@@ -9,8 +9,9 @@ from typing import Any
 
 import jax
 
-from nph_jax import distributed, rng, train, train_state
+from nph_jax import distributed, epochs, rng, train, train_state
 from nph_jax.checkpoint import Checkpointer
+from nph_jax.data import pooled
 from nph_jax.metric_writer import MetricWriter
 from nph_jax.stages import residency
 from nph_jax.stages.job import Job
@@ -86,4 +87,5 @@ def fit(
         checkpointer,
         writer,
         resident,
+        epochs.hook(method, pooled.of_split(split).read_frames, run.seed),
       )

@@ -153,13 +153,19 @@ class Job:
   @property
   def optimizer(self):
     """Of the hashing method."""
-    section = self.config.train
+    section, run = self.config.train, self.run
+    rate = section.learning_rate
+    if section.cosine:
+      rate = train_state.cosine(
+        rate, section.decay_floor, run.num_steps, run.steps_per_epoch
+      )
     return train_state.adam(
-      section.learning_rate,
+      rate,
       section.beta1,
       section.decay_rate,
-      section.decay_steps,
+      section.decay_steps or section.decay_epochs * run.steps_per_epoch,
       section.decay_floor,
+      section.weight_decay,
     )
 
   @property

@@ -25,6 +25,30 @@ def test_blocks_cross_shards_in_order(files):
   )
 
 
+def test_chunks_across_rows_are_decompressed_once(files):
+  """Else every block would decompress the 20 rows of its chunks."""
+  values = files.rng.standard_normal((50, 3, 40_000)).astype(np.float32)
+  with h5py.File(files.folder / 'a.h5', 'w') as file:
+    file.create_dataset(
+      'feats', data=values, chunks=(20, 1, 40_000), compression='gzip'
+    )
+  with blocks.FeatureFiles([str(files.folder / 'a.h5')]) as opened:
+    (array,) = opened._arrays
+    size = array.id.get_access_plist().get_chunk_cache()[1]
+    assert size >= 3 * 20 * 40_000 * 4
+  np.testing.assert_array_equal(
+    np.concatenate(read_all([files.folder / 'a.h5'])), values.astype(np.float16)
+  )
+
+
+def test_matlab_s_order_of_axes(files):
+  files.features('a.h5', (5, 3, 2))
+  with h5py.File(files.folder / 'a.h5', 'a') as file:
+    file['feats'].attrs['MATLAB_class'] = np.bytes_('single')
+  with pytest.raises(errors.UserError, match=r'reverse here, \(5, 3, 2\)'):
+    read_all([files.folder / 'a.h5'])
+
+
 def test_npy_equals_hdf5(files):
   values = files.features('a.h5', (5, 3, 2))
   np.save(files.folder / 'a.npy', values)

@@ -60,6 +60,7 @@ def test_sparse_v73(files):
     (np.array([[1, 2], [0, 1]]), 'labels other than 0 and 1'),
     (np.array([[np.nan, 1.0]]), 'labels other than 0 and 1'),
     (np.array([['a', 'b']]), 'expected numbers'),
+    (np.array([[0], [1]]), 'one column of 0 and 1'),
   ],
 )
 def test_not_multi_hot(files, values, message):
@@ -76,6 +77,12 @@ def test_other_content(files, name, content):
   (files.folder / name).write_bytes(content)
   with pytest.raises(errors.UserError, match=name):
     labels.read_labels([str(files.folder / name)])
+
+
+def test_one_label_for_all(files):
+  np.save(files.folder / 'a.npy', np.ones((3, 1)))
+  found = labels.read_labels([str(files.folder / 'a.npy')])
+  np.testing.assert_array_equal(found, np.ones((3, 1)))
 
 
 def test_truncated_mat(files):

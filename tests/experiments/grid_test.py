@@ -111,7 +111,9 @@ def test_the_default_grid(monkeypatch):
   chosen = command_line.options(flags, argv)
   pairs = grid.default_pairs(chosen)
   hashing = [p for p in pairs if p[0] not in ('cosine', 'random')]
-  assert len(hashing) == 19 + 3 * 10 + 5 and len(set(pairs)) == len(pairs)
+  assert len(hashing) == len(registry.METHODS) + 3 * 10 + 5 and len(
+    set(pairs)
+  ) == len(pairs)
   assert {m for m, b in hashing if b == 8} == {
     'nph', 'nph_paper', 'nph_tuned', 'itq', 'itq_moments', 'itq_neighbors',
     'ssth', 'ssvh', 'plain', 'selfatt',
@@ -119,7 +121,9 @@ def test_the_default_grid(monkeypatch):
   table3 = {m for m, b in hashing if b == 64}
   assert set(settings.ABLATIONS) <= table3
   full = grid.default_pairs(chosen, full=True)
-  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 4 * 19
+  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 4 * len(
+    registry.METHODS
+  )
   some = command_line.options(flags, [*argv, '--methods=dh', '--bits=8,32'])
   assert ('dh', 8) in grid.default_pairs(some)
 

@@ -83,6 +83,16 @@ def test_gone_files_stay_until_they_are_pruned(toy, places):
   assert toy.add(library, videos).gone == []
 
 
+def test_an_empty_folder_is_not_pruned(toy, places):
+  """It may be where a disk is not mounted."""
+  videos, library = places
+  shutil.rmtree(videos)
+  videos.mkdir()
+  with pytest.raises(errors.UserError, match='holds no video'):
+    toy.add(library, videos, prune=True)
+  assert len(toy.add(library, videos).gone) == len(toy.paths(library)) == 5
+
+
 def test_what_someone_took_out_of_the_index_stays_out_unless_named(toy, places):
   videos, library = places
   with VideoIndex.open(library) as index:
@@ -183,6 +193,25 @@ def _upload(opened, toy, name):
   opened.index.add(code, [{'stored': name, 'labels': ['mine']}], t)
 
 
+def test_an_id_that_the_page_took_meanwhile_is_the_pages(
+  toy, places, monkeypatch
+):
+  """Killed between the choice of an id and its use."""
+  videos, library = places
+  toy.write(videos, 'x/5.mp4')
+  with monkeypatch.context() as patch:
+    patch.setattr(following, '_add', None)
+    with pytest.raises(TypeError):
+      toy.add(library, videos)
+  with library_lib.Library(library, 'change') as opened:
+    _upload(opened, toy, 'f' * 32 + '.mp4')
+    assert [*opened.uploads()] == [5]
+  toy.add(library, videos)
+  with library_lib.Library(library, 'read') as opened:
+    assert [*opened.uploads()] == [5]
+    assert opened.index.get(6)[2]['path'] == str(videos / 'x/5.mp4')
+
+
 def test_videos_without_features_here_hold_new_codes_up(toy, places):
   videos, library = places
   with library_lib.Library(library, 'change') as opened:
@@ -201,6 +230,17 @@ def test_another_network_or_bundle_is_refused(toy, places, tmp_path):
     toy.add(library, videos, backbone='vgg16')
   with pytest.raises(errors.UserError, match='--num_frames=4'):
     toy.add(library, videos, num_frames=4)
+
+
+def test_a_library_without_videos_may_still_have_another_network(toy, tmp_path):
+  (tmp_path / 'empty').mkdir()
+  for backbone in ('vgg16', None):
+    with pytest.raises(errors.UserError, match='holds no video'):
+      toy.add(tmp_path / 'library', tmp_path / 'empty', backbone=backbone)
+    with pytest.raises(errors.UserError, match='holds no video yet'):
+      library_lib.Library(tmp_path / 'library', 'read')
+  with library_lib.Library(tmp_path / 'library') as opened:
+    assert opened.store.settings['backbone'] == 'toy'
 
 
 def test_an_index_of_another_kind_is_left_alone(toy, tmp_path):

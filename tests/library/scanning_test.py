@@ -121,7 +121,7 @@ def test_other_files_are_counted_by_suffix(tmp_path):
 
 
 def test_places_that_cannot_be_added_are_said(tmp_path):
-  with pytest.raises(errors.UserError, match='no file or folder'):
+  with pytest.raises(errors.UserError, match='no such file or folder'):
     scanning.find([str(tmp_path / 'missing')], [])
   with pytest.raises(errors.UserError, match='holds no video'):
     scanning.find([str(tmp_path)], [])

@@ -12,7 +12,7 @@ from nph_jax.models import registry
 
 NAMES = (
   'fullcnn', 'plain', 'selfatt', 'neibatt', 'selfatt_ls', 'neibcat',
-  'nph_minus', 'nph_paper', 'nph_hierarchical',
+  'nph_minus', 'nph_paper', 'nph_hierarchical', 'fullcnn_bn', 'plain_bn',
 )  # fmt: skip
 
 # Written out, not taken from the table under test.
@@ -29,6 +29,8 @@ PARAMETERS = {
   'nph_minus': BASIC | READS_N,
   'nph_paper': BASIC | REBUILDS_N,
   'nph_hierarchical': BASIC | REBUILDS_N,
+  'fullcnn_bn': BASIC,
+  'plain_bn': BASIC,
 }
 CELL = {'cell', 'norm'}
 ENCODERS = {
@@ -41,6 +43,8 @@ ENCODERS = {
   'nph_minus': CELL,
   'nph_paper': CELL,
   'nph_hierarchical': {'lower', 'upper'},
+  'fullcnn_bn': {'convolution_0', 'convolution_1', 'norm_0', 'norm_1'},
+  'plain_bn': {'input_kernel', 'recurrent_kernel', 'bias', 'norm'},
 }
 L_S, L_NR = {'similarity', 'quantization'}, {'neighborhood'}
 TERMS = {
@@ -53,6 +57,8 @@ TERMS = {
   'nph_minus': {'visual'} | L_S,
   'nph_paper': {'visual'} | L_S | L_NR,
   'nph_hierarchical': {'visual'} | L_S | L_NR,
+  'fullcnn_bn': {'visual'},
+  'plain_bn': {'visual'},
 }
 WEIGHTS = {'similarity': 0.1, 'visual': 0.8, 'neighborhood': 0.1}  # eq. 12
 ENCODES = {'neibatt', 'neibcat', 'nph_minus', 'nph_paper', 'nph_hierarchical'}
@@ -124,7 +130,8 @@ def test_all_are_in_the_registry():
 def test_what_it_asks_of_the_neighborhood(name):
   method = cases.make(name)
   assert method.encodes_neighborhood == (name in ENCODES)
-  needs = name not in ('fullcnn', 'plain', 'selfatt')
+  alone = 'fullcnn', 'fullcnn_bn', 'plain', 'plain_bn', 'selfatt'
+  needs = name not in alone
   assert method.needs_neighborhood == needs
 
 

@@ -11,6 +11,25 @@ def dense(p, x):
   return x @ p['kernel'] + p['bias']
 
 
+def normalize(p, x, epsilon=1e-5):
+  """With the statistics of all rows of x [..., H], gamma and beta [H]."""
+  rows = x.reshape(-1, x.shape[-1])
+  x = (x - rows.mean(0)) / np.sqrt(rows.var(0) + epsilon)
+  return x * p['gamma'] + p['beta']
+
+
+def normalized_lstm(p, frames):
+  """The last hidden state, the cell normalised at each frame."""
+  h = c = np.zeros((len(frames), len(p['recurrent_kernel'])))
+  for t in range(frames.shape[1]):
+    gates = frames[:, t] @ p['input_kernel'] + h @ p['recurrent_kernel']
+    i, f, g, o = np.split(gates + p['bias'], 4, axis=1)
+    norm = {name: value[t] for name, value in p['norm'].items()}
+    c = normalize(norm, sigmoid(f) * c + sigmoid(i) * np.tanh(g))
+    h = sigmoid(o) * np.tanh(c)
+  return h
+
+
 def lstm_step(p, x, h, c):
   gates = x @ p['input_kernel'] + h @ p['recurrent_kernel'] + p['bias']
   i, f, g, o = np.split(gates, 4, axis=1)
@@ -29,14 +48,19 @@ def lstm(p, frames):
 
 def convolution(p, frames):
   """Two convolutions over three frames, ReLU, mean; tap by tap."""
-  for layer in ('convolution_0', 'convolution_1'):
-    kernel, bias = p[layer]['kernel'], p[layer]['bias']
+  for number in range(2):
+    layer = p[f'convolution_{number}']
+    kernel = layer['kernel']
+    bias = layer.get('bias', np.zeros(kernel.shape[-1]))
     size = frames.shape[1]
     out = np.zeros((len(frames), size, len(bias))) + bias
     for t in range(size):
       for offset in (-1, 0, 1):
         if 0 <= t + offset < size:
           out[:, t] += frames[:, t + offset] @ kernel[offset + 1]
+    norm = p.get(f'norm_{number}')
+    if norm:
+      out = normalize({k: v[0] for k, v in norm.items()}, out)
     frames = np.maximum(out, 0)
   return frames.mean(axis=1)
 
@@ -78,10 +102,12 @@ def neighborhood_lstm(p, frames, memory, scale, epsilon=1e-5):
 def encode(name, p, frames, nearest, scale):
   """Representation, n and last memory by NumPy, as section 4.2 has them."""
   flat = nearest.reshape(len(frames), -1)
-  if name == 'fullcnn':
+  if name in ('fullcnn', 'fullcnn_bn'):
     return convolution(p['encoder'], frames), None, None
   if name == 'plain':
     return lstm(p['encoder']['lstm'], frames), None, None
+  if name == 'plain_bn':
+    return normalized_lstm(p['encoder'], frames), None, None
   if 'first_memory' in p['encoder']:
     n = None
     first = np.stack([p['encoder']['first_memory']] * len(frames))

@@ -1,4 +1,4 @@
-"""What SSTH, JTAE and SSVH owe the trainer, the exporter and the job."""
+"""What rivals of NPH owe the trainer, the exporter and the job."""
 
 import dataclasses
 import functools
@@ -24,12 +24,18 @@ pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
 
 N, B, M, L, K = 64, 32, 6, 12, 16
 RIVALS = ('ssth', 'jtae', 'ssvh')
-ACROSS_DEVICES = ('ssth', 'ssvh')  # with statistics or a memory of the batch
-BOTH_LAYERS = (('ssth', 1), ('ssth', 2), ('jtae', 1), ('ssvh', 1))
+LATER = ('udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch')
+# With statistics, draws or a memory of the batch.
+ACROSS_DEVICES = ('ssth', 'ssvh', 'fullcnn_bn', 'plain_bn', *LATER)
+CASES = (
+  ('ssth', 1), ('ssth', 2), ('jtae', 1), ('ssvh', 1),
+  *((name, 1) for name in LATER if name != 'autossvh'),
+)  # fmt: skip
 
 
 def make(name, layers):
   options = {'layers': layers} if name == 'ssth' else {}
+  options.update(methods.SMALL)
   return methods.make(name, K, M, L, hidden_width=16, **options)
 
 
@@ -49,10 +55,11 @@ def tables_of(method, frames):
     lambda: iter([frames.mean(axis=1)]), len(frames), L
   )
   tables = method.fit_tables(features, jax.random.key(0))
+  tables |= methods.anchors(method, len(frames))
   return {k: jnp.asarray(v) for k, v in tables.items()}
 
 
-@pytest.fixture(scope='module', params=BOTH_LAYERS, ids=str)
+@pytest.fixture(scope='module', params=CASES, ids=str)
 def trained(request):
   """A method, its state after 40 steps, and the metrics of every step."""
   method, frames = make(*request.param), videos()

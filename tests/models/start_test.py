@@ -69,6 +69,37 @@ def test_any_deep_method_starts_as_the_closed_form_of_mean_square_one(name):
   np.testing.assert_allclose(found, expected / scale, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize('name', ['autossvh', 's5vh', 'wsch', 'bth'])
+def test_codes_of_frames_start_as_the_closed_form_s(name):
+  """Their t is the mean of the frames' signs, all of them those of t_0."""
+  method = methods.make(
+    name, K, M, L, hidden_width=8, start=CLOSED, **methods.SMALL
+  )
+  tables, params, collections = start(method)
+  variables = method.inference_variables(params, collections)
+  found = jax.jit(method.relaxed_code)(variables, FRAMES, None)
+  _, shallow, _ = start(build(name=CLOSED))
+  closed = build(name=CLOSED).relaxed_code(shallow, FRAMES, None)
+  sure = np.abs(closed) > 1e-4 * np.abs(closed).max()
+  np.testing.assert_array_equal(found[sure], np.sign(closed)[sure])
+
+  batch, key = {'frames': FRAMES, 'index': np.arange(N)}, jax.random.key(3)
+  if method.has_epochs:
+    survey = jax.jit(method.survey)
+    looked = lambda: np.asarray(survey(params, collections, batch, key))  # noqa: E731
+    begun = method.begin_epoch(collections, 0, looked, key)
+    assert jax.tree.map(np.shape, begun) == jax.tree.map(np.shape, collections)
+    collections = begun
+  run = jax.jit(jax.value_and_grad(method.loss, has_aux=True))
+  (loss, (terms, after)), slope = run(
+    params, collections, batch, tables, key, None
+  )
+  assert np.isfinite(loss) and terms['change'] == 0
+  assert jax.tree.structure(after) == jax.tree.structure(collections)
+  for part in ('hash_layer', hashing.START):
+    assert any(np.any(x) for x in jax.tree.leaves(slope[part]))
+
+
 @pytest.fixture(scope='module')
 def from_scratch():
   """Function from videos to their vectors less the mean, and W R, in NumPy."""

@@ -147,6 +147,7 @@ def archived(path):
       saved(np.zeros((12, 4), np.uint8)),
       'codes of 32 bits, but those of',
     ),
+    ('codes', saved(np.eye(12, 24, dtype=np.uint8)), 'bits are not packed'),
     ('codes', saved(np.array([{}]), allow_pickle=True), 'pickled objects'),
     ('codes', truncated, 'truncated'),
     ('codes', lambda path: open(path, 'w').close(), 'not a .npy file'),

@@ -51,12 +51,13 @@ def test_rows_of_an_older_metrics_json_are_of_the_hamming_ranking():
 
 
 def test_the_summary_says_what_was_ranked_against_what():
-  scored = evaluation.Evaluation([], [], 3, 40, 0)
+  scored = evaluation.Evaluation([], [], 3, 400, 0)
   line = report.summary(scored, 64)
-  assert '3 queries against 40 videos, 64 bits' in line
-  assert 'Without' not in line
+  assert '3 queries against 400 videos, 64 bits' in line
+  assert 'Without' not in line and 'No mAP' not in line
   scored = evaluation.Evaluation([], [], 3, 40, 2)
   assert report.summary(scored, 64).endswith('Without relevant videos: 2.')
+  assert 'No mAP@K for K above 40' in report.summary(scored, 64)
 
 
 def test_the_curve_is_written_as_csv_and_png(tmp_path):

@@ -1,0 +1,168 @@
+"""Transformer blocks, which ConMH, BTH, WSCH and their kin share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from nph_jax.models import dropout, initializers
+from nph_jax.models.precision import matmul
+
+
+class Dense(nn.Module):
+  """x W + b, the product in a stated precision.
+
+  Attributes:
+    width: of the result.
+    use_bias: whether there is b.
+    precision: see precision.matmul.
+    kernel_init: of W; b starts at zero.
+  """
+
+  width: int
+  use_bias: bool = True
+  precision: str = 'float32'
+  kernel_init: nn.initializers.Initializer = initializers.xavier
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Returns [..., width]."""
+    shape = (x.shape[-1], self.width)
+    product = matmul(
+      x, self.param('kernel', self.kernel_init, shape), self.precision
+    )
+    if not self.use_bias:
+      return product
+    return product + self.param('bias', nn.initializers.zeros, (self.width,))
+
+
+class Dropout(nn.Module):
+  """Dropout that is the same on any number of devices.
+
+  Attributes:
+    rate: share of values set to zero.
+    per_row: whole rows are, not values: drop path.
+    axis_name: devices' axis under pmap.
+  """
+
+  rate: float
+  per_row: bool = False
+  axis_name: str | None = None
+
+  def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    """x [B, ...], with zeros in it in training."""
+    if not (train and self.rate):
+      return x
+    shape = x.shape
+    if self.per_row:
+      shape = (shape[0],) + (1,) * (x.ndim - 1)
+    key = self.make_rng('dropout')
+    return x * dropout.mask(key, shape, self.rate, self.axis_name)
+
+
+class Attention(nn.Module):
+  """softmax(Q K^T / sqrt(width)) V of a few heads, and a linear map of them.
+
+  A bias of K adds the same to all scores of a row, which the softmax cancels:
+  there is none, whatever an original has.
+
+  Attributes:
+    num_heads: heads.
+    head_width: of each.
+    use_bias: of Q and V.
+    dropout_rate: of the softmax's values.
+    axis_name: devices' axis under pmap.
+    precision: of all products but those between frames.
+    kernel_init: of the four maps.
+  """
+
+  num_heads: int
+  head_width: int
+  use_bias: bool = True
+  dropout_rate: float = 0.0
+  axis_name: str | None = None
+  precision: str = 'float32'
+  kernel_init: nn.initializers.Initializer = initializers.xavier
+
+  @nn.compact
+  def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+    """Returns [B, T, H], as x."""
+
+    def dense(width: int, use_bias: bool, name: str) -> nn.Module:
+      return Dense(width, use_bias, self.precision, self.kernel_init, name=name)
+
+    width = self.num_heads * self.head_width
+    projections = []
+    for name, use_bias in (
+      ('query', self.use_bias),
+      ('key', False),
+      ('value', self.use_bias),
+    ):
+      heads = (*x.shape[:-1], self.num_heads, self.head_width)
+      projections.append(dense(width, use_bias, name)(x).reshape(heads))
+    q, k, v = projections
+    scores = jnp.einsum('bqhd,bkhd->bhqk', q, k) * self.head_width**-0.5
+    weights = nn.softmax(scores)
+    drop = Dropout(self.dropout_rate, axis_name=self.axis_name)
+    read = jnp.einsum('bhqk,bkhd->bqhd', drop(weights, train), v)
+    out = dense(x.shape[-1], True, 'out')
+    return out(read.reshape(*x.shape[:-1], width))
+
+
+class Block(nn.Module):
+  """z += attention(LN z); z += MLP(LN z), as in ViT.
+
+  Attributes:
+    num_heads: heads, each of width H // num_heads.
+    mlp_factor: inner width of the MLP over H; GELU, exact, between its layers.
+    precision: of the products.
+  """
+
+  num_heads: int
+  mlp_factor: int = 4
+  precision: str = 'float32'
+
+  @nn.compact
+  def __call__(self, z: jax.Array, _: None = None) -> tuple[jax.Array, None]:
+    """z [B, T, H], as nn.scan calls it."""
+    width = z.shape[-1]
+    attention = Attention(
+      self.num_heads, width // self.num_heads, precision=self.precision
+    )
+    z = z + attention(layer_norm()(z))
+    inner = Dense(self.mlp_factor * width, precision=self.precision)
+    outer = Dense(width, precision=self.precision)
+    return z + outer(nn.gelu(inner(layer_norm()(z)), approximate=False)), None
+
+
+def layer_norm(epsilon: float = 1e-6, **fields) -> nn.LayerNorm:
+  """Over the last axis; the variance in two passes, for rows far from zero."""
+  return nn.LayerNorm(epsilon, use_fast_variance=False, **fields)
+
+
+def stack(block: Callable[..., nn.Module], length: int, **fields) -> nn.Module:
+  """`length` blocks in a row as one scan, compiled once: call(z, xs)[0].
+
+  Args:
+    block: the class; its `__call__(z, x)` returns (z, None).
+    length: how many.
+    **fields: of every block.
+  """
+  scan = nn.scan(
+    block,
+    variable_axes={'params': 0},
+    split_rngs={'params': True, 'dropout': True},
+    length=length,
+  )
+  return scan(**fields)
+
+
+def sine_table(length: int, width: int) -> np.ndarray:
+  """Positions [T, H]: sin(t / 10000^(2i / H)) at 2i, cos of it at 2i + 1."""
+  even = np.arange(width) // 2 * 2
+  angles = np.arange(length)[:, None] / 10_000 ** (even / width)
+  return np.where(np.arange(width) % 2, np.cos(angles), np.sin(angles))
