@@ -2,9 +2,8 @@
 
   python -m docs.figure --run=runs/demo
 
-Of the run that `make demo` leaves: the first query, and of its database the
-three nearest videos, one half way down the ranking and the last. Nothing else
-is chosen. Writes docs/figure.png.
+Of the run that `make demo` leaves: the first query and, of the 1,000 videos of
+its database, those at some ranks. Writes docs/figure.png.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from nph_jax.data import moving_digits
 
 OUT = pathlib.Path(__file__).with_name('figure.png')
 _QUERY = 0
+_RANKS = (1, 10, 100, 500, 1000)
 _SHOWN = 6  # frames
 _DARK, _LIGHT, _OTHER = '#263238', '#cfd8dc', '#d84315'
 
 
 def draw(run: pathlib.Path, out: pathlib.Path) -> None:
-  """Draws the query and five of the database, from nearest to farthest.
+  """Draws the query and some of the database, from nearest to farthest.
 
   Args:
     run: workdir of a run on moving_digits.
@@ -39,23 +39,21 @@ def draw(run: pathlib.Path, out: pathlib.Path) -> None:
   database = _bits(run, 'database')
   distances = (database != query).sum(axis=1)
   ranking = np.argsort(distances, kind='stable')
-  last = len(ranking) - 1
-  rows = [('query', _QUERY)]
-  rows += [('database', ranking[r]) for r in (0, 1, 2, last // 2, last)]
+  rows = [('query', _QUERY, 'query')]
+  rows += [('database', ranking[n - 1], f'rank {n}') for n in _RANKS]
   figure, axes = plt.subplots(
-    len(rows), 2, figsize=(8, 3.3), width_ratios=(_SHOWN, 12)
+    len(rows), 2, figsize=(8, 3.3), width_ratios=(_SHOWN, 13)
   )
-  for (left, right), (split, video) in zip(axes, rows):
+  for (left, right), (split, video, name) in zip(axes, rows):
     _frames(left, run, split, video)
-    if split == 'query':
-      _code(right, query, query, '')
-    else:
-      distance = distances[video]
-      _code(right, database[video], query, f'{distance} bits differ')
-    left.set_ylabel('query' if split == 'query' else '', rotation=0,
-                    ha='right', va='center')  # fmt: skip
+    left.set_ylabel(name, rotation=0, ha='right', va='center')
+    code = query if split == 'query' else database[video]
+    distance = f'{distances[video]} bits differ'
+    _code(right, code, query, '' if split == 'query' else distance)
   axes[0, 0].set_title('a video', fontsize=10)
-  axes[0, 1].set_title(f'its code, {len(query)} bits', fontsize=10)
+  axes[0, 1].set_title(
+    f'its code, {len(query)} bits', fontsize=10, loc='left', y=1.2
+  )
   figure.tight_layout(pad=0.4)
   with atomic.replacing(out) as temporary:
     figure.savefig(temporary, dpi=120, format='png')
@@ -81,7 +79,7 @@ def _frames(axis, run: pathlib.Path, split: str, video: int) -> None:
   frames, _ = moving_digits.make_videos(
     split,
     int(video),
-    1,
+    int(video) + 1,
     seed=config['seed'],
     num_frames=data['num_frames'],
     canvas=side,
@@ -110,12 +108,12 @@ def _square(place: int, color: str, differs: bool):
   from matplotlib import patches
 
   return patches.Rectangle(
-    (place + 0.1, 0),
-    0.8,
-    0.8,
+    (place + 0.13, 0),
+    0.74,
+    0.74,
     facecolor=color,
     edgecolor=_OTHER if differs else color,
-    linewidth=1.8 if differs else 0,
+    linewidth=1.3 if differs else 0,
   )
 
 
