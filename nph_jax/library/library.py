@@ -59,14 +59,14 @@ class Library:
       stack.callback(self.index.close)
       self.store = stack.enter_context(store.Store(folder, read_only))
       self.hasher, digest = None, self.index.bundle_digest
-      if not read_only:
-        codes.drop_others(folder, digest)
       if digest is not None:
         self.use(hasher_lib.load_hasher(codes.path_of(folder, digest)))
       elif mode != 'make':
         raise errors.UserError(
           f'{folder}: the library holds no video yet; `nph-jax add VIDEOS`.'
         )
+      if not read_only:
+        codes.drop_others(folder, digest)
       self._closing = stack.pop_all()
 
   def __enter__(self) -> Library:
