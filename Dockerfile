@@ -17,5 +17,5 @@ ENV XDG_CACHE_HOME=/cache
 RUN mkdir -m 777 /cache
 WORKDIR /library
 USER 1000
-ENTRYPOINT ["python", "-m"]
-CMD ["nph_jax.main", "--help"]
+ENTRYPOINT ["nph-jax"]
+CMD ["--help"]

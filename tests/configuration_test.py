@@ -160,6 +160,16 @@ def test_differences_are_all_named_and_json_hides_none():
   assert configuration.differences(as_json, {'eval': {'ks': (5, 11)}})
 
 
+def test_a_run_of_before_a_value_came_goes_on_unless_it_is_changed():
+  new = configuration.base().to_dict()
+  old = configuration.base().to_dict()
+  for name in configuration.LATER:
+    del old['train'][name.removeprefix('train.')]
+  assert configuration.differences(old, new) == []
+  new['train']['cosine'] = True
+  assert configuration.differences(old, new) == ['train.cosine']
+
+
 def test_of_steps_and_epochs_the_larger_holds():
   config = configuration.base()
   assert configuration.num_steps(config.train, 12) == 1200

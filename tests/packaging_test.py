@@ -118,11 +118,23 @@ def test_the_workflow_tests_every_python_that_the_package_claims():
   assert versions.findall(workflow) == claimed
 
 
-def test_the_container_serves_with_flags_that_there_are():
-  service = yaml.safe_load((ROOT / 'compose.yaml').read_text())['services']
-  module, *flags = service['search']['command']
-  assert module == 'nph_jax.serve'
-  serve._parser().parse_args(flags)
+def test_the_containers_run_commands_that_there_are(monkeypatch):
+  from nph_jax.library import commands, running
+
+  def served(flags, rest):
+    needed = [f'--index={flags.index}', '--bundle=export']
+    called.append(serve._parser().parse_args([*needed, *rest]))
+
+  called = []
+  monkeypatch.setattr(running, 'add', called.append)
+  monkeypatch.setattr(running, 'serve', served)
+  services = yaml.safe_load((ROOT / 'compose.yaml').read_text())['services']
+  for name in ('add', 'search'):
+    command, *flags = services[name]['command']
+    getattr(commands, command)(flags)
+  add, search = called
+  assert add.videos == ['/videos'] and search.read_only
+  assert str(add.index) == str(search.index) == '/library'
   dockerfile = (ROOT / 'Dockerfile').read_text()
   installed = re.search(r'^ARG EXTRAS=(\S+)$', dockerfile, re.M)[1]
   assert {*installed.split(','), 'cuda'} <= set(extras())

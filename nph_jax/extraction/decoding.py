@@ -85,7 +85,7 @@ def _sought(
   video: video_file.VideoFile, num_frames: int, prepare: Callable
 ) -> SampledVideo:
   """Raises NotSeekableError unless that is cheaper than all frames."""
-  if video.is_animation():
+  if video.animated:
     raise seeking.NotSeekableError
   with video.opened() as (container, stream):
     timeline = seeking.read_timeline(container, stream)

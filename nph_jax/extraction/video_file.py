@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -122,7 +123,8 @@ class VideoFile:
     self.limits = limits
     self.name = _name(source)
     self.aspect, self.lost, self.moves = 0.0, 0, True
-    self._announced, self._seconds = 0, 0.0
+    # What the headers say; of _shown, without what an edit list cuts off.
+    self._frames, self._shown, self._seconds = 0, 0, 0.0
 
   @contextlib.contextmanager
   def opened(self) -> Iterator[tuple[Any, Any]]:
@@ -179,11 +181,10 @@ class VideoFile:
   def _read_header(self, container: Any, stream: Any) -> None:
     self.moves = container.format.name != 'gif'
     self.aspect = float(stream.sample_aspect_ratio or 0)
-    self._announced = stream.frames
+    self._frames = self._shown = max(stream.frames, 0)
     if container.format.name.startswith('mov'):
-      # Without what an edit list cuts off.
       entries = stream.index_entries
-      self._announced = sum(not entry.is_discard for entry in entries)
+      self._shown = sum(not entry.is_discard for entry in entries)
     hours, *rest = stream.metadata.get('DURATION', '').split(':')
     with contextlib.suppress(ValueError):
       minutes, seconds = (float(x) for x in rest)
@@ -195,49 +196,44 @@ class VideoFile:
     Counts in headers are no more than hints: alone they are believed where
     they miss some.
     """
-    share = count / max(self._announced, count + self.lost, 1)
-    if self._seconds and not self._announced:
+    share = count / max(self._shown, count + self.lost, 1)
+    if self._seconds and not self._shown:
       share = min(share, end / self._seconds)
     return min(share, 1.0) if self.lost or share < _WHOLE else 1.0
 
-  def is_animation(self) -> bool:
-    """Whether it is WebP, whose stills are no videos either."""
-    with self._animation() as file:
-      return file is not None
+  @functools.cached_property
+  def animated(self) -> bool:
+    """Whether it is WebP, which Pillow reads."""
+    with self._bytes() as file:
+      return animations.is_webp(file.read(12))
 
   def announced(self) -> int:
     """The frames it says it has; its packets where it says nothing."""
-    with self._animation() as file:
-      if file:
-        self.moves = False
-        number, height, width = animations.size(file)
-        self.limits.check(self.name, frames=number, pixels=height * width)
-        return number
-    with self.opened() as (container, stream):
-      if stream.frames > 0:
-        return stream.frames
-      return sum(packet.size > 0 for packet in self._packets(container, stream))
+    if self.animated:
+      self.moves = False
+      with self._bytes() as file:
+        self._frames, height, width = animations.size(file)
+      self.limits.check(self.name, pixels=height * width)
+    if not self._frames:
+      with self.opened() as opened:
+        if not self._frames:
+          return sum(packet.size > 0 for packet in self._packets(*opened))
+    return self._frames
 
   def decode(self) -> Iterator[Any]:
     """Yields all frames that can be decoded, one in memory at a time."""
-    with self._animation() as file:
-      if file:
+    if self.animated:
+      with self._bytes() as file:
         yield from animations.frames(file)
-        return
-    with self.opened() as (container, stream):
-      yield from self._decoded(container, stream)
-
-  @contextlib.contextmanager
-  def _animation(self) -> Iterator[BinaryIO | None]:
-    """Yields the file where it is an animation, else None."""
-    source: Any = self._source
-    if not isinstance(source, (str, os.PathLike)):
-      source.seek(0)
-      source = contextlib.nullcontext(source)
     else:
-      source = open(source, 'rb')
-    with source as file:
-      yield file if animations.is_webp(file.read(12)) else None
+      with self.opened() as opened:
+        yield from self._decoded(*opened)
+
+  def _bytes(self) -> contextlib.AbstractContextManager[BinaryIO]:
+    if isinstance(self._source, (str, os.PathLike)):
+      return open(self._source, 'rb')
+    self._source.seek(0)
+    return contextlib.nullcontext(self._source)
 
   def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
     for packet in self._packets(container, stream):

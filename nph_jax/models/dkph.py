@@ -41,7 +41,7 @@ class DKPH(bth.BTH):
 
   def relaxed(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Of E [B, M, H] the relaxed code t and b [B, K]."""
-    t = self.hash_layer(encoded.reshape(len(encoded), -1))
+    t = self.hash_layer(encoded.reshape(encoded.shape[0], -1))
     return t, hashing.sign_ste(t, self.sign_window)
 
   def code(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:

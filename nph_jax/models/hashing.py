@@ -51,8 +51,9 @@ def like(relaxed_code: jax.Array, videos: jax.Array) -> jax.Array:
   """Values [B, K] of videos, to stand beside a t of their frames (`begun`)."""
   if relaxed_code.ndim == 2:
     return videos
-  views = len(relaxed_code) // len(videos)
-  return jnp.tile(videos, (views, 1))[:, None]
+  if relaxed_code.shape[0] != videos.shape[0]:  # B may be a symbol
+    videos = jnp.tile(videos, (len(relaxed_code) // len(videos), 1))
+  return videos[:, None]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))

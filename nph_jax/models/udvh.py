@@ -88,7 +88,7 @@ class UDVH(nn.Module):
   def features(self, frames: jax.Array) -> jax.Array:
     """y [B, H] of frames [B, M, L]."""
     linear = matmul(frames, self.input_kernel, self.precision) + self.bias
-    start = lstm.zero_state(len(frames), self.hidden_width, frames.dtype)
+    start = lstm.zero_state(frames.shape[0], self.hidden_width, frames.dtype)
     _, states = recurrent_scan(
       lstm.lstm_step,
       self.precision,

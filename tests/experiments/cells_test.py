@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from experiments import cells
-from nph_jax import errors
+from nph_jax import configuration, errors
 
 
 def folders(path):
@@ -40,6 +40,16 @@ def test_the_configuration_is_the_file_with_the_values(tmp_path):
 def test_the_digest_follows_what_decides_results(tmp_path, changes):
   other = a_cell(**changes).digest(folders(tmp_path))
   assert other != a_cell().digest(folders(tmp_path))
+
+
+def test_a_value_that_came_later_counts_where_it_is_changed(tmp_path):
+  cell, where = a_cell(), folders(tmp_path)
+  plain = cells.flat_values(cell.config(where))
+  assert not set(configuration.LATER) & set(plain)
+  values = {**cell.values, 'train.cosine': True}
+  changed = dataclasses.replace(cell, values=values)
+  assert cells.flat_values(changed.config(where))['train.cosine']
+  assert changed.digest(where) != cell.digest(where)
 
 
 def test_the_digest_ignores_where_things_lie(tmp_path):

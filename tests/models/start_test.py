@@ -17,6 +17,7 @@ from nph_jax.models import (
   registry,
   untrained_features,
 )
+from nph_jax.stages import tracing
 
 N, M, L, K = 40, 3, 12, 16
 RNG = np.random.default_rng(0)
@@ -75,6 +76,7 @@ def test_codes_of_frames_start_as_the_closed_form_s(name):
   method = methods.make(
     name, K, M, L, hidden_width=8, start=CLOSED, **methods.SMALL
   )
+  tracing.check(method, 8, N)
   tables, params, collections = start(method)
   variables = method.inference_variables(params, collections)
   found = jax.jit(method.relaxed_code)(variables, FRAMES, None)

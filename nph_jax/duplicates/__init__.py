@@ -1,0 +1,1 @@
+"""Near-duplicates: which videos of a library are copies of one another."""

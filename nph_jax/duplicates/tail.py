@@ -1,0 +1,86 @@
+"""How near two videos come that have nothing to do with each other.
+
+The distances of random pairs of a library are a sample of that, but for the few
+pairs that do belong together: of N videos, a share of about g / N of all pairs
+where a video has g relatives. So the model is fitted beside those, where it is
+common for two videos to be so near, and carried on to where it is rare: the
+lower tail of a normal distribution, its quantiles a straight line
+
+  d(p) = location + scale Phi^-1(p)
+
+through the sample's quantiles from p = RELATIVES / N to COMMON, by least
+squares. A normal tail and not the whole of one: distances of videos of a few
+subjects are a mixture, whose tail is that of its nearest parts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import scipy.stats
+
+from nph_jax import errors
+
+RELATIVES = 5  # of a video, that a random sample may hold
+COMMON = 0.1  # the share of pairs up to which the line is fitted
+_FEWEST = 20  # videos
+_SEEN = 20  # pairs that a quantile has to rest on
+_POINTS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Tail:
+  """The model.
+
+  Attributes:
+    location: the line's value at p = 1 / 2.
+    scale: its slope, 0 or more.
+  """
+
+  location: float
+  scale: float
+
+  def radius(self, false_pairs: float, num_videos: int) -> float:
+    """Within which so many false pairs of a library are expected.
+
+    Args:
+      false_pairs: above 0.
+      num_videos: N, with N (N - 1) / 2 pairs.
+    """
+    share = min(false_pairs / max(_pairs(num_videos), 1), 0.5)
+    return float(self.location + self.scale * scipy.stats.norm.ppf(share))
+
+  def false_pairs(self, radius: float, num_videos: int) -> float:
+    """How many false pairs are expected within a radius."""
+    if not self.scale:
+      return float(_pairs(num_videos)) * (radius >= self.location)
+    score = (radius - self.location) / self.scale
+    return float(_pairs(num_videos) * scipy.stats.norm.cdf(score))
+
+
+def fit(distances: np.ndarray, num_videos: int) -> Tail:
+  """The model of a library.
+
+  Args:
+    distances: [n], of pairs drawn at random.
+    num_videos: N, of the library.
+
+  Raises:
+    UserError: there are too few videos.
+  """
+  if num_videos < _FEWEST:
+    raise errors.UserError(
+      f'{num_videos} videos are too few to know how near different ones come; '
+      f'{_FEWEST} or more are needed, or a --radius.'
+    )
+  low = max(RELATIVES / num_videos, _SEEN / len(distances))
+  high = max(COMMON, min(0.5, 3 * low))
+  shares = np.geomspace(low, high, _POINTS)
+  scores = scipy.stats.norm.ppf(shares)
+  scale, location = np.polyfit(scores, np.quantile(distances, shares), 1)
+  return Tail(float(location), max(float(scale), 0.0))
+
+
+def _pairs(num_videos: int) -> int:
+  return num_videos * (num_videos - 1) // 2
