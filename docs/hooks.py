@@ -62,4 +62,4 @@ def on_page_markdown(markdown: str, page, config, files: Files) -> str:
 
 def _mathml(match: re.Match[str]) -> str:
   equation = converter.convert(match[1], display='block')
-  return f'<div>{equation}</div>'
+  return f'<p>{equation}</p>'
