@@ -9,8 +9,8 @@ import numpy as np
 
 from nph_jax.duplicates import pairs, tail
 
-# As near come 1 in 100,000 pairs of real videos of other scenes: of 578,683, and
-# copies among them (benchmarks/README.md). A small library cannot know better.
+# So near come 1 in 100,000 pairs of real videos and copies of other scenes, of
+# 578,683 such pairs. A small library cannot know better.
 WIDEST, _RATE = 0.55, 1e-5
 _FEW = 20  # videos, whose own distances tell nothing
 _CANDIDATES = 20  # a video on average, that are worth a look at real values
