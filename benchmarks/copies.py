@@ -6,6 +6,7 @@ in mp4, at crf 23 unless said otherwise.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -149,8 +150,7 @@ def _av() -> Any:
   from nph_jax.extraction import video_file
 
   av = video_file.import_av()
-  import av.filter
-
+  importlib.import_module('av.filter')
   return av
 
 

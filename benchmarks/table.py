@@ -9,6 +9,7 @@ import json
 import pathlib
 
 from benchmarks import (
+  duplicates_tables,
   index_tables,
   markdown,
   own_tables,
@@ -31,6 +32,7 @@ _PARTS = {
   'communication': ('Communication', own_tables.communication),
   'index': ('Index', index_tables.index),
   'service': ('Service', service_tables.service),
+  'duplicates': ('Duplicates', duplicates_tables.duplicates),
 }
 
 

@@ -2,6 +2,7 @@
 
   nph-jax add VIDEOS             extract, hash and index what is new
   nph-jax search CLIP|ID         the nearest videos
+  nph-jax duplicates             which videos are copies, and which to keep
   nph-jax serve                  a page to search with
   nph-jax refit                  learn the codes anew from the library
 
@@ -11,7 +12,7 @@
   nph-jax evaluate ...           python -m nph_jax.retrieval.evaluate
   nph-jax index ...              python -m nph_jax.index
 
-nph-jax COMMAND --help lists a command's flags. The first four work on one
+nph-jax COMMAND --help lists a command's flags. The first five work on one
 library, the folder --index; by default it is one of the user's.
 """
 
@@ -23,7 +24,7 @@ import sys
 
 from nph_jax import errors
 
-LIBRARY = ('add', 'search', 'serve', 'refit')
+LIBRARY = ('add', 'search', 'duplicates', 'serve', 'refit')
 MODULES = {
   'train': 'nph_jax.main',
   'extract': 'nph_jax.extract',

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from nph_jax import errors
+from nph_jax.duplicates import flags
 from nph_jax.extraction import video_file
 from nph_jax.library import store
 
@@ -73,16 +74,16 @@ RULES: Mapping[str, _Rule] = {
   'largest': _Rule(lambda x: x.size, lambda x: f'{x.size:,} bytes'),
   'smallest': _Rule(lambda x: -x.size, lambda x: f'{x.size:,} bytes'),
   'bit_rate': _Rule(
-    lambda x: x.bit_rate or 0, lambda x: f'{(x.bit_rate or 0) / 1e3:,.0f} kbit/s'
+    lambda x: x.bit_rate or 0,
+    lambda x: f'{(x.bit_rate or 0) / 1e3:,.0f} kbit/s',
   ),
   'oldest': _Rule(lambda x: -x.time, lambda x: 'oldest file'),
   'newest': _Rule(lambda x: x.time, lambda x: 'newest file'),
 }  # fmt: skip
-DEFAULT = ('resolution', 'longest', 'largest', 'oldest')
 
 
 def choose(
-  files: Sequence[Facts], rules: Sequence[str] = DEFAULT
+  files: Sequence[Facts], rules: Sequence[str] = flags.KEEP
 ) -> tuple[int, str]:
   """Which of the files to keep, and why.
 

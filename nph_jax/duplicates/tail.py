@@ -20,11 +20,8 @@ import dataclasses
 import numpy as np
 import scipy.stats
 
-from nph_jax import errors
-
 RELATIVES = 5  # of a video, that a random sample may hold
 COMMON = 0.1  # the share of pairs up to which the line is fitted
-_FEWEST = 20  # videos
 _SEEN = 20  # pairs that a quantile has to rest on
 _POINTS = 30
 
@@ -64,16 +61,8 @@ def fit(distances: np.ndarray, num_videos: int) -> Tail:
 
   Args:
     distances: [n], of pairs drawn at random.
-    num_videos: N, of the library.
-
-  Raises:
-    UserError: there are too few videos.
+    num_videos: N, of the library, 20 or more.
   """
-  if num_videos < _FEWEST:
-    raise errors.UserError(
-      f'{num_videos} videos are too few to know how near different ones come; '
-      f'{_FEWEST} or more are needed, or a --radius.'
-    )
   low = max(RELATIVES / num_videos, _SEEN / len(distances))
   high = max(COMMON, min(0.5, 3 * low))
   shares = np.geomspace(low, high, _POINTS)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from nph_jax import errors
+from nph_jax.duplicates import flags as duplicates_flags
 
 
 def home() -> pathlib.Path:
@@ -91,6 +92,16 @@ def search(argv: Sequence[str]) -> None:
   from nph_jax.library import searching  # slow
 
   searching.run(flags)
+
+
+def duplicates(argv: Sequence[str]) -> None:
+  """Prints groups of copies."""
+  parser = _parser('duplicates', 'Find videos that are copies of each other.')
+  duplicates_flags.add(parser)
+  flags = _started(parser, argv)
+  from nph_jax.duplicates import command  # slow
+
+  command.run(flags)
 
 
 def refit(argv: Sequence[str]) -> None:

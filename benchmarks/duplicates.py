@@ -1,0 +1,239 @@
+"""How well copies are told from other videos; makes the copies, if need be.
+
+  python -m benchmarks.duplicates [--data=../shared/data] [--work=FOLDER]
+
+Each of the 18 raw videos of ucf101_10_videos is copied in all ways of copies;
+copies and features stay in FOLDER, runs/duplicates by default. Every copy is compared with the 18, and with the 1,814 other videos whose
+features are stored. A pair is right if the copy is of that video. Clips of the
+same scene (UCF101's groups) are counted apart: some show the same seconds.
+Signatures are learned from the 1,832, not from copies.
+
+Writes results/duplicates.json and the tables of README.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+
+from benchmarks import copies, machine, table
+from nph_jax import atomic, errors
+from nph_jax.duplicates import flags as flags_lib
+from nph_jax.duplicates import grouping, signatures
+from nph_jax.extraction import files
+from nph_jax.library import extraction
+
+_SPLITS = ('train', 'query', 'test')
+_ALL = copies.KINDS + copies.HARDER
+_KEPT = 40  # copies, after so many of which features are kept
+_SEED = 0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Measures and writes the tables.
+
+  Raises:
+    UserError: the videos are not there, or PyAV is missing.
+  """
+  parser = errors.Parser(prog='python -m benchmarks.duplicates')
+  flag = parser.add_argument
+  flag('--data', type=pathlib.Path, default=pathlib.Path('../shared/data'))
+  flag('--work', type=pathlib.Path, default=pathlib.Path('runs/duplicates'))
+  flags = parser.parse_args(argv)
+  videos = sorted((flags.data / 'ucf101_10_videos').rglob('*.avi'))
+  if not videos:
+    raise errors.UserError(f'--data={flags.data}: has no ucf101_10_videos.')
+  about = {**machine.describe(), 'load': os.getloadavg()[0]}
+  frames, names, scenes = _stored(flags.data)
+  made = _features(_copies(videos, flags.work), flags.work)
+  rows = np.array([names.index(name.rpartition('__')[0]) for name in made])
+  kinds = np.array([int(name.rpartition('__')[2]) for name in made])
+  results = measure(frames, scenes, np.stack(list(made.values())), rows, kinds)
+  atomic.write_json(
+    table.RESULTS / 'duplicates.json', {'machine': about, 'results': results}
+  )
+  table.rewrite()
+
+
+def _copies(
+  videos: Sequence[pathlib.Path], work: pathlib.Path
+) -> list[pathlib.Path]:
+  """The copies' paths; makes those that are not there."""
+  found = []
+  for number, video in enumerate(videos):
+    other = videos[(number + 5) % len(videos)]  # of another class
+    for kind, name in enumerate(_ALL):
+      path = work / 'copies' / f'{video.stem}__{kind:02}.mp4'
+      if not path.exists():
+        with atomic.replacing(path) as temporary:
+          copies.make(name, video, other, temporary)
+      found.append(path)
+  return found
+
+
+def _features(
+  paths: Sequence[pathlib.Path], work: pathlib.Path
+) -> dict[str, np.ndarray]:
+  """Frames [M, L] of each copy by its name; extracts what is not there."""
+  kept, made = work / 'features.npz', {}
+  if kept.exists():
+    with np.load(kept) as archive:
+      made = dict(archive)
+
+  def keep() -> None:
+    with atomic.replacing(kept) as temporary:
+      np.savez(temporary, **made)
+
+  def done(video: files.Video, record: Mapping[str, Any], rows: Any) -> None:
+    if rows is None:
+      raise errors.UserError(record['error'])
+    made[pathlib.Path(video.path).stem] = rows
+    if not len(made) % _KEPT:
+      keep()
+
+  new = [str(x.resolve()) for x in paths if x.stem not in made]
+  if new:
+    chosen = extraction.settings(None, None, None)
+    decoding = extraction.Decoding(os.cpu_count() or 1, 600)
+    some = [files.Video(path, path, (0, 0)) for path in new]
+    extraction.run(some, chosen, decoding, done)
+    keep()
+  return {path.stem: made[path.stem] for path in paths}
+
+
+def _stored(
+  data: pathlib.Path,
+) -> tuple[np.ndarray, list[str], np.ndarray]:
+  """Frames [N, M, L], names and scenes of all stored videos."""
+  about = json.loads((data / 'ucf101_10' / 'names.json').read_text())['splits']
+  paths = [data / 'ucf101_10' / f'ucf101_10_{x}_feats.h5' for x in _SPLITS]
+  other = 'real_videos_unlabelled'
+  frames = []
+  for path in (*paths, data / other / f'{other}_feats.h5'):
+    with h5py.File(path) as file:
+      frames.append(file['feats'][:])
+  unknown = [f'unlabelled {i}' for i in range(len(frames[-1]))]
+  names, scenes = (
+    sum((about[split][key] for split in _SPLITS), []) + unknown
+    for key in ('names', 'group')
+  )
+  return np.concatenate(frames), names, np.array(scenes)
+
+
+def measure(
+  frames: np.ndarray,
+  scenes: np.ndarray,
+  made: np.ndarray,
+  rows: np.ndarray,
+  kinds: np.ndarray,
+) -> dict[str, Any]:
+  """Scores of every way to compare.
+
+  Args:
+    frames: [N, M, L] of the library.
+    scenes: [N], of its videos.
+    made: [C, M, L], the copies.
+    rows: [C], what they are copies of.
+    kinds: [C], numbers of kinds.
+  """
+  whole = np.concatenate([frames, made])
+  tables = signatures.learn(lambda x: frames[x], frames.shape)
+  vectors = signatures.vectors(
+    lambda x: whole[x], tables, range(len(whole))
+  ).astype(np.float32)
+  codes = signatures.codes_of(vectors, tables)
+  ways = {
+    name: _against(x, len(frames))
+    for name, x in _ways(whole, vectors, codes, tables).items()
+  }
+  right = np.arange(len(frames)) == rows[:, None]
+  others = scenes != scenes[rows][:, None]
+  first = kinds < len(copies.KINDS)
+  chosen = {'the 14': first, 'all 19': first | True}
+  chosen |= {name: kinds == kind for kind, name in enumerate(_ALL)}
+  scored = {
+    name: {
+      row: _scores(distances[some], right[some], (right | others)[some])
+      for row, some in chosen.items()
+    }
+    for name, distances in ways.items()
+  }
+  same = {
+    name: _scores(x[first], right[first], right[first] | True)
+    for name, x in ways.items()
+  }
+  return {
+    'videos': len(frames),
+    'scores': scored,
+    'with_same_scene': same,
+    'default': _default(vectors, codes, len(frames), rows, kinds, scenes),
+  }
+
+
+def _ways(
+  whole: np.ndarray,
+  vectors: np.ndarray,
+  codes: np.ndarray,
+  tables: signatures.Tables,
+) -> dict[str, np.ndarray]:
+  """Rows by name; a distance is 1 - their inner product."""
+  v = vectors[:, : len(tables['mean'])]
+  signs = np.unpackbits(codes, axis=1).astype(np.float32) * 2 - 1
+  means = whole.mean(axis=1, dtype=np.float32) - tables['frame_mean']
+  unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
+  return {
+    '256 bits': unit(signs),
+    'mean frames': unit(means),
+    'second moments': unit(v),
+    'duplicates': vectors,
+  }
+
+
+def _against(rows: np.ndarray, count: int) -> np.ndarray:
+  return 1 - rows[count:] @ rows[:count].T
+
+
+def _scores(
+  distances: np.ndarray, right: np.ndarray, counted: np.ndarray
+) -> tuple[float, float]:
+  """AP and recall before the first false pair; of equals the false first."""
+  found, hits = distances[counted].round(5), right[counted]
+  hits = hits[np.lexsort((hits, found))]
+  precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+  before = len(hits) if hits.all() else int(np.argmin(hits))
+  return float(precision[hits].mean()), float(before / hits.sum())
+
+
+def _default(
+  vectors: np.ndarray,
+  codes: np.ndarray,
+  count: int,
+  rows: np.ndarray,
+  kinds: np.ndarray,
+  scenes: np.ndarray,
+) -> dict[str, Any]:
+  """What `nph-jax duplicates` finds when one copy of each video is there."""
+  rng = np.random.default_rng(_SEED)
+  found, false, near = dict.fromkeys(_ALL, 0), 0, []
+  for kind, name in enumerate(_ALL):
+    new = rng.permutation(np.flatnonzero(kinds == kind))
+    library = np.concatenate([np.arange(count), count + new])
+    of = np.concatenate([np.arange(count), rows[new]])
+    some = vectors[library].astype(np.float16), codes[library]
+    within = grouping.radius(*some, flags_lib.FALSE_PAIRS)
+    near.append(within.distance)
+    for i, j, _ in grouping.near(*some, within):
+      copy = (i < count) & (j >= count)
+      found[name] += int((copy & (of[i] == of[j])).sum())
+      false += int((copy & (scenes[of[i]] != scenes[of[j]])).sum())
+  return {'found': found, 'false': false, 'radius': [min(near), max(near)]}
+
+
+if __name__ == '__main__':
+  errors.run_main(main)

@@ -1,0 +1,112 @@
+"""Which videos belong together, of vectors and codes of signatures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from nph_jax.duplicates import pairs, tail
+
+# So near come 1 in 100,000 pairs of real videos and copies of other scenes, of
+# 578,683 such pairs. A small library cannot know better.
+WIDEST, _RATE = 0.55, 1e-5
+_FEW = 20  # videos, whose own distances tell nothing
+_CANDIDATES = 20  # a video on average, that are worth a look at real values
+_SAMPLED = 1000  # videos, all pairs of which are a sample of those of all
+_CHECKED = 4096  # pairs at a time
+_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Radius:
+  """How near is near enough.
+
+  Attributes:
+    distance: 1 - inner product of the vectors, at most.
+    bits: Hamming distance up to which that is looked at.
+    false_pairs: how many are expected within `distance`; None if not known.
+  """
+
+  distance: float
+  bits: int
+  false_pairs: float | None
+
+
+def radius(
+  vectors: np.ndarray,
+  codes: np.ndarray,
+  false_pairs: float,
+  given: float | None = None,
+) -> Radius:
+  """The radius for a library, WIDEST at most unless it is given.
+
+  Args:
+    vectors: [N, P], of unit length.
+    codes: uint8 [N, K / 8].
+    false_pairs: that may be expected.
+    given: the distance, if someone knows it.
+  """
+  count = len(vectors)
+  rows = np.random.default_rng(_SEED).permutation(count)[:_SAMPLED]
+  some = vectors[rows].astype(np.float32)
+  i, j = np.triu_indices(len(rows), 1)
+  bits = np.bitwise_count(codes[rows][i] ^ codes[rows][j]).sum(axis=1)
+  share = min(2 * _CANDIDATES / max(count - 1, 1), 1)
+  widest = int(np.quantile(bits, share)) if len(i) else 8 * codes.shape[1]
+  if given is not None:
+    return Radius(given, widest, None)
+  rare = _RATE * count * (count - 1) / 2
+  if count < _FEW:
+    return Radius(WIDEST, widest, rare)
+  model = tail.fit(1 - (some @ some.T)[i, j], count)
+  # Nothing is nearer than the same.
+  found = min(max(model.radius(false_pairs, count), 0.0), WIDEST)
+  expected = model.false_pairs(found, count)
+  if found == WIDEST:
+    expected = max(expected, min(rare, false_pairs))
+  return Radius(found, widest, expected)
+
+
+def near(
+  vectors: np.ndarray, codes: np.ndarray, within: Radius
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+  """Yields rows i < j and distances of all pairs within the radius."""
+  for i, j, _ in pairs.within(codes, within.bits):
+    for start in range(0, len(i), _CHECKED):
+      rows = i[start : start + _CHECKED], j[start : start + _CHECKED]
+      found = distances(vectors, *rows)
+      keep = found <= within.distance
+      yield rows[0][keep], rows[1][keep], found[keep]
+
+
+def distances(vectors: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+  """1 - inner product of each pair, float32, 0 of the same vectors."""
+  left, right = (vectors[rows].astype(np.float32) for rows in (i, j))
+  return np.sum((left - right) ** 2, axis=1) / 2
+
+
+class Groups:
+  """Videos that are joined, directly or by others (Tarjan, 1975)."""
+
+  def __init__(self, count: int):
+    self._parents = list(range(count))
+
+  def join(self, i: int, j: int) -> None:
+    """Puts two rows, and all that are with them, together."""
+    i, j = self._root(i), self._root(j)
+    self._parents[max(i, j)] = min(i, j)
+
+  def all(self) -> list[list[int]]:
+    """Groups of two or more, by their first row."""
+    found: dict[int, list[int]] = {}
+    for row in range(len(self._parents)):
+      found.setdefault(self._root(row), []).append(row)
+    return [rows for rows in found.values() if len(rows) > 1]
+
+  def _root(self, row: int) -> int:
+    parents = self._parents
+    while parents[row] != row:
+      parents[row] = row = parents[parents[row]]
+    return row
