@@ -50,16 +50,8 @@ class Pixels:
     Raises:
       UserError: it is something else.
     """
-    found = cls()
     try:
-      for part in filter(None, text.split(':')):
-        name, _, value = part.partition('=')
-        if name == 'size':
-          found = dataclasses.replace(found, size=int(value))
-        else:
-          numbers = tuple(float(x) for x in value.split(','))
-          found = dataclasses.replace(found, **{name: numbers * (
-            3 if len(numbers) == 1 else 1)})  # fmt: skip
+      found = cls(**dict(_setting(x) for x in text.split(':') if x))
       if found.size < 1 or not (len(found.mean) == len(found.scale) == 3):
         raise ValueError
       if not np.isfinite(found.mean + found.scale).all() or 0 in found.scale:
@@ -70,6 +62,15 @@ class Pixels:
         f'scale of one or three numbers, no scale 0, as in {cls()}.'
       ) from error
     return found
+
+
+def _setting(text: str) -> tuple[str, int | tuple[float, ...]]:
+  """One of Pixels by name; a single mean or scale is that of all colours."""
+  name, _, value = text.partition('=')
+  if name == 'size':
+    return name, int(value)
+  numbers = tuple(float(x) for x in value.split(','))
+  return name, numbers * 3 if len(numbers) == 1 else numbers
 
 
 class Model:

@@ -41,7 +41,8 @@ def picture(frame: Any, aspect: float | None) -> np.ndarray:
   if frame.color_trc in (_PQ, _HLG):
     pixels = _standard_range(frame, size)
   else:
-    pixels = frame.to_ndarray(format='rgb24', **size)
+    # The workers are the parallelism: threads wait for each other.
+    pixels = frame.to_ndarray(format='rgb24', threads=1, **size)
   return np.ascontiguousarray(_upright(pixels, _matrix(frame)))
 
 
@@ -83,6 +84,7 @@ def _standard_range(frame: Any, size: dict[str, int]) -> np.ndarray:
     width=round(width * factor),
     height=round(height * factor),
     interpolation='AREA',
+    threads=1,
     src_colorspace='BT2020',
   )
   light = _light(frame.color_trc)[codes] @ _TO_709.T

@@ -243,6 +243,16 @@ def shown(codes, transfer):
   return pictures.picture(hdr_frame(codes, transfer), None)[24, 32].astype(int)
 
 
+@pytest.mark.parametrize(
+  'transfer, code, nits',
+  [(16, 0.5081, 100), (16, 0.7518, 1000), (18, 0.75, 203), (18, 1, 1000)],
+)
+def test_what_codes_of_high_dynamic_range_show(transfer, code, nits):
+  """ITU-R BT.2408, tables 1 and 4 (PQ), and BT.2100 for 1000 cd/m2 (HLG)."""
+  light = pictures._light(transfer)[round(code * 65535)] * 203
+  assert light == pytest.approx(nits, rel=0.01)
+
+
 @pytest.mark.parametrize('transfer', [16, 18])
 def test_high_dynamic_range_is_mapped(transfer):
   """Paper white is at 0.58 of PQ and 0.75 of HLG (ITU-R BT.2408, table 1)."""
