@@ -31,7 +31,6 @@ from nph_jax import collectives
 from nph_jax.models import bidirectional, hashing, transformer
 from nph_jax.models.config import RecurrentConfig, fields_of, make, require
 from nph_jax.models.method import Entry, ModuleMethod
-from nph_jax.models.reconstruction import DECODER
 
 OPTIONS = {
   'weights': {'reconstruction': 0.92, 'similarity': 0.08, 'anchor': 0.8},
@@ -177,17 +176,6 @@ class PartnerMethod(ModuleMethod):
       'similarity': bidirectional.pair_loss(outputs.code, partners, axis_name),
       'anchor': 2 * jnp.mean(jnp.square(outputs.anchor - nearest)),
     }
-
-  def inference_variables(self, params, collections) -> dict[str, Any]:
-    """Everything but the decoder."""
-    params = {k: v for k, v in params.items() if not k.startswith(DECODER)}
-    return {'params': params, **collections}
-
-  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
-    """The relaxed code [B, K] of frames [B, M, L]; `nearest` is not read."""
-    del nearest
-    encode = self.module.encode
-    return self.module.apply(variables, frames, method=encode)[0]
 
 
 def build(

@@ -35,7 +35,6 @@ from nph_jax.models import masked_views, p2set, transformer
 from nph_jax.models.config import RecurrentConfig, fields_of, require
 from nph_jax.models.masked_autoencoder import MaskedAutoencoder, Outputs
 from nph_jax.models.method import Entry, ModuleMethod, without
-from nph_jax.models.reconstruction import DECODER
 
 OPTIONS = {
   'mask_ratio': 0.5,
@@ -79,7 +78,7 @@ class TwoViews(ModuleMethod):
   clusters: tuple[int, ...] = ()
   cluster_warmup: int = 0
 
-  own = p2set.NAME  # the collection that the module does not see
+  own = p2set.NAME
 
   @property
   def has_epochs(self) -> bool:
@@ -180,17 +179,6 @@ class TwoViews(ModuleMethod):
     clusters = collections[p2set.NAME]
     clusters = p2set.fit(clusters, survey(), key)
     return {**collections, p2set.NAME: clusters}
-
-  def inference_variables(self, params, collections) -> dict[str, Any]:
-    """Everything but the decoder and the clusters."""
-    params = {k: v for k, v in params.items() if not k.startswith(DECODER)}
-    return {'params': params, **without(collections, self.own)}
-
-  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
-    """h [B, K] of frames [B, M, L], the mean of the frames' codes."""
-    del nearest
-    encode = self.module.encode
-    return self.module.apply(variables, frames, method=encode)[0]
 
 
 def masked_error(

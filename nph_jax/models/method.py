@@ -182,6 +182,10 @@ class Method(Protocol):
     """
 
 
+# How the names of a module's decoders begin: hashing has no use for them.
+DECODER = 'decode_'
+
+
 @dataclasses.dataclass(frozen=True)
 class ModuleMethod:
   """What all methods share whose parameters are those of one module.
@@ -200,6 +204,7 @@ class ModuleMethod:
   is_closed_form = False
   is_continuous = True
   has_epochs = False
+  own = ''  # a collection of the method, which the module does not see
 
   @property
   def num_bits(self) -> int:
@@ -236,6 +241,17 @@ class ModuleMethod:
     frames = jnp.zeros((1, self.num_frames, self.frame_dim))
     variables = self.module.init(key, frames, *nearest)
     return variables['params'], without(variables, 'params')
+
+  def inference_variables(self, params, collections) -> dict[str, Any]:
+    """Everything but the decoders and the method's own collection."""
+    params = {k: v for k, v in params.items() if not k.startswith(DECODER)}
+    return {'params': params, **without(collections, self.own)}
+
+  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
+    """t [B, K] of frames [B, M, L]; `nearest` is not read."""
+    del nearest
+    encode = self.module.encode
+    return self.module.apply(variables, frames, method=encode)[0]
 
 
 def without(collections: Mapping[str, Any], name: str) -> dict[str, Any]:

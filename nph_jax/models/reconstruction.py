@@ -6,15 +6,12 @@ In reverse order, in order, and as the mean of its frames.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nph_jax.models.method import ModuleMethod
-
-# How the names of a module's decoders begin: hashing has no use for them.
-DECODER = 'decode_'
 
 
 class Outputs(NamedTuple):
@@ -65,14 +62,3 @@ class ReconstructionMethod(ModuleMethod):
     terms = errors(outputs, batch['frames'])
     loss = sum(self.weights[name] * terms[name] for name in terms)
     return loss, (terms, stats)
-
-  def inference_variables(self, params, collections) -> dict[str, Any]:
-    """Everything but the decoders."""
-    params = {k: v for k, v in params.items() if not k.startswith(DECODER)}
-    return {'params': params, **collections}
-
-  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
-    """t [B, K] of frames [B, M, L]; `nearest` is not read."""
-    del nearest
-    encode = self.module.encode
-    return self.module.apply(variables, frames, method=encode)[0]

@@ -56,6 +56,8 @@ _CHUNK = 64  # neighbours of a video that are read at a time
 class SSVH(ReconstructionMethod):
   """SSTH in two levels, and the pairs of the neighbour graph."""
 
+  own = code_bank.NAME  # the t last seen
+
   def fit_tables(
     self, features: pooled.PooledFeatures, key: jax.Array
   ) -> dict[str, np.ndarray]:
@@ -115,12 +117,6 @@ class SSVH(ReconstructionMethod):
     per_pair = terms['pairs'] + weight * terms['quantization']
     elements = _RECONSTRUCTION_WEIGHT * num_frames * self.frame_dim
     return _PAIR_WEIGHT * num_videos / elements * per_pair
-
-  def inference_variables(self, params, collections):
-    """Everything but the decoders and the t last seen."""
-    return super().inference_variables(
-      params, without(collections, code_bank.NAME)
-    )
 
 
 def pair_loss(

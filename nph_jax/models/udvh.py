@@ -35,7 +35,6 @@ from nph_jax.models import hashing, initializers, itq, lstm, p2set, transformer
 from nph_jax.models.config import RecurrentConfig, fields_of, require
 from nph_jax.models.method import Entry, ModuleMethod, without
 from nph_jax.models.precision import matmul
-from nph_jax.models.reconstruction import DECODER
 from nph_jax.models.recurrence import frames_first, recurrent_scan
 from nph_jax.neighborhood import anchors
 
@@ -121,6 +120,7 @@ class UDVHMethod(ModuleMethod):
   num_clusters: int = 1
   turn_epochs: int = 1
 
+  own = NAME
   has_epochs = True
 
   def fit_tables(
@@ -187,17 +187,6 @@ class UDVHMethod(ModuleMethod):
     labels = anchors.nearest_anchors(rows.astype(np.float32), means, 1)[:, 0]
     bits = np.where(turned >= 0, 1, -1).astype(np.float32)
     return {**collections, NAME: {'bits': bits, 'labels': labels}}
-
-  def inference_variables(self, params, collections) -> dict[str, Any]:
-    """Everything but the classifier and the targets."""
-    params = {k: v for k, v in params.items() if not k.startswith(DECODER)}
-    return {'params': params, **without(collections, NAME)}
-
-  def relaxed_code(self, variables, frames, nearest) -> jax.Array:
-    """t [B, K] of frames [B, M, L]; `nearest` is not read."""
-    del nearest
-    encode = self.module.encode
-    return self.module.apply(variables, frames, method=encode)[0]
 
 
 def components(y: np.ndarray, count: int) -> np.ndarray:

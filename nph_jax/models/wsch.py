@@ -133,15 +133,18 @@ class WSCH(nn.Module):
 
   def codes(self, frames: jax.Array, views: Views) -> jax.Array:
     """h [R, B, K] of R views."""
+    return self._of_views(frames, views)[0]
+
+  def _of_views(self, frames, views) -> tuple[jax.Array, jax.Array]:
+    """h [R, B, K], and the codes of the visible frames [R B, V, K]."""
     signs = self._signs(masked_views.take(frames, views.visible))
-    return signs.mean(axis=1).reshape(*views.visible.shape[:2], -1)
+    return signs.mean(axis=1).reshape(*views.visible.shape[:2], -1), signs
 
   def __call__(
     self, frames: jax.Array, views: Views
   ) -> tuple[jax.Array, jax.Array]:
     """h [R, B, K], and what is predicted of a view's masked frames [R B, L]."""
-    signs = self._signs(masked_views.take(frames, views.visible))
-    codes = signs.mean(axis=1).reshape(*views.visible.shape[:2], -1)
+    codes, signs = self._of_views(frames, views)
     asked = jnp.broadcast_to(
       self.decode_mask(), (len(signs), views.masked.shape[2], self.num_bits)
     )
