@@ -16,7 +16,6 @@ import numpy as np
 from nph_jax import errors
 from nph_jax.extraction import backbones, extracting, files
 
-BACKBONE = 'efficientnet_lite0'
 NUM_FRAMES = 25
 _BATCH = 4  # videos through the network together
 # A record without what the library knows better.
@@ -41,12 +40,12 @@ def settings(
   Raises:
     UserError: there is no such network.
   """
-  name = backbone or BACKBONE
+  name = backbone or backbones.DEFAULT
   return {
     'backbone': name,
     'weights': weights and os.path.abspath(weights),
     'num_frames': num_frames or NUM_FRAMES,
-    'feature_dim': backbones.find(name).feature_dim,
+    'feature_dim': backbones.feature_dim(name, weights),
   }
 
 
