@@ -78,13 +78,18 @@ def test_steps_are_those_of_a_closed_form_or_of_the_configuration(
   assert (workdir / 'logs').exists() == (steps == 30)
 
 
-def test_a_second_run_skips_every_stage(name, workdir, data_dir):
+def test_a_second_run_skips_every_stage(name, workdir, data_dir, capsys):
   files = [path for path in workdir.rglob('*') if path.name != 'config.json']
   before = {path: path.stat().st_mtime_ns for path in files if path.is_file()}
   pipeline.run(
     digits_config(name, data_dir), str(workdir), tuple(pipeline.STAGES)
   )
   assert {path: path.stat().st_mtime_ns for path in before} == before
+  told = capsys.readouterr().err.splitlines()
+  assert [line.partition(':')[0] for line in told] == [
+    '1/4 prepare', '2/4 train', '3/4 evaluate', '4/4 export'
+  ]  # fmt: skip
+  assert ('no training gave better codes' in told[1]) == (name == 'dh')
 
 
 def test_evaluation_before_training_is_an_error(data_dir, tmp_path):
