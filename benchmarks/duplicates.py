@@ -3,10 +3,11 @@
   python -m benchmarks.duplicates [--data=../shared/data] [--work=FOLDER]
 
 Each of the 18 raw videos of ucf101_10_videos is copied in all ways of copies;
-copies and features stay in FOLDER, runs/duplicates by default. Every copy is compared with the 18, and with the 1,814 other videos whose
-features are stored. A pair is right if the copy is of that video. Clips of the
-same scene (UCF101's groups) are counted apart: some show the same seconds.
-Signatures are learned from the 1,832, not from copies.
+copies and features stay in FOLDER, runs/duplicates by default. Every copy is
+compared with the 18, and with the 1,814 other videos whose features are stored.
+A pair is right if the copy is of that video. Clips of the same scene (UCF101's
+groups) are counted apart: some show the same seconds. Signatures are learned
+from the 1,832, not from copies.
 
 Writes results/duplicates.json and the tables of README.md.
 """
