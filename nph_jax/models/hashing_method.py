@@ -56,6 +56,8 @@ class HashingMethod(ModuleMethod):
   quantization_stop_gradient: bool = True
   neighborhood_stop_gradient: bool = False
 
+  is_continuous = True
+
   def __post_init__(self):
     require(
       'pairs', self.pairs, pairs.CHOICES.__contains__, f'one of {pairs.CHOICES}'

@@ -46,8 +46,8 @@ class Method(Protocol):
     encodes_neighborhood: `relaxed_code` reads `nearest`, which is None without
       it; of no matter unless needs_neighborhood.
     is_closed_form: not trained; what `init` returns is final.
-    is_continuous: rounding of the frames moves t by no more than rounding: no
-      sign is taken on the way to it.
+    is_continuous: rounding moves t by no more than rounding, because no sign
+      is taken on the way to it; only then is a single video hashed alone.
     has_epochs: `begin_epoch` is called before the first step of every epoch;
       `survey` and `begin_epoch` are of no matter without it.
     num_bits: K.
@@ -202,7 +202,7 @@ class ModuleMethod:
   needs_neighborhood = False
   encodes_neighborhood = False
   is_closed_form = False
-  is_continuous = True
+  is_continuous = False
   has_epochs = False
   own = ''  # a collection of the method, which the module does not see
 

@@ -125,10 +125,6 @@ class BinaryAutoencoder(nn.Module):
     )
 
 
-class _Method(ReconstructionMethod):
-  is_continuous = False  # h is a sign at every step
-
-
 def build(
   *,
   num_bits: int,
@@ -151,7 +147,7 @@ def build(
     'forward': 1 / 3,
     'mean': _MEAN_WEIGHT / (3 * num_frames),
   }
-  return _Method(module, weights)
+  return ReconstructionMethod(module, weights)
 
 
 ENTRY = Entry('SSTH', build, {'layers': 1})
