@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from nph_jax import errors
-
 _FAST = {'preset': 'veryfast', 'threads': '1'}
 _CROP_10 = ('crop', 'iw*0.9:ih*0.9')
 _BLUE_FRAME = (
@@ -45,7 +43,8 @@ KINDS = (
   'plain', 'crf 38', 'halved', 'crop 10 %', 'crop 25 %', 'letterbox', 'mirror',
   'grey', 'brighter', '1.25 x', '3 degrees', 'logo', 'inset', 'middle',
 )  # fmt: skip
-HARDER = ('screen in screen', 'intro', 'banner', '2 x', 'crop, mirror')
+WITH_ANOTHER = ('screen in screen', 'intro')
+HARDER = (*WITH_ANOTHER, 'banner', '2 x', 'crop, mirror')
 
 
 def make(
@@ -158,11 +157,3 @@ def _av() -> Any:
   av = video_file.import_av()
   importlib.import_module('av.filter')
   return av
-
-
-def check_kind(kind: str) -> None:
-  """Raises a UserError if there is no such kind."""
-  if kind not in KINDS + HARDER:
-    raise errors.UserError(
-      f'{kind}: no such kind; there are {", ".join(KINDS + HARDER)}.'
-    )

@@ -45,7 +45,8 @@ def duplicates(results: Mapping[str, Any]) -> str:
       '`nph-jax duplicates` decides by; `found` is what it finds by default '
       'with the copies of one kind in the library, at a radius of '
       f'{low:.3f} to {high:.3f}, and with them, in all kinds together, '
-      f'{default["false"]} pairs of a copy and a video of another scene. The '
+      f'{default["false"]} pairs of a copy and a video of another scene. Where '
+      'a copy shows another of the videos too, that one is left out. The '
       "two programs' figures are not of this run: they were measured earlier "
       'against 203 videos, where false pairs are fewer.',
       markdown.grid(['kind', *scores, 'found', *_PEERS], rows),
