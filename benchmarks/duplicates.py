@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmarks import copies, machine, table
 from nph_jax import atomic, errors
+from nph_jax.duplicates import distances as distances_lib
 from nph_jax.duplicates import flags as flags_lib
 from nph_jax.duplicates import grouping, signatures
 from nph_jax.extraction import files
@@ -33,6 +34,7 @@ from nph_jax.library import extraction
 _SPLITS = ('train', 'query', 'test')
 _ALL = copies.KINDS + copies.HARDER
 _KEPT = 40  # copies, after so many of which features are kept
+_OTHER = 5  # videos on is the other of a copy, of another class
 _SEED = 0
 
 
@@ -51,11 +53,17 @@ def main(argv: Sequence[str] | None = None) -> None:
   if not videos:
     raise errors.UserError(f'--data={flags.data}: has no ucf101_10_videos.')
   about = {**machine.describe(), 'load': os.getloadavg()[0]}
-  frames, names, scenes = _stored(flags.data)
+  frames, names, scenes, seconds = _stored(flags.data)
   made = _features(_copies(videos, flags.work), flags.work)
   rows = np.array([names.index(name.rpartition('__')[0]) for name in made])
   kinds = np.array([int(name.rpartition('__')[2]) for name in made])
-  results = measure(frames, scenes, np.stack(list(made.values())), rows, kinds)
+  lasting = [
+    copies.seconds(_ALL[kind], seconds[of]) for kind, of in zip(kinds, rows)
+  ]
+  results = measure(
+    frames, scenes, np.stack(list(made.values())), rows, kinds,
+    np.concatenate([seconds, lasting]),
+  )  # fmt: skip
   atomic.write_json(
     table.RESULTS / 'duplicates.json', {'machine': about, 'results': results}
   )
@@ -68,7 +76,7 @@ def _copies(
   """The copies' paths; makes those that are not there."""
   found = []
   for number, video in enumerate(videos):
-    other = videos[(number + 5) % len(videos)]  # of another class
+    other = videos[(number + _OTHER) % len(videos)]
     for kind, name in enumerate(_ALL):
       path = work / 'copies' / f'{video.stem}__{kind:02}.mp4'
       if not path.exists():
@@ -110,8 +118,8 @@ def _features(
 
 def _stored(
   data: pathlib.Path,
-) -> tuple[np.ndarray, list[str], np.ndarray]:
-  """Frames [N, M, L], names and scenes of all stored videos."""
+) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray]:
+  """Frames [N, M, L], names, scenes and seconds of all stored videos."""
   about = json.loads((data / 'ucf101_10' / 'names.json').read_text())['splits']
   paths = [data / 'ucf101_10' / f'ucf101_10_{x}_feats.h5' for x in _SPLITS]
   other = 'real_videos_unlabelled'
@@ -124,7 +132,11 @@ def _stored(
     sum((about[split][key] for split in _SPLITS), []) + unknown
     for key in ('names', 'group')
   )
-  return np.concatenate(frames), names, np.array(scenes)
+  others = json.loads((data / other / 'sources.json').read_text())['videos']
+  counts = sum((about[split]['decoded_frames'] for split in _SPLITS), [])
+  counts += [video['decoded_frames'] for video in others]
+  seconds = np.array(counts) / 25  # as most of them have it
+  return np.concatenate(frames), names, np.array(scenes), seconds
 
 
 def measure(
@@ -133,6 +145,7 @@ def measure(
   made: np.ndarray,
   rows: np.ndarray,
   kinds: np.ndarray,
+  seconds: np.ndarray,
 ) -> dict[str, Any]:
   """Scores of every way to compare.
 
@@ -142,6 +155,7 @@ def measure(
     made: [C, M, L], the copies.
     rows: [C], what they are copies of.
     kinds: [C], numbers of kinds.
+    seconds: [N + C], how long all of them last.
   """
   whole = np.concatenate([frames, made])
   tables = signatures.learn(lambda x: frames[x], frames.shape)
@@ -153,17 +167,32 @@ def measure(
     name: _against(x, len(frames))
     for name, x in _ways(whole, vectors, codes, tables).items()
   }
+  distances = distances_lib.Distances(
+    vectors.astype(np.float16), whole.shape[1], len(tables['mean']), seconds
+  )
+  ways['aligned'] = np.stack(
+    [
+      distances.of(
+        np.full(len(frames), len(frames) + row), np.arange(len(frames))
+      )
+      for row in range(len(made))
+    ]
+  )
   right = np.arange(len(frames)) == rows[:, None]
+  # The other video that is in some copies: 5 videos on, as _copies has it.
+  inside = np.roll(rows, -_OTHER * len(_ALL))
+  shown = np.isin(kinds, [_ALL.index(name) for name in copies.WITH_ANOTHER])
   others = scenes != scenes[rows][:, None]
+  others &= ~shown[:, None] | (scenes != scenes[inside][:, None])
   first = kinds < len(copies.KINDS)
   chosen = {'the 14': first, 'all 19': first | True}
   chosen |= {name: kinds == kind for kind, name in enumerate(_ALL)}
   scored = {
     name: {
-      row: _scores(distances[some], right[some], (right | others)[some])
+      row: _scores(x[some], right[some], (right | others)[some])
       for row, some in chosen.items()
     }
-    for name, distances in ways.items()
+    for name, x in ways.items()
   }
   same = {
     name: _scores(x[first], right[first], right[first] | True)
@@ -173,7 +202,7 @@ def measure(
     'videos': len(frames),
     'scores': scored,
     'with_same_scene': same,
-    'default': _default(vectors, codes, len(frames), rows, kinds, scenes),
+    'default': _default(distances, codes, kinds, right, others),
   }
 
 
@@ -192,7 +221,7 @@ def _ways(
     '256 bits': unit(signs),
     'mean frames': unit(means),
     'second moments': unit(v),
-    'duplicates': vectors,
+    'with motion': vectors,
   }
 
 
@@ -212,27 +241,27 @@ def _scores(
 
 
 def _default(
-  vectors: np.ndarray,
+  distances: distances_lib.Distances,
   codes: np.ndarray,
-  count: int,
-  rows: np.ndarray,
   kinds: np.ndarray,
-  scenes: np.ndarray,
+  right: np.ndarray,
+  others: np.ndarray,
 ) -> dict[str, Any]:
   """What `nph-jax duplicates` finds when one copy of each video is there."""
-  rng = np.random.default_rng(_SEED)
-  found, false, near = dict.fromkeys(_ALL, 0), 0, []
+  count = right.shape[1]
+  found, false, near = {}, 0, []
   for kind, name in enumerate(_ALL):
-    new = rng.permutation(np.flatnonzero(kinds == kind))
+    new = np.flatnonzero(kinds == kind)
     library = np.concatenate([np.arange(count), count + new])
-    of = np.concatenate([np.arange(count), rows[new]])
-    some = vectors[library].astype(np.float16), codes[library]
+    some = distances.among(library), codes[library]
     within = grouping.radius(*some, flags_lib.FALSE_PAIRS)
     near.append(within.distance)
+    found[name] = 0
     for i, j, _ in grouping.near(*some, within):
-      copy = (i < count) & (j >= count)
-      found[name] += int((copy & (of[i] == of[j])).sum())
-      false += int((copy & (scenes[of[i]] != scenes[of[j]])).sum())
+      pairs = (i < count) & (j >= count)
+      video, copy = i[pairs], new[j[pairs] - count]
+      found[name] += int(right[copy, video].sum())
+      false += int(others[copy, video].sum())
   return {'found': found, 'false': false, 'radius': [min(near), max(near)]}
 
 

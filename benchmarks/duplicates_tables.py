@@ -26,7 +26,7 @@ def duplicates(results: Mapping[str, Any]) -> str:
   """AP and recall by kind, and what is found by default."""
   scores, default = results['scores'], results['default']
   rows = []
-  for kind in scores['duplicates']:
+  for kind in scores['aligned']:
     found = default['found'].get(kind)
     rows.append(
       [kind]
@@ -41,11 +41,12 @@ def duplicates(results: Mapping[str, Any]) -> str:
     [
       'Copies of 18 videos (`python -m benchmarks.duplicates`) against '
       f'{results["videos"]:,} videos: average precision over all pairs / '
-      'recall before the first false pair. `duplicates` is the distance that '
+      'recall before the first false pair. `aligned` is the distance that '
       '`nph-jax duplicates` decides by; `found` is what it finds by default '
       'with the copies of one kind in the library, at a radius of '
       f'{low:.3f} to {high:.3f}, and with them, in all kinds together, '
-      f'{default["false"]} pairs of a copy and a video of another scene. The '
+      f'{default["false"]} pairs of a copy and a video of another scene. Where '
+      'a copy shows another of the videos too, that one is left out. The '
       "two programs' figures are not of this run: they were measured earlier "
       'against 203 videos, where false pairs are fewer.',
       markdown.grid(['kind', *scores, 'found', *_PEERS], rows),

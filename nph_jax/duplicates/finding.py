@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax import atomic, errors
+from nph_jax.duplicates import distances as distances_lib
 from nph_jax.duplicates import flags, grouping, keeping, signatures
 from nph_jax.library import library as library_lib
 from nph_jax.library import store
@@ -97,16 +98,16 @@ def find(
   next_id = max((file.video for file in files), default=-1) + 1
   if len(files) < 2:
     return Found([], len(files), grouping.Radius(0, 0, 0), next_id)
-  vectors, codes = _signatures(library, files)
-  within = grouping.radius(vectors, codes, false_pairs, radius)
+  distances, codes = _signatures(library, files)
+  within = grouping.radius(distances, codes, false_pairs, radius)
   groups = grouping.Groups(len(files))
   apart = Rejected(library.folder)
-  for i, j, _ in grouping.near(vectors, codes, within):
+  for i, j, _ in grouping.near(distances, codes, within):
     for a, b in zip(i.tolist(), j.tolist()):
       if not apart.has(files[a], files[b]):
         groups.join(a, b)
   made = [
-    _group(files, vectors, rows, keep)
+    _group(files, distances, rows, keep)
     for rows in groups.all()
     if _is_new([files[row] for row in rows], since)
   ]
@@ -115,7 +116,7 @@ def find(
 
 def _signatures(
   library: library_lib.Library, files: Sequence[store.File]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[distances_lib.Distances, np.ndarray]:
   def read(rows: Sequence[int]) -> np.ndarray:
     return library.store.frames([files[row] for row in rows])
 
@@ -123,7 +124,11 @@ def _signatures(
   shape = len(files), settings['num_frames'], settings['feature_dim']
   tables = signatures.learn(read, shape)
   vectors = signatures.vectors(read, tables, range(len(files)))
-  return vectors, signatures.codes_of(vectors, tables)
+  durations = [file.record.get('duration') or np.nan for file in files]
+  made = distances_lib.Distances(
+    vectors, shape[1], len(tables['mean']), np.array(durations)
+  )
+  return made, signatures.codes_of(vectors, tables)
 
 
 def _is_new(
@@ -139,17 +144,17 @@ def _is_new(
 
 def _group(
   files: Sequence[store.File],
-  vectors: np.ndarray,
+  distances: distances_lib.Distances,
   rows: list[int],
   keep: Sequence[str],
 ) -> Group:
   known = [keeping.facts(files[row]) for row in rows]
   kept, why = keeping.choose(known, keep)
   best = np.full(len(rows), rows[kept])
-  distances = grouping.distances(vectors, best, np.array(rows)).tolist()
+  apart = distances.of(best, np.array(rows)).tolist()
   members = [
     Member(files[row].video, files[row].path, distance, facts)
-    for row, distance, facts in zip(rows, distances, known)
+    for row, distance, facts in zip(rows, apart, known)
   ]
   first = members.pop(kept)
   return Group([first, *sorted(members, key=lambda x: (x.distance, x.id))], why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 
 from nph_jax import errors
@@ -62,6 +63,12 @@ class _Rule:
   words: Callable[[Facts], str]
 
 
+def _changed(found: Facts) -> str:
+  seconds = found.time / 1e9
+  day = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+  return f'changed {day:%Y-%m-%d}'
+
+
 RULES: Mapping[str, _Rule] = {
   'resolution': _Rule(
     lambda x: (x.width or 0) * (x.height or 0),
@@ -77,8 +84,8 @@ RULES: Mapping[str, _Rule] = {
     lambda x: x.bit_rate or 0,
     lambda x: f'{(x.bit_rate or 0) / 1e3:,.0f} kbit/s',
   ),
-  'oldest': _Rule(lambda x: -x.time, lambda x: 'oldest file'),
-  'newest': _Rule(lambda x: x.time, lambda x: 'newest file'),
+  'oldest': _Rule(lambda x: -x.time, _changed),
+  'newest': _Rule(lambda x: x.time, _changed),
 }  # fmt: skip
 
 

@@ -75,18 +75,18 @@ def test_copies_are_found_and_nothing_else(places):
 
 def test_groups_are_those_of_all_real_distances(places):
   with library_lib.Library(places[1], 'read') as library:
-    vectors, codes = finding._signatures(library, library.videos())
-  within = grouping.radius(vectors, codes, 0.5)
+    distances, codes = finding._signatures(library, library.videos())
+  within = grouping.radius(distances, codes, 0.5)
   pairs_found = {
     (int(i), int(j))
-    for some in grouping.near(vectors, codes, within)
+    for some in grouping.near(distances, codes, within)
     for i, j in zip(*some[:2])
   }
-  rows = vectors.astype(np.float64)
+  rows = distances.vectors.astype(np.float64)
   nearest = 1 - rows @ rows.T
   i, j = np.nonzero(np.triu(nearest <= within.distance, 1))
   assert pairs_found == set(zip(i.tolist(), j.tolist())) and len(i) == 4
-  for some in grouping.near(vectors, codes, within):
+  for some in grouping.near(distances, codes, within):
     expected = nearest[some[0], some[1]]
     np.testing.assert_allclose(some[2], expected, atol=2e-3)
 
@@ -180,8 +180,8 @@ def facts(**others):
      'largest: 1,001 bytes'),
     ([{}, {'duration': 12.0}, {'size': 9}], 'smallest,longest', 2,
      'smallest: 9 bytes'),
-    ([{'time': 4}, {'time': 3}, {}], 'oldest', 1, 'oldest file'),
-    ([{'time': 4}, {'time': 3}, {}], 'newest', 2, 'newest file'),
+    ([{'time': 4}, {'time': 3}, {}], 'oldest', 1, 'oldest: changed 1970-01-01'),
+    ([{'time': 4}, {'time': 3}, {}], 'newest', 2, 'newest: changed 1970-01-01'),
     ([{}, {'bit_rate': None}], 'bit_rate', 0, 'bit_rate: 1 kbit/s'),
     ([{'width': None}, {'height': 200}], 'resolution', 1,
      'resolution: 320 x 200'),
