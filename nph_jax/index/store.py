@@ -61,7 +61,9 @@ class Store:
     if self._writer is not None:
       self._reader.close()
       # One file then holds all, also on a disk that cannot be written.
+      # While others read it, it stays as it is; nobody waits for them.
       with contextlib.suppress(sqlite3.OperationalError):
+        self._writer.execute('PRAGMA busy_timeout = 0')
         self._writer.execute('PRAGMA journal_mode = DELETE')
     self._closing.close()
 

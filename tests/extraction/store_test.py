@@ -84,6 +84,7 @@ def test_a_killed_writer_leaves_whole_groups(tmp_path):
     process = context.Process(target=fill_for_ever, args=(path,))
     process.start()
     while path.stat().st_mtime_ns == before:
+      assert process.is_alive()
       time.sleep(0.003)
     time.sleep(0.01 * number)
     process.kill()
