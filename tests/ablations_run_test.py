@@ -70,7 +70,9 @@ def data_dir(tmp_path_factory):
   return tmp_path_factory.mktemp('data')
 
 
-@pytest.mark.parametrize('method', ['plain', 'neibcat'])
+@pytest.mark.parametrize(
+  'method', ['plain', pytest.param('neibcat', marks=pytest.mark.slow)]
+)
 def test_beats_random_codes_and_leaves_a_bundle(
   method, data_dir, tmp_path, random_map
 ):

@@ -26,10 +26,20 @@ N, B, M, L, K = 64, 32, 6, 12, 16
 RIVALS = ('ssth', 'jtae', 'ssvh')
 LATER = ('udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch')
 # With statistics, draws or a memory of the batch.
-ACROSS_DEVICES = ('ssth', 'ssvh', 'fullcnn_bn', 'plain_bn', *LATER)
+ACROSS_DEVICES = (
+  ('ssth', 'ssvh', 'plain_bn', 'conmh'),
+  pytest.param(
+    ('fullcnn_bn', *(name for name in LATER if name != 'conmh')),
+    marks=pytest.mark.slow,
+  ),
+)
 CASES = (
   ('ssth', 1), ('ssth', 2), ('jtae', 1), ('ssvh', 1),
-  *((name, 1) for name in LATER if name != 'autossvh'),
+  ('conmh', 1), ('udvh', 1),
+  *(
+    pytest.param((name, 1), marks=pytest.mark.slow)
+    for name in ('bth', 'dkph', 's5vh', 'wsch')
+  ),
 )  # fmt: skip
 
 
@@ -143,30 +153,27 @@ def test_bfloat16_products_change_the_loss_a_little(name):
     assert found[term] != exact[term]
 
 
-@pytest.fixture(scope='module')
-def devices(tmp_path_factory):
-  out = tmp_path_factory.mktemp('devices') / 'out.npz'
+@pytest.mark.parametrize('names', ACROSS_DEVICES, ids='-'.join)
+def test_four_devices_equal_one(names, tmp_path):
+  out = tmp_path / 'out.npz'
   worker = pathlib.Path(__file__).with_name('rival_worker.py')
-  subprocess.run([sys.executable, worker, out, *ACROSS_DEVICES], check=True)
-  return dict(np.load(out))
-
-
-@pytest.mark.parametrize('name', ACROSS_DEVICES)
-def test_four_devices_equal_one(devices, name):
-  one, four = (
-    {
-      k.removeprefix(start): v
-      for k, v in devices.items()
-      if k.startswith(start)
-    }
-    for start in (f'{name} one ', f'{name} four ')
-  )
-  assert one.keys() == four.keys()
-  np.testing.assert_allclose(four["['losses']"], one["['losses']"], rtol=1e-5)
-  for path, value in one.items():
-    np.testing.assert_allclose(
-      four[path], value, rtol=2e-4, atol=2e-5, err_msg=path
+  subprocess.run([sys.executable, worker, out, *names], check=True)
+  devices = dict(np.load(out))
+  for name in names:
+    one, four = (
+      {
+        k.removeprefix(start): v
+        for k, v in devices.items()
+        if k.startswith(start)
+      }
+      for start in (f'{name} one ', f'{name} four ')
     )
+    assert one and one.keys() == four.keys()
+    np.testing.assert_allclose(four["['losses']"], one["['losses']"], rtol=1e-5)
+    for path, value in one.items():
+      np.testing.assert_allclose(
+        four[path], value, rtol=2e-4, atol=2e-5, err_msg=f'{name} {path}'
+      )
 
 
 DIGITS = digits_runs.Digits(

@@ -70,7 +70,16 @@ def test_any_deep_method_starts_as_the_closed_form_of_mean_square_one(name):
   np.testing.assert_allclose(found, expected / scale, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', ['autossvh', 's5vh', 'wsch', 'bth'])
+@pytest.mark.parametrize(
+  'name',
+  [
+    'bth',
+    *(
+      pytest.param(name, marks=pytest.mark.slow)
+      for name in ('autossvh', 's5vh', 'wsch')
+    ),
+  ],
+)
 def test_codes_of_frames_start_as_the_closed_form_s(name):
   """Their t is the mean of the frames' signs, all of them those of t_0."""
   method = methods.make(
