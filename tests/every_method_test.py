@@ -46,13 +46,10 @@ CASES = {name: Case() for name in (*registry.METHODS, SECOND_ROUND)} | {
   'mfh': Case(margin=2.5, slow=False),
   'dh': Case(slow=False),
   'nph': Case(slow=False),
-  'nph_minus': Case(slow=False),
-  'nph_hierarchical': Case(600, slow=False),  # at 100, 31 codes
-  'selfatt': Case(slow=False),
+  'nph_hierarchical': Case(600),  # at 100, 31 codes
   # At its own learning rate: it begins as good as itq_moments.
   'nph_tuned': Case(50, 1e-4, margin=5.0, slow=False),
   'conmh': Case(slow=False),
-  'bth': Case(),
   'plain': Case(2000),  # at 400, three codes
   'fullcnn': Case(4000, 3e-4),  # at 1e-3, one code
 }

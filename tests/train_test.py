@@ -64,7 +64,9 @@ def test_the_loss_falls(tmp_path):
   assert losses[-3:].mean() < losses[:3].mean()
 
 
-@pytest.mark.parametrize('devices', [2, 4, 8])
+@pytest.mark.parametrize(
+  'devices', [pytest.param(2, marks=pytest.mark.slow), 4, 8]
+)
 def test_several_devices_equal_one(tmp_path, one_device, devices):
   found = train(tmp_path / 'several.npz', f'--devices={devices}')
   assert_close(found, one_device)

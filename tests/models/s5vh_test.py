@@ -160,6 +160,7 @@ def test_labels_move_after_the_warm_up():
     np.testing.assert_array_equal(found[s5vh.NAME]['table'], np.eye(2))
 
 
+@pytest.mark.slow
 def test_labels_begin_as_clusters_of_the_mean_frames():
   draw = np.random.default_rng(0)
   kinds = draw.integers(0, C, N)
