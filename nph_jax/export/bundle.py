@@ -18,9 +18,11 @@ from nph_jax.models.method import Method
 from nph_jax.neighborhood import anchors as anchors_lib
 
 __all__ = ['FORMAT', 'Bundle', 'Neighborhood', 'build', 'trace', 'write']
-# Programs of two batch sizes differ by their rounding, in float32 by 1e-6 of
-# |t| <= 1 at FCVID's size; beyond twenty times that a decision is the same.
-_CERTAIN_BEYOND = 2e-5
+# Programs of two batch sizes differ by their rounding, in float32 by 1.3e-6 of a
+# video's largest |t| at most (NPH and closed forms, real videos of 25 x 4096).
+# Beyond eighty times that a decision is the same.
+_CERTAIN_BEYOND = 1e-4
+_TINY = 1e-30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +100,8 @@ def _program(
 
   Frames are float16, as data sets store them: a hasher converts none of its
   own. `finite` [B] says of which videos all values are; `margin` [B] how far
-  from its other side the nearest decision is, a bit's or that on an anchor.
+  from its other side the nearest decision is, as a part of the largest |t| for
+  a bit, of |y| for an anchor.
   """
 
   def hash_frames(parameters, frames):
@@ -110,8 +113,9 @@ def _program(
       else (None, jnp.inf)
     )
     code = _code(method, parameters, frames, nearest)
-    margin = jnp.minimum(jnp.abs(code['relaxed_code']).min(axis=1), margin)
-    return {'finite': finite, 'margin': margin, **code}
+    size = jnp.abs(code['relaxed_code'])
+    bits = size.min(axis=1) / jnp.maximum(size.max(axis=1), _TINY)
+    return {'finite': finite, 'margin': jnp.minimum(bits, margin), **code}
 
   # The default product of a GPU keeps 10 bits of a factor: a database hashed
   # there would not fit queries hashed on a CPU.
