@@ -58,10 +58,10 @@ class Store:
     return self._writer is None
 
   def close(self) -> None:
+    """Closes the files; a writer leaves one file that holds all."""
     if self._writer is not None:
       self._reader.close()
-      # One file then holds all, also on a disk that cannot be written.
-      # While others read it, it stays as it is; nobody waits for them.
+      # Not while others read it; nobody waits for them.
       with contextlib.suppress(sqlite3.OperationalError):
         self._writer.execute('PRAGMA busy_timeout = 0')
         self._writer.execute('PRAGMA journal_mode = DELETE')

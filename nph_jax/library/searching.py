@@ -62,7 +62,7 @@ def _query(library: library_lib.Library, flags: argparse.Namespace) -> Query:
       return _indexed(library, file.video)
   decoding = extraction.Decoding(flags.workers, flags.time_limit)
   record, frames = extraction.of_clip(path, library.store.settings, decoding)
-  code, relaxed = library.hasher.encode_relaxed(frames[None])
+  code, relaxed = library.hasher.encode_query(frames[None])
   return None, code[0], relaxed[0], {**record, 'path': path}
 
 
