@@ -170,20 +170,8 @@ def measure(
   distances = distances_lib.Distances(
     vectors.astype(np.float16), whole.shape[1], len(tables['mean']), seconds
   )
-  ways['aligned'] = np.stack(
-    [
-      distances.of(
-        np.full(len(frames), len(frames) + row), np.arange(len(frames))
-      )
-      for row in range(len(made))
-    ]
-  )
-  right = np.arange(len(frames)) == rows[:, None]
-  # The other video that is in some copies: 5 videos on, as _copies has it.
-  inside = np.roll(rows, -_OTHER * len(_ALL))
-  shown = np.isin(kinds, [_ALL.index(name) for name in copies.WITH_ANOTHER])
-  others = scenes != scenes[rows][:, None]
-  others &= ~shown[:, None] | (scenes != scenes[inside][:, None])
+  ways['aligned'] = _aligned(distances, len(frames), len(made))
+  right, others = _pairs(scenes, rows, kinds)
   first = kinds < len(copies.KINDS)
   chosen = {'the 14': first, 'all 19': first | True}
   chosen |= {name: kinds == kind for kind, name in enumerate(_ALL)}
@@ -204,6 +192,33 @@ def measure(
     'with_same_scene': same,
     'default': _default(distances, codes, kinds, right, others),
   }
+
+
+def _aligned(
+  distances: distances_lib.Distances, num_videos: int, num_copies: int
+) -> np.ndarray:
+  """Distances [C, N] of the copies, which come after the N videos, to these."""
+  videos = np.arange(num_videos)
+  copied = num_videos + np.arange(num_copies)
+  return np.stack(
+    [distances.of(np.full(num_videos, one), videos) for one in copied]
+  )
+
+
+def _pairs(
+  scenes: np.ndarray, rows: np.ndarray, kinds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Which pairs of a copy and a video are right, and which wrong, [C, N].
+
+  Neither are those of one scene, nor of a copy and the other video in it.
+  """
+  right = np.arange(len(scenes)) == rows[:, None]
+  # The other video that is in some copies: 5 videos on, as _copies has it.
+  inside = np.roll(rows, -_OTHER * len(_ALL))
+  shown = np.isin(kinds, [_ALL.index(name) for name in copies.WITH_ANOTHER])
+  others = scenes != scenes[rows][:, None]
+  others &= ~shown[:, None] | (scenes != scenes[inside][:, None])
+  return right, others
 
 
 def _ways(
