@@ -18,9 +18,9 @@ from nph_jax.models.method import Method
 from nph_jax.neighborhood import anchors as anchors_lib
 
 __all__ = ['FORMAT', 'Bundle', 'Neighborhood', 'build', 'trace', 'write']
-# Programs of two batch sizes differ by their rounding, in float32 by 1.3e-6 of
-# a video's largest |t| at most (NPH and closed forms, real videos, 25 x 4096).
-# Beyond eighty times that a decision is the same.
+# Programs of two batch sizes differ by their rounding, in float32 by 2.4e-6 of
+# a video's largest |t| at most (benchmarks/few_videos.py: NPH and closed forms,
+# real videos of 25 x 4096). Beyond forty times that a decision is the same.
 _CERTAIN_BEYOND = 1e-4
 _TINY = 1e-30
 
