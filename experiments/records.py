@@ -17,7 +17,7 @@ _FILES = ('.features', '.labels')
 COLLAPSED = 'collapsed'
 BRACKETS = (
   'In brackets: the asymmetric ranking, by t . b, where it was measured; mean '
-  f'over seeds. *{COLLAPSED}*: the mean entropy of a bit is below '
+  f'over seeds. *{COLLAPSED}*: in a seed or more the entropy of a bit is below '
   f'{settings.COLLAPSED_ENTROPY}, nearly all videos have one code.'
 )
 
