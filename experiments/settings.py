@@ -91,8 +91,8 @@ DATASETS = {
   },
 }
 
-# The rest of a method's values, on every data set: y is the neighbours', as
-# nph's, where the authors train a network for it.
+# The rest of a method's values, on all of these data sets: y is the neighbours',
+# as nph's, where the authors train a network for it.
 _NEIGHBORS = {
   'neighborhood.features': 'neighbors',
   'neighborhood.width': 64,
@@ -108,7 +108,7 @@ METHOD_VALUES = {
 # where there is none.
 EPOCHS = {
   'ucf101_vgg14': {
-    'bth': 20,
+    'bth': 50,
     's5vh': 5,
     'conmh': 4,
     'conmh_begun': 4,
@@ -133,7 +133,12 @@ def trained_for(method: str, epochs: int) -> dict[str, Any]:
 
 
 def of_methods(dataset: str) -> dict[str, Mapping[str, Any]]:
-  """What single methods set otherwise on a data set of DATASETS."""
+  """What single methods set otherwise on a data set of DATASETS.
+
+  Nothing on others, whose files of configs/ have the published settings.
+  """
+  if dataset not in DATASETS:
+    return {}
   epochs = EPOCHS.get(dataset, {})
   return {
     method: {
@@ -144,13 +149,17 @@ def of_methods(dataset: str) -> dict[str, Mapping[str, Any]]:
   }
 
 
-# lengths: epochs tried
+# lengths: epochs to try
 LENGTHS_DATASETS = ('ucf101_vgg14',)
 LENGTHS = {
   'bth': (10, 50),
-  'ssvh': (20, 60),
   'conmh_begun': (1, 4),
+  'ssvh': (20, 60),
+  'dkph': (10, 50),
+  's5vh': (2, 5),
   'conmh': (1, 4),
+  'autossvh': (2, 4),
+  'wsch': (3, 6),
 }
 
 # figure4_pr

@@ -273,6 +273,7 @@ def test_a_method_has_its_own_length_unless_the_command_line_sets_one(
   assert begun.method == 'conmh'
   assert begun.method_options.start == 'itq_neighbors'
   assert not config_of('conmh').method_options.start
+  assert settings.of_methods('fcvid') == {}  # as published
 
 
 def test_no_data_set_at_all_is_told(monkeypatch):
