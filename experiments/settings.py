@@ -91,8 +91,8 @@ DATASETS = {
   },
 }
 
-# The rest of a method's values, on all of these data sets: y is the neighbours',
-# as nph's, where the authors train a network for it.
+# The rest of a method's values on all of these data sets. y is the neighbours',
+# as nph's, where its authors train a network for it.
 _NEIGHBORS = {
   'neighborhood.features': 'neighbors',
   'neighborhood.width': 64,
