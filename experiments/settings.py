@@ -111,7 +111,7 @@ EPOCHS = {
     'bth': 50,
     's5vh': 5,
     'conmh': 4,
-    'conmh_begun': 4,
+    'conmh_begun': 1,
     'autossvh': 4,
     'wsch': 3,
   }
