@@ -109,6 +109,7 @@ METHOD_VALUES = {
 EPOCHS = {
   'ucf101_vgg14': {
     'bth': 50,
+    'ssvh': 60,
     's5vh': 5,
     'conmh': 4,
     'conmh_begun': 1,
