@@ -16,13 +16,11 @@ import sys
 import time
 
 from benchmarks import (
-  communication,
   encode,
   evaluate,
   index,
   machine,
   pipeline,
-  preprocess,
   service,
   step,
   table,
@@ -32,10 +30,8 @@ from nph_jax import atomic, errors
 PARTS = {
   'step': step,
   'encode': encode,
-  'preprocess': preprocess,
   'evaluate': evaluate,
   'pipeline': pipeline,
-  'communication': communication,
   'index': index,
   'service': service,
 }
