@@ -2,12 +2,11 @@
 
 import configparser
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 import library_worker
+import programs
 import pytest
 
 from nph_jax import __main__, errors, serve
@@ -17,14 +16,8 @@ WORKER = pathlib.Path(library_worker.__file__)
 
 
 def call(*arguments, worker=True, **environment):
-  start = [str(WORKER)] if worker else ['-m', 'nph_jax']
-  return subprocess.run(
-    [sys.executable, *start, *map(str, arguments)],
-    capture_output=True,
-    text=True,
-    timeout=300,
-    env=os.environ | environment,
-  )
+  start = [WORKER] if worker else ['-m', 'nph_jax']
+  return programs.run(*start, *arguments, **environment)
 
 
 def write_clip(path, seed):
@@ -104,20 +97,6 @@ def test_search_for_nothing_that_is_there(added):
     result = call('search', query, f'--index={library}')
     assert result.returncode == 1
     assert 'error: ' in result.stderr and 'Traceback' not in result.stderr
-
-
-def test_help_loads_nothing(tmp_path):
-  code = (
-    'import sys; from nph_jax import __main__\n'
-    'try: __main__.main()\n'
-    'finally: assert not {"numpy", "jax", "absl"} & set(sys.modules)'
-  )
-  for arguments in ([], ['--help'], ['add', '--help'], ['search', '--help']):
-    result = subprocess.run(
-      [sys.executable, '-c', code, *arguments], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    assert 'nph-jax' in result.stdout
 
 
 def test_a_command_of_a_module_is_that_module():
