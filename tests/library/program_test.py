@@ -168,3 +168,16 @@ def test_serve_of_another_index_wants_its_bundle(tmp_path):
 def test_a_path_need_not_be_repeated_for_the_users_own(monkeypatch, capsys):
   running.say_next(commands.home())
   assert '--index' not in capsys.readouterr().out
+
+
+def test_flags_are_read_before_jax_is_imported():
+  code = (
+    'import importlib, sys\n'
+    'from nph_jax import __main__, serve\n'
+    'for name in __main__.MODULES.values(): importlib.import_module(name)\n'
+    'sys.exit(str({"jax", "tensorflow", "torch"} & set(sys.modules) or ""))'
+  )
+  result = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True
+  )
+  assert result.stderr.strip() == ''
