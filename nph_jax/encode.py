@@ -11,19 +11,16 @@ import argparse
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from nph_jax import allocator, atomic, compilation, errors
+from nph_jax import allocator, atomic, compilation, errors, export
 from nph_jax.data import blocks, progress
-
-if TYPE_CHECKING:
-  from nph_jax.export import Hasher
 
 
 def encode_files(
-  hasher: Hasher, paths: Sequence[str], out: pathlib.Path
+  hasher: export.Hasher, paths: Sequence[str], out: pathlib.Path
 ) -> int:
   """Writes the packed codes of all videos of `paths`, in order, to `out`.
 
@@ -56,7 +53,9 @@ def encode_files(
   return num_videos
 
 
-def _check_frames(hasher: Hasher, path: str, found: tuple[int, int]) -> None:
+def _check_frames(
+  hasher: export.Hasher, path: str, found: tuple[int, int]
+) -> None:
   if found != (hasher.num_frames, hasher.feature_dim):
     raise errors.UserError(
       f'{path}: {found[0]} frames of width {found[1]}, but the bundle reads '
@@ -117,11 +116,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     raise errors.UserError('--features= names no file.')
   out = pathlib.Path(flags.out)
   _check_out(out, paths)
-  from nph_jax.export import load_hasher  # jax: wrong flags fail before
-
   allocator.keep_freed_memory()
   compilation.use_persistent_cache()
-  hasher = load_hasher(flags.bundle)
+  hasher = export.load_hasher(flags.bundle)
   try:
     num_videos = encode_files(hasher, paths, out)
   except OSError as error:

@@ -32,10 +32,10 @@ def add(flags: argparse.Namespace) -> None:
       library, flags.videos, decoding, prune=flags.prune, retry=flags.retry
     )
     _print(report, flags.prune)
-    if library.hasher is None:
+    if library.bundle is None:
       raise errors.UserError('none of the videos could be read.')
     count = len(library.index)
-    print(f'{flags.index}: {count:,} videos, {codes.words(library.hasher)}')
+    print(f'{flags.index}: {count:,} videos, {codes.words(library.bundle)}')
   say_next(flags.index)
 
 
@@ -113,7 +113,7 @@ def serve(flags: argparse.Namespace, rest: Sequence[str]) -> None:
   bundle, videos = flags.bundle, flags.videos
   if bundle is None:
     with library_lib.Library(flags.index, 'read') as library:
-      bundle = codes.path_of(library.folder, library.hasher.digest)
+      bundle = codes.path_of(library.folder, library.bundle.digest)
       videos = videos or library.root()
       weights = library.store.settings['weights']
     if weights and not any(x.startswith('--weights') for x in rest):

@@ -96,7 +96,7 @@ def _print(
     return
   bits = library.index.num_bits
   print(f'searched for: {_described(about)}')
-  print(f'among {len(library.index):,} videos, {codes.words(library.hasher)}')
+  print(f'among {len(library.index):,} videos, {codes.words(library.bundle)}')
   for hit in hits:
     print(
       f'{hit.id:>7}  {hit.score:5.2f}  {hit.distance:>3} of {bits} bits differ'

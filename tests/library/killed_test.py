@@ -55,7 +55,7 @@ def test_a_killed_addition_goes_on(toy, tmp_path, starter, place):
     assert report.counts['known'] == done['files']
     assert done['ids'].items() <= after.items()
   with library_lib.Library(library, 'read') as opened:
-    assert codes.learned_from(opened.hasher) == FILES
+    assert codes.learned_from(opened.bundle) == FILES
 
 
 def _done(library):
