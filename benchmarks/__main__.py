@@ -21,6 +21,7 @@ from benchmarks import (
   evaluate,
   index,
   machine,
+  methods,
   pipeline,
   preprocess,
   service,
@@ -31,6 +32,7 @@ from nph_jax import atomic, errors
 
 PARTS = {
   'step': step,
+  'methods': methods,
   'encode': encode,
   'preprocess': preprocess,
   'evaluate': evaluate,

@@ -8,6 +8,20 @@ from typing import Any
 from benchmarks import markdown
 
 
+def methods(results: Mapping[str, Any]) -> str:
+  """Seconds of a step of each method, by precision."""
+  rows = [
+    [name, *(f'{s:.3f}' for s in seconds.values())]
+    for name, seconds in results['seconds'].items()
+  ]
+  precisions = [*next(iter(results['seconds'].values()))]
+  what = markdown.size('fcvid', results['size'])
+  return (
+    f'{what}. Seconds, median of runs in turns:\n\n'
+    f'{markdown.grid(["", *precisions], rows)}'
+  )
+
+
 def preprocess(results: Mapping[str, Any]) -> str:
   """Seconds of each phase by the number of videos."""
   counts, size = results['num_videos'], results['size']

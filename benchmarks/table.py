@@ -25,6 +25,7 @@ QUICK_RESULTS = ROOT / 'runs' / 'benchmarks_quick'
 BEGIN, END = '<!-- bench:begin -->', '<!-- bench:end -->'
 _PARTS = {
   'step': ('Training step', speed_tables.step),
+  'methods': ('Training step of the later methods', own_tables.methods),
   'encode': ('Encoding', speed_tables.encode),
   'preprocess': ('Preprocessing', own_tables.preprocess),
   'evaluate': ('Evaluation', own_tables.evaluate),

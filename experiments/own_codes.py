@@ -46,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = parser.parse_args(argv)
   out = _RESULTS / f'own_codes-{flags.dataset}.json'
   found = json.loads(out.read_text()) if out.exists() else {}
-  frames, classes, groups = _training(flags.data / flags.dataset)
+  frames, classes, groups = training(flags.data / flags.dataset)
   starters = _starters(flags, frames.shape[1:])
   for seed in flags.seeds:
-    query, order = _draw(classes, groups, seed)
+    query, order = draw(classes, groups, seed)
     for size in SIZES:
       name = f'{seed}/{size}'
       done = found.setdefault(name, {})
@@ -65,7 +65,7 @@ def _numbers(text: str) -> list[int]:
   return [int(x) for x in text.split(',')]
 
 
-def _training(
+def training(
   folder: pathlib.Path,
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
   """Frames [N, M, L], one-hot classes [N, C] and the group of each video."""
@@ -79,7 +79,7 @@ def _training(
   return frames, classes, [merged.get(group, group) for group in groups]
 
 
-def _draw(
+def draw(
   classes: np.ndarray, groups: Sequence[str], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Rows that query, and the others in the order in which a library grows."""
