@@ -102,9 +102,7 @@ _SMALL = {'train.batch_size': 64}
 METHOD_VALUES = {
   'bth': _NEIGHBORS,
   'dkph': _NEIGHBORS,
-  **dict.fromkeys(
-    ('conmh', 'conmh_begun', 'autossvh', 's5vh', 'wsch'), _SMALL
-  ),
+  **dict.fromkeys(('conmh', 'conmh_begun', 'autossvh', 's5vh', 'wsch'), _SMALL),
 }
 # By data set and method, as results/lengths.md has it; the data set's steps
 # where there is none.

@@ -53,7 +53,8 @@ def assert_equal(build, fields, wide):
     dtype = jnp.float64 if wide else jnp.float32
     literal, fused = build(True, **fields), build(False, **fields)
     tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
-    params, collections = literal.init(jax.random.key(0), tables)
+    init = jax.jit(literal.init)
+    params, collections = init(jax.random.key(0), tables)
     if wide:
       rng = np.random.default_rng(6)
       params = jax.tree.map(lambda x: rng.normal(size=x.shape) / 2, params)
@@ -94,11 +95,11 @@ def test_autoencoder_in_float64(copy_cell):
 def test_encoding_equals_literal():
   with jax.enable_x64(True):
     tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
-    params, collections = nph(True).init(jax.random.key(0), tables)
+    params, collections = jax.jit(nph(True).init)(jax.random.key(0), tables)
     frames = np.random.default_rng(5).normal(size=(B, M, L))
     nearest = tables['anchors'][tables['anchor_indices'][:B]]
     codes = [
-      nph(literal).relaxed_code(
+      jax.jit(nph(literal).relaxed_code)(
         {'params': params, **collections}, frames, nearest
       )
       for literal in (True, False)
