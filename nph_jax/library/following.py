@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,8 @@ import numpy as np
 
 from nph_jax import errors, export
 from nph_jax.export import files
-from nph_jax.library import codes, store
+from nph_jax.index.records import Segments
+from nph_jax.library import codes, moments, store
 from nph_jax.library import library as library_lib
 
 _BLOCK = 128  # videos
@@ -41,8 +43,38 @@ def _add(
   packed, relaxed = library.hasher.encode_relaxed(frames)
   library.index.remove(ids)
   about = [library.metadata(file) for file in files]
-  library.index.add(packed, about, relaxed, ids)
+  segments = _segments(library, library.hasher, files)
+  library.index.add(packed, about, relaxed, ids, segments=segments)
   library.store.mark(files, indexed=True)
+
+
+def _segments(
+  library: library_lib.Library,
+  hasher: export.Hasher,
+  files: Sequence[store.File],
+) -> list[Segments | None] | None:
+  """Codes of the segments of each of these files, where it has some."""
+  if library.store.seconds is None:
+    return None
+  about: list[tuple[float, float, int] | None] = []
+
+  def frames() -> Iterator[np.ndarray]:
+    for file in files:
+      seconds, rows = library.store.segments(file) or (0.0, ())
+      duration = file.record.get('duration', seconds * len(rows))
+      about.append((seconds, duration, len(rows)) if len(rows) else None)
+      yield from rows
+
+  left, codes = frames(), [np.empty((0, hasher.num_bits // 8), np.uint8)]
+  blocks = iter(lambda: [*itertools.islice(left, hasher.block_size)], [])
+  still = (moments.still(np.stack(rows), hasher.num_frames) for rows in blocks)
+  codes += [packed for packed, _ in hasher.encode_blocks(still)]
+  ends = np.cumsum([x[-1] if x else 0 for x in about])
+  parts = np.split(np.concatenate(codes), ends[:-1])
+  return [
+    x and Segments(x[0], x[1], part)
+    for x, part in zip(about, parts, strict=True)
+  ]
 
 
 def _ids(
@@ -169,7 +201,8 @@ def _rehash(
       some = videos[start : start + _BLOCK]
       ids = np.array([file.video for file in some], np.int64)
       frames = library.store.frames(some)
-      yield ids, *hasher.encode_relaxed(frames), None
+      segments = _segments(library, hasher, some)
+      yield ids, *hasher.encode_relaxed(frames), None, None, segments
 
   library.index.rehash(batches(), hasher.num_bits, hasher.digest)
   library.use(hasher.digest)

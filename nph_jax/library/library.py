@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from nph_jax import compilation, errors, export
 from nph_jax.export import files
 from nph_jax.index import VideoIndex
 from nph_jax.index import errors as index_errors
-from nph_jax.library import codes, store
+from nph_jax.library import codes, moments, store
 
 _PAGE = 1000
 # All of a library that is ranked so, unless something keeps it from learning.
@@ -113,6 +113,23 @@ class Library:
       rerank=max(k, _RANKED_BY_T) if by_t else 0,
       relaxed=relaxed[None],
     )[0]
+
+  def moments(
+    self,
+    frames: np.ndarray,
+    about: Mapping[str, Any],
+    k: int,
+    where: dict[str, str] | None = None,
+  ) -> list[Any]:
+    """The k videos in which a clip is, or what is most like it, and where.
+
+    Args:
+      frames: [M, L] of the clip.
+      about: its record, as extraction makes it.
+      k, where: as of `search`.
+    """
+    clip = moments.clip(frames, about, self.hasher)
+    return self.index.moments(clip, k, where)
 
   def items(self) -> Iterator[tuple[int, dict[str, Any]]]:
     """Id and metadata of all videos of the index."""

@@ -54,6 +54,8 @@ def settle(library: library_lib.Library, flags: argparse.Namespace) -> None:
       )
   if flags.bundle is not None:
     following.give(library, flags.bundle)
+  if flags.segments is not None:
+    library.store.cut(flags.segments or None)
   if flags.labels is not None:
     library.label(flags.labels)
 

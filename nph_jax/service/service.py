@@ -12,6 +12,7 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.index import facets
+from nph_jax.library import moments
 from nph_jax.service import (
   batching,
   library,
@@ -35,6 +36,7 @@ class Seen:
     metadata: of an indexed video, or what is known of an upload.
     content: what its features are known by; None of an indexed video.
     thumbnail: of an uploaded video, a data: address, or None.
+    frames: float16 [M, L] of an uploaded video, None of another.
   """
 
   code: np.ndarray
@@ -42,6 +44,7 @@ class Seen:
   metadata: dict[str, Any]
   content: int | None = None
   thumbnail: str | None = None
+  frames: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +98,9 @@ class Service:
   async def see_video(self, upload: uploads.Upload, kept: bool = False) -> Seen:
     """Hashes a video, which was admitted; `kept` if its t is to be."""
     assert self.extractor is not None
-    return await self._see(kept, *await self.extractor.extract(upload))
+    frames, *about = await self.extractor.extract(upload)
+    seen = await self._see(kept, frames, *about)
+    return dataclasses.replace(seen, frames=frames)
 
   async def _see(
     self,
@@ -116,6 +121,22 @@ class Service:
     """Hits, nearest first; the options are those of VideoIndex.search."""
     wanted = searching.Search(seen.code, seen.relaxed, k, options)
     return await self.searching.submit(wanted)
+
+  async def moments(
+    self, seen: Seen, k: int, where: dict[str, Any] | None
+  ) -> list[Any] | None:
+    """Videos in which an upload is, and where; None without segments."""
+
+    def find() -> list[Any] | None:
+      if seen.frames is None or not self.index.has_segments():
+        return None
+      # Whatever the process that decoded it says.
+      seconds = min(max(seen.metadata['duration'], 0.0), self.bounds.duration)
+      about = {**seen.metadata, 'duration': seconds}
+      clip = moments.clip(seen.frames, about, self.hasher)
+      return self.index.moments(clip, k, where)
+
+    return await asyncio.to_thread(find)
 
   async def add_features(
     self, content: bytes, given: dict[str, Any]

@@ -56,6 +56,8 @@ def result(
     'distance': hit.distance,
     'score': hit.score,
     'relevant': bool(set(found) & set(query_labels)) if known else None,
+    'start': hit.start,
+    'end': hit.end,
   }
 
 

@@ -82,7 +82,7 @@ def flags(folder, *places, **others):
   given = {
     'labels': None, 'prune': False, 'retry': False, 'bundle': None,
     'backbone': None, 'weights': None, 'num_frames': FRAMES, 'workers': 1,
-    'time_limit': 60,
+    'time_limit': 60, 'segments': None,
   }  # fmt: skip
   names = [str(place) for place in places]
   return argparse.Namespace(index=folder, videos=names, **given | others)
