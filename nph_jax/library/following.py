@@ -69,11 +69,11 @@ def _segments(
   blocks = iter(lambda: [*itertools.islice(left, hasher.block_size)], [])
   still = (moments.still(np.stack(rows), hasher.num_frames) for rows in blocks)
   codes += [packed for packed, _ in hasher.encode_blocks(still)]
-  ends = np.cumsum([x[-1] if x else 0 for x in about])
-  parts = np.split(np.concatenate(codes), ends[:-1])
+  ends = np.cumsum([x[-1] if x else 0 for x in about], dtype=int)
+  joined = np.concatenate(codes)
   return [
-    x and Segments(x[0], x[1], part)
-    for x, part in zip(about, parts, strict=True)
+    x and Segments(x[0], x[1], joined[end - x[2] : end])
+    for x, end in zip(about, ends, strict=True)
   ]
 
 
