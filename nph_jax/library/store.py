@@ -78,7 +78,9 @@ class Store:
     self.path = folder / NAME
     self.read_only = read_only
     with self._guarded(), contextlib.ExitStack() as stack:
-      self._database = sqlite3.connect(self.path, 30, isolation_level=None)
+      self._database = sqlite3.connect(
+        self.path, timeout=30, isolation_level=None
+      )
       stack.callback(self._database.close)
       if not read_only:
         self._database.execute('PRAGMA synchronous = FULL')
