@@ -20,6 +20,7 @@ from benchmarks import (
   evaluate,
   index,
   machine,
+  methods,
   pipeline,
   service,
   step,
@@ -29,6 +30,7 @@ from nph_jax import atomic, errors
 
 PARTS = {
   'step': step,
+  'methods': methods,
   'encode': encode,
   'evaluate': evaluate,
   'pipeline': pipeline,

@@ -40,6 +40,19 @@ def step(results: Results) -> str:
   )
 
 
+def methods(results: Results) -> str:
+  """Seconds of a step of each method, by precision."""
+  rows = [
+    [name, *(f'{s:.3f}' for s in seconds.values())]
+    for name, seconds in results['seconds'].items()
+  ]
+  precisions = [*next(iter(results['seconds'].values()))]
+  return paragraphs(
+    f'{size("fcvid", results["size"])}. Seconds, median of runs in turns:',
+    grid(['', *precisions], rows),
+  )
+
+
 def _seconds(values: Results, name: str) -> str:
   return values['missing'].get(name) or f'{values["seconds"][name]:.3f}'
 

@@ -18,6 +18,7 @@ QUICK_RESULTS = ROOT / 'runs' / 'benchmarks_quick'
 BEGIN, END = '<!-- bench:begin -->', '<!-- bench:end -->'
 _PARTS = {
   'step': ('Training step', speed_tables.step),
+  'methods': ('Training step of the later methods', speed_tables.methods),
   'encode': ('Encoding', speed_tables.encode),
   'evaluate': ('Evaluation', tables.evaluate),
   'pipeline': ('Input pipeline', tables.pipeline),

@@ -15,13 +15,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from nph_jax import allocator, atomic, compilation, errors
+from nph_jax import allocator, atomic, compilation, errors, export
 from nph_jax.data import blocks, progress
-from nph_jax.export import hasher as hasher_lib
 
 
 def encode_files(
-  hasher: hasher_lib.Hasher, paths: Sequence[str], out: pathlib.Path
+  hasher: export.Hasher, paths: Sequence[str], out: pathlib.Path
 ) -> int:
   """Writes the packed codes of all videos of `paths`, in order, to `out`.
 
@@ -55,7 +54,7 @@ def encode_files(
 
 
 def _check_frames(
-  hasher: hasher_lib.Hasher, path: str, found: tuple[int, int]
+  hasher: export.Hasher, path: str, found: tuple[int, int]
 ) -> None:
   if found != (hasher.num_frames, hasher.feature_dim):
     raise errors.UserError(
@@ -119,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   _check_out(out, paths)
   allocator.keep_freed_memory()
   compilation.use_persistent_cache()
-  hasher = hasher_lib.load_hasher(flags.bundle)
+  hasher = export.load_hasher(flags.bundle)
   try:
     num_videos = encode_files(hasher, paths, out)
   except OSError as error:

@@ -4,6 +4,7 @@ import collections
 import functools
 import json
 import math
+import re
 import statistics
 
 import jax
@@ -18,6 +19,7 @@ from benchmarks import (
   fresh,
   machine,
   measuring,
+  methods,
   profile,
   rates,
   sizes,
@@ -26,6 +28,7 @@ from benchmarks import (
   videos,
 )
 from nph_jax import errors, train, train_state
+from nph_jax.models import registry
 
 SIZE = sizes.Size(batch=32, num_frames=3, frame_dim=1024, num_bits=64)
 COUNTS = {False: flops.folded_step, True: flops.literal_step}
@@ -178,6 +181,19 @@ def test_without_pytorch_its_parts_say_what_to_install(tmp_path, monkeypatch):
   with pytest.raises(errors.UserError, match='PyTorch is not installed'):
     command.measure('step', tmp_path, quick=True, load=0.0)
   assert not list(tmp_path.iterdir())
+
+
+def test_the_step_of_a_later_method_is_timed_past_its_first_stage(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setattr(methods, 'METHODS', ('bth',))
+  monkeypatch.setattr(methods, '_PRECISIONS', ('float32',))
+  command.measure('methods', tmp_path, quick=True, load=0.0)
+  assert re.search(r'\| bth +\| 0\.\d+', table.text(tmp_path))
+  wsch = registry.build('wsch', num_bits=16, num_frames=3, frame_dim=48)
+  empty = {'centres': np.zeros((800, 16), np.float32)}
+  _, state, _ = contenders.trained(wsch, empty, epoch=101)
+  assert state.collections['rounds']['kind'] == 2  # of contrast
 
 
 def test_a_part_writes_what_its_table_reads(tmp_path):

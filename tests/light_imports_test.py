@@ -32,7 +32,13 @@ except errors.UserError: pass
      'tensorflow jax sklearn'),
     ('import nph_jax.extraction.backbones, nph_jax.extraction.decoding',
      'tensorflow keras onnxruntime jax av PIL h5py'),
+    ('import os, nph_jax.data.quiet_tensorflow\n'
+     'assert "TF_USE_LEGACY_KERAS" not in os.environ', 'keras'),
     ('import nph_jax.metric_writer', 'tensorboardX'),
+    ('import importlib\n'
+     'from nph_jax import __main__, serve\n'
+     'for name in __main__.MODULES.values(): importlib.import_module(name)',
+     'jax tensorflow torch'),
     ('import nph_jax.retrieval.evaluate',
      'jax flax tensorflow matplotlib sklearn'),
     (MISTAKE, 'numpy faiss jax sqlite3'),

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from nph_jax.extraction import (
   onnx_model,
   output,
   store,
+  streams,
   tasks,
   video_file,
   workers,
@@ -44,6 +45,8 @@ class Options:
     num_workers: decoding processes.
     time_limit: seconds to decode one video.
     provider: of ONNX Runtime.
+    spacing: seconds between the frames of the stream that a record's `segments`
+      are features of; None: there is none.
   """
 
   videos: str
@@ -59,6 +62,7 @@ class Options:
   num_workers: int
   time_limit: float
   provider: str = onnx_model.CPU
+  spacing: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,13 +157,7 @@ def extract(
   backbone = backbones.create(
     options.backbone, options.weights, options.precision, options.provider
   )
-  results = workers.ordered(
-    tasks.decode,
-    [tasks.Task(x.path, options.backbone, options.num_frames) for x in left],
-    num_workers=options.num_workers,
-    ahead=2 * options.batch_size + options.num_workers,
-    time_limit=options.time_limit,
-  )
+  results = _results(options, backbone, left)
   bar = progress.bar(
     'extracting', len(videos), 'video', initial=len(partial.records)
   )
@@ -169,6 +167,22 @@ def extract(
       decoded = [_named(video, next(results)) for video in group]
       partial.append(*_group(options, backbone, group, decoded))
       bar.update(len(group))
+
+
+def _results(
+  options: Options, backbone: backbones.Backbone, videos: Sequence[files.Video]
+) -> Iterator[tasks.Decoded | workers.Failure]:
+  """What the workers make of each video, in order."""
+  order, spacing = [options.backbone, options.num_frames], options.spacing
+  work = [tasks.Task(x.path, *order, spacing) for x in videos]
+  how = {
+    'num_workers': options.num_workers,
+    'ahead': 2 * options.batch_size + options.num_workers,
+    'time_limit': options.time_limit,
+  }
+  if spacing is None:
+    return workers.ordered(tasks.decode, work, **how)
+  return streams.ordered(work, backbone.features, **how)
 
 
 def _named(
@@ -199,8 +213,11 @@ def _group(
     if isinstance(result, workers.Failure):
       records.append({'path': video.name, store.ERROR: result.reason})
       continue
-    row = next(rows)
-    if not np.isfinite(row).all():
+    row, stream = next(rows), result.stream
+    finite = np.isfinite(row).all() and (
+      stream is None or np.isfinite(stream).all()
+    )
+    if not finite:
       records.append({'path': video.name, store.ERROR: _not_finite(video)})
       continue
     labels = [files.label_of(video)] if options.labels else []
@@ -210,6 +227,7 @@ def _group(
         **result.facts,
         'backbone': options.backbone,
         'labels': labels,
+        **({} if stream is None else {'segments': stream}),
       }
     )
     kept.append(row)

@@ -19,9 +19,12 @@ from nph_jax.extraction import backbones, extracting, files
 NUM_FRAMES = 25
 _BATCH = 4  # videos through the network together
 # A record without what the library knows better.
-_DROPPED = ('path', 'labels')
+_DROPPED = ('path', 'labels', 'segments')
 
-Done = Callable[[files.Video, dict[str, Any], np.ndarray | None], None]
+# A video, its record, its frames [M, L] and those of its segments [n, L].
+Done = Callable[
+  [files.Video, dict[str, Any], np.ndarray | None, np.ndarray | None], None
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +64,8 @@ def run(
     videos: whose names are their absolute paths.
     chosen: of `settings`.
     decoding: how much it may take.
-    done: is told of each video: its record, and its frames [M, L] or None.
+    done: is told of each video: its record, its frames [M, L] or None, and
+      those of its segments, None unless `chosen` says how long these are.
 
   Raises:
     UserError: no weights, or a package is missing.
@@ -80,6 +84,7 @@ def run(
     batch_size=_BATCH,
     num_workers=decoding.workers,
     time_limit=decoding.time_limit,
+    spacing=chosen.get('segments'),
   )
   extracting.extract(options, videos, _Sink(videos, done))
 
@@ -98,7 +103,7 @@ class _Sink:
     for record in records:
       frames = None if 'error' in record else next(left)
       kept = {x: record[x] for x in record if x not in _DROPPED}
-      self._done(next(self._left), kept, frames)
+      self._done(next(self._left), kept, frames, record.get('segments'))
 
 
 def of_clip(
@@ -111,7 +116,8 @@ def of_clip(
   """
   found = []
   video = files.Video(path, path, (0, 0))
-  run([video], chosen, decoding, lambda *result: found.append(result[1:]))
+  whole = {**chosen, 'segments': None}
+  run([video], whole, decoding, lambda *result: found.append(result[1:3]))
   ((record, frames),) = found
   if frames is None:
     raise errors.UserError(record['error'])

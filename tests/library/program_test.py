@@ -147,3 +147,13 @@ def test_serve_of_another_index_wants_its_bundle(tmp_path):
 def test_a_path_need_not_be_repeated_for_the_users_own(monkeypatch, capsys):
   running.say_next(commands.home())
   assert '--index' not in capsys.readouterr().out
+
+
+def test_a_search_by_id_needs_no_jax(added):
+  _, library, _ = added
+  code = (
+    'import sys; from nph_jax import __main__\n'
+    f'sys.argv[1:] = "search", "0", "--index={library}"\n'
+    '__main__.main()'
+  )
+  assert not {'jax', 'av', 'onnxruntime'} & programs.loaded(code)
