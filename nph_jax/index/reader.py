@@ -67,6 +67,11 @@ class Reader:
   def keeps_relaxed(self) -> bool:
     return bool(self._store.settings.keep_relaxed)
 
+  @property
+  def version(self) -> tuple[int, ...]:
+    """Another one whenever videos, codes or metadata may have changed."""
+    return tuple(self._store.state())
+
   def __len__(self) -> int:
     with self._current() as now:
       return len(now.live)
