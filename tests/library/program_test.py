@@ -94,7 +94,8 @@ def test_search_by_a_clip_finds_it(added, tmp_path):
 def test_a_clip_is_found_within_a_long_video(tmp_path):
   videos, library = tmp_path / 'videos', f'--index={tmp_path}/library'
   write_clip(videos / 'long.mp4', *range(6))
-  write_clip(videos / 'other.mp4', *range(6, 10))
+  for number in range(6, 15):  # that codes can be learned from
+    write_clip(videos / f'{number}.mp4', number)
   write_clip(tmp_path / 'clip.mp4', 4, 5)
   result = call(
     'add', videos, library, '--backbone=averages', '--segments=0.2',
@@ -102,10 +103,11 @@ def test_a_clip_is_found_within_a_long_video(tmp_path):
   )  # fmt: skip
   assert result.returncode == 0, result.stderr
   result = call('search', tmp_path / 'clip.mp4', library, '--json')
-  best, other = json.loads(result.stdout)['results']
+  best, other, *_ = json.loads(result.stdout)['results']
   assert best['metadata']['path'] == f'{videos}/long.mp4'
-  assert best['start'] == pytest.approx(4, abs=0.11) and best['end'] == 6
-  assert 'start' in other and best['score'] > other['score'] + 0.1
+  assert best['start'] == pytest.approx(4, abs=0.11)
+  assert best['end'] == pytest.approx(6, abs=0.11)
+  assert 'start' in other and best['score'] > other['score']
   said = call('search', tmp_path / 'clip.mp4', library, '--k=1').stdout
   assert f'{videos}/long.mp4 from 0:04 to 0:06  0:06' in said
 
