@@ -121,10 +121,11 @@ def _uploads(
     [x for x in known if stored in x.record and x.video not in there]
   )
   lacking, found = _lacking(library), {}
-  mine = {file.video for file in known if file.path not in lacking}
+  mine = {file.video: file.path for file in known}
   for video, about in there.items():
-    if video not in mine:
+    if video not in mine or mine[video] in lacking:
       path = str(library.folder / library_lib.UPLOADS / about[stored])
+      path = mine.get(video, path)
       found[files.Video(path, path, scanning.stamp(path))] = video, about
   return found
 
