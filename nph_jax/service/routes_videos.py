@@ -20,6 +20,10 @@ from nph_jax.service import (
 from nph_jax.service import service as service_lib
 from nph_jax.service.models import METADATA, Access, Features, Id, Metadata
 
+_LINK = (
+  'The file of video {} is a link to another folder; `nph-jax serve '
+  '--follow_links` plays such files.'
+)
 router = fastapi.APIRouter(tags=['videos'], route_class=forms.Route)
 
 _PAGE = 200
@@ -111,8 +115,11 @@ async def file(
   request: fastapi.Request, service: Access, id: Id
 ) -> responses.FileResponse:
   """The video itself, or the part of it that a header Range asks for."""
-  path = service.videos.find((await service.see(id)).metadata)
+  metadata = (await service.see(id)).metadata
+  path = service.videos.find(metadata)
   media_type = path and containers.MEDIA_TYPES.get(path.suffix.lower())
+  if service.videos.leads_out(metadata):
+    raise problems.Problem(404, _LINK.format(id))
   if path is None or media_type is None:
     raise problems.Problem(404, f'The file of video {id} is not here.')
   if _OTHER_UNIT.match(request.headers.get('range', '')):

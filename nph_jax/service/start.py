@@ -46,6 +46,7 @@ class Setup:
     token: that callers must bear, or None.
     hosts: names that the service goes by, apart from addresses and localhost.
     read_only: nothing is added or removed.
+    follow_links: files that links in `videos` lead to elsewhere are shown.
     bounds: the limits.
   """
 
@@ -57,6 +58,7 @@ class Setup:
   token: str | None = None
   hosts: Sequence[str] = ()
   read_only: bool = False
+  follow_links: bool = False
   bounds: limits.Limits = limits.Limits()
 
 
@@ -75,7 +77,9 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       video_index.VideoIndex.open(setup.index, read_only=setup.read_only)
     )
     index.check_bundle(hasher.digest, hasher.num_bits)
-    videos = library.Library(setup.videos, setup.index / 'videos')
+    videos = library.Library(
+      setup.videos, setup.index / 'videos', setup.follow_links
+    )
     if not setup.read_only:
       library.recover(videos, index)
     metrics = metrics_lib.Metrics()
