@@ -1,8 +1,9 @@
-"""What a worker does with one video: everything before the network."""
+"""What a worker does with one video: all before the network, or that too."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from typing import Any, BinaryIO
 
@@ -17,11 +18,13 @@ _DECIMALS = 6
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """A video file, and what its features are to be."""
+  """A video file, and what its features are to be; see extracting.Options."""
 
   path: str
   backbone: str
   num_frames: int
+  weights: str | None = None
+  precision: str | None = None
 
   def __str__(self) -> str:
     return self.path
@@ -39,6 +42,36 @@ class Decoded:
 
   batch: np.ndarray
   facts: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+  """A video's features: frames float16 [M, L], and the facts of Decoded."""
+
+  frames: np.ndarray
+  facts: dict[str, Any]
+
+
+def features(task: Task) -> Features:
+  """Decodes one video and computes its features, on one core.
+
+  Raises:
+    UserError: it is no video, or a damaged one, or there are no weights.
+  """
+  decoded = decode(task)
+  network = _network(task.backbone, task.weights, task.precision)
+  return Features(half(network.features(decoded.batch)), decoded.facts)
+
+
+@functools.lru_cache(maxsize=1)
+def _network(*chosen: str | None) -> backbones.Backbone:
+  return backbones.create(*chosen)
+
+
+def half(values: np.ndarray) -> np.ndarray:
+  """As float16; what is beyond it is infinite."""
+  with np.errstate(over='ignore'):
+    return values.astype(np.float16)
 
 
 def decode(task: Task) -> Decoded:

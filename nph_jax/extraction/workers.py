@@ -7,6 +7,7 @@ one process.
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 import multiprocessing
 import signal
@@ -44,28 +45,51 @@ def ordered(
   Raises:
     UserError: Pebble is not installed.
   """
-  # Not forked: a worker must not hold copies of pipes, whose end is how it
-  # learns that the main process was killed.
-  pool = _import_pebble().ProcessPool(
-    min(num_workers, len(tasks)), context=multiprocessing.get_context('spawn')
-  )
-  left = iter(tasks)
-  waiting: collections.deque[tuple[Any, Any]] = collections.deque()
+  pool = Pool(min(num_workers, len(tasks)))
+  left, waiting = iter(tasks), collections.deque()
 
   def begin(count: int) -> None:
     for task in itertools.islice(left, count):
-      made = pool.schedule(_attempt, (function, task), timeout=time_limit)
-      waiting.append((task, made))
+      waiting.append(pool.begin(function, task, time_limit))
 
   try:
     begin(ahead)
     while waiting:
-      result = _result(*waiting.popleft(), time_limit)
+      result = waiting.popleft()()
       begin(1)
       yield result
   finally:
-    pool.stop()
-    pool.join()
+    pool.close()
+
+
+class Pool:
+  """Processes; who makes one closes it, or ends."""
+
+  def __init__(self, num_workers: int):
+    """Starts them.
+
+    Raises:
+      UserError: Pebble is not installed.
+    """
+    # Not forked: a worker must not hold copies of pipes, whose end is how it
+    # learns that the main process was killed.
+    self._processes = _import_pebble().ProcessPool(
+      num_workers, context=multiprocessing.get_context('spawn')
+    )
+
+  def begin(
+    self, function: Callable[[Any], Any], task: Any, time_limit: float
+  ) -> Callable[[], Any]:
+    """Begins a task, as `ordered` has it; returns what waits for its result."""
+    made = self._processes.schedule(
+      _attempt, (function, task), timeout=time_limit
+    )
+    return functools.partial(_result, task, made, time_limit)
+
+  def close(self) -> None:
+    """Ends the processes, whatever they do."""
+    self._processes.stop()
+    self._processes.join()
 
 
 def _import_pebble() -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from nph_jax import compilation, errors
 from nph_jax.export import hasher as hasher_lib
+from nph_jax.extraction import files
 from nph_jax.index import VideoIndex
 from nph_jax.index import errors as index_errors
 from nph_jax.library import codes, store
@@ -136,7 +137,7 @@ class Library:
       return file.record
     about = {**file.record, 'path': file.path, 'bytes': file.stamp[0]}
     if self.store.settings.get('labels') == 'folders':
-      about['labels'] = [os.path.basename(os.path.dirname(file.path))]
+      about['labels'] = [files.label_of(file.path)]
     return about
 
   def label(self, labels: str) -> None:

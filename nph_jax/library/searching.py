@@ -60,7 +60,7 @@ def _query(library: library_lib.Library, flags: argparse.Namespace) -> Query:
   for file in library.videos():
     if file.path == path and file.stamp == scanning.stamp(path):
       return _indexed(library, file.video)
-  decoding = extraction.Decoding(flags.workers, flags.time_limit)
+  decoding = extraction.Decoding.of(flags)
   record, frames = extraction.of_clip(path, library.store.settings, decoding)
   code, relaxed = library.hasher.encode_query(frames[None])
   return None, code[0], relaxed[0], {**record, 'path': path}
