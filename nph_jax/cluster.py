@@ -19,7 +19,7 @@ from nph_jax import errors
 from nph_jax.extraction import workers
 
 _RETRIES = 10  # of a task whose node was lost
-_pools: list[workers.Pool] = []  # of this process, if it is Ray's
+_pools: list[Any] = []  # of this process, if it is Ray's
 
 
 def ordered(
@@ -95,5 +95,8 @@ def _on_node(
 ) -> Any:
   # Ray keeps its processes, so this one keeps its own.
   if not _pools:
-    _pools.append(workers.Pool(1))
-  return _pools[0].begin(function, task, time_limit)()
+    _pools.append(workers.processes(1))
+  made = _pools[0].schedule(
+    workers.attempt, (function, task), timeout=time_limit
+  )
+  return workers.result_of(task, made, time_limit)

@@ -14,16 +14,13 @@ import functools
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from nph_jax import allocator, atomic, cluster, compilation, errors
+from nph_jax import allocator, atomic, cluster, compilation, errors, export
 from nph_jax.data import blocks, progress
 from nph_jax.extraction import workers
-
-if TYPE_CHECKING:
-  from nph_jax.export import Hasher
 
 # Of a task on a cluster: videos, and seconds.
 _ROWS, _TIME_LIMIT = 1024, 3600
@@ -50,14 +47,12 @@ def encode_rows(rows: Rows) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(bundle: str) -> Hasher:
-  from nph_jax.export import load_hasher
-
-  return load_hasher(bundle)
+def _load(bundle: str) -> export.Hasher:
+  return export.load_hasher(bundle)
 
 
 def encode_files(
-  hasher: Hasher,
+  hasher: export.Hasher,
   paths: Sequence[str],
   out: pathlib.Path,
   on_cluster: Callable[[int], Iterator[np.ndarray]] | None = None,
@@ -117,7 +112,9 @@ def _on_cluster(
       yield result
 
 
-def _check_frames(hasher: Hasher, path: str, found: tuple[int, int]) -> None:
+def _check_frames(
+  hasher: export.Hasher, path: str, found: tuple[int, int]
+) -> None:
   if found != (hasher.num_frames, hasher.feature_dim):
     raise errors.UserError(
       f'{path}: {found[0]} frames of width {found[1]}, but the bundle reads '
@@ -185,8 +182,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     raise errors.UserError('--features= names no file.')
   out = pathlib.Path(flags.out)
   _check_out(out, paths)
-  from nph_jax.export import load_hasher  # jax: wrong flags fail before
-
   allocator.keep_freed_memory()
   compilation.use_persistent_cache()
   bundle = flags.bundle
@@ -194,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from nph_jax.library import codes
 
     bundle = codes.default(paths)
-  hasher, elsewhere = load_hasher(bundle), None
+  hasher, elsewhere = export.load_hasher(bundle), None
   if flags.cluster:
     elsewhere = functools.partial(_on_cluster, flags.cluster, bundle, paths)
   try:

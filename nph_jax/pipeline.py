@@ -19,7 +19,7 @@ STAGES = {
   'export': exporting.run,
 }
 # With 440 videos no trained method had better codes than itq_neighbors, with
-# 1,311 nph_tuned had (experiments/results/neighbors.md).
+# 1,311 nph_tuned had (experiments/results/summary.md).
 _FEW_VIDEOS = 500
 
 

@@ -18,6 +18,7 @@ from nph_jax.extraction import (
   files,
   images,
   onnx_model,
+  streams,
   tasks,
   video_file,
   workers,
@@ -26,7 +27,10 @@ from nph_jax.extraction import (
 # The key of the reason in the record of a video that gives nothing.
 ERROR = 'error'
 
-Done = Callable[[files.Video, dict[str, Any], np.ndarray | None], None]
+# A video, its record, its frames [M, L] and those of its segments [n, L].
+Done = Callable[
+  [files.Video, dict[str, Any], np.ndarray | None, np.ndarray | None], None
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Options:
     batch_size: videos that go through the network together.
     provider: of ONNX Runtime.
     cluster: address of a Ray cluster that does it all; None: this machine.
+    spacing: seconds between the frames of the stream that segments are features
+      of; None: there are none.
   """
 
   backbone: str
@@ -54,6 +60,7 @@ class Options:
   batch_size: int = 4
   provider: str = onnx_model.CPU
   cluster: str | None = None
+  spacing: float | None = None
 
 
 def extract(
@@ -65,7 +72,8 @@ def extract(
     options: see there.
     videos: their names do not matter.
     done: is told of each video in turn: its record, which says under ERROR why
-      there is nothing, and its frames float16 [M, L] or None.
+      there is nothing, its frames float16 [M, L] or None, and those of its
+      segments, None without any.
 
   Raises:
     UserError: no weights, or a package is missing.
@@ -90,20 +98,23 @@ def _here(
   backbone = backbones.create(
     options.backbone, options.weights, options.precision, options.provider
   )
-  results = workers.ordered(
-    tasks.decode,
-    [_task(options, video) for video in videos],
-    num_workers=options.num_workers,
-    ahead=2 * options.batch_size + options.num_workers,
-    time_limit=options.time_limit,
-  )
+  work = [_task(options, video) for video in videos]
+  how = {
+    'num_workers': options.num_workers,
+    'ahead': 2 * options.batch_size + options.num_workers,
+    'time_limit': options.time_limit,
+  }
+  if options.spacing is None:
+    results = workers.ordered(tasks.decode, work, **how)
+  else:
+    results = streams.ordered(work, backbone.features, **how)
   with contextlib.closing(results):
     while group := list(itertools.islice(results, options.batch_size)):
       good = [x for x in group if isinstance(x, tasks.Decoded)]
       frames = iter(_frames(options, backbone, good))
       for x in group:
         bad = isinstance(x, workers.Failure)
-        yield x if bad else tasks.Features(next(frames), x.facts)
+        yield x if bad else tasks.Features(next(frames), x.facts, x.stream)
 
 
 def _on_cluster(
@@ -129,6 +140,7 @@ def _task(options: Options, video: files.Video) -> tasks.Task:
     os.path.abspath(video.path),
     options.backbone,
     options.num_frames,
+    options.spacing,
     weights,
     options.precision,
   )
@@ -146,17 +158,22 @@ def _frames(
 
 def _outcome(
   options: Options, video: files.Video, result: tasks.Features | workers.Failure
-) -> tuple[dict[str, Any], np.ndarray | None]:
-  """Record and frames."""
+) -> tuple[dict[str, Any], np.ndarray | None, np.ndarray | None]:
+  """Record, frames and segments."""
   # Else whoever reads the manifest lacks the name.
   if not files.is_text(video.path):
     reason = (
       'its name is not UTF-8, as manifest and index have to be; rename it'
     )
   elif isinstance(result, workers.Failure):
-    return {ERROR: result.reason}, None
-  elif not np.isfinite(result.frames).all():
+    return {ERROR: result.reason}, None, None
+  elif not all(
+    np.isfinite(x).all()
+    for x in (result.frames, result.stream)
+    if x is not None
+  ):
     reason = 'its features exceed float16 or are no numbers; check the weights'
   else:
-    return {**result.facts, 'backbone': options.backbone}, result.frames
-  return {ERROR: f'{video.path}: {reason}.'}, None
+    record = {**result.facts, 'backbone': options.backbone}
+    return record, result.frames, result.stream
+  return {ERROR: f'{video.path}: {reason}.'}, None, None

@@ -7,7 +7,6 @@ one process.
 from __future__ import annotations
 
 import collections
-import functools
 import itertools
 import multiprocessing
 import signal
@@ -45,51 +44,36 @@ def ordered(
   Raises:
     UserError: Pebble is not installed.
   """
-  pool = Pool(min(num_workers, len(tasks)))
-  left, waiting = iter(tasks), collections.deque()
+  pool = processes(min(num_workers, len(tasks)))
+  left = iter(tasks)
+  waiting: collections.deque[tuple[Any, Any]] = collections.deque()
 
   def begin(count: int) -> None:
     for task in itertools.islice(left, count):
-      waiting.append(pool.begin(function, task, time_limit))
+      made = pool.schedule(attempt, (function, task), timeout=time_limit)
+      waiting.append((task, made))
 
   try:
     begin(ahead)
     while waiting:
-      result = waiting.popleft()()
+      result = result_of(*waiting.popleft(), time_limit)
       begin(1)
       yield result
   finally:
-    pool.close()
+    pool.stop()
+    pool.join()
 
 
-class Pool:
-  """Processes; who makes one closes it, or ends."""
+def processes(count: int) -> Any:
+  """A pool of so many, begun when they are needed.
 
-  def __init__(self, num_workers: int):
-    """Starts them.
-
-    Raises:
-      UserError: Pebble is not installed.
-    """
-    # Not forked: a worker must not hold copies of pipes, whose end is how it
-    # learns that the main process was killed.
-    self._processes = _import_pebble().ProcessPool(
-      num_workers, context=multiprocessing.get_context('spawn')
-    )
-
-  def begin(
-    self, function: Callable[[Any], Any], task: Any, time_limit: float
-  ) -> Callable[[], Any]:
-    """Begins a task, as `ordered` has it; returns what waits for its result."""
-    made = self._processes.schedule(
-      _attempt, (function, task), timeout=time_limit
-    )
-    return functools.partial(_result, task, made, time_limit)
-
-  def close(self) -> None:
-    """Ends the processes, whatever they do."""
-    self._processes.stop()
-    self._processes.join()
+  Raises:
+    UserError: Pebble is not installed.
+  """
+  # Not forked: a worker must not hold copies of pipes, whose end is how it
+  # learns that the main process was killed.
+  context = multiprocessing.get_context('spawn')
+  return _import_pebble().ProcessPool(count, context=context)
 
 
 def _import_pebble() -> Any:
@@ -102,7 +86,8 @@ def _import_pebble() -> Any:
   return pebble
 
 
-def _result(task: Any, future: Any, time_limit: float) -> Any:
+def result_of(task: Any, future: Any, time_limit: float) -> Any:
+  """What a process made of a task, or a Failure."""
   try:
     return future.result()
   except TimeoutError:
@@ -119,7 +104,8 @@ def _result(task: Any, future: Any, time_limit: float) -> Any:
     )
 
 
-def _attempt(function: Callable[[Any], Any], task: Any) -> Any:
+def attempt(function: Callable[[Any], Any], task: Any) -> Any:
+  """function(task), or a Failure of what it raises."""
   try:
     return function(task)
   except errors.UserError as error:

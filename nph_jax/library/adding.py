@@ -70,7 +70,10 @@ def _settle(
       library.store.move(file, video.path, video.stamp)
     elif kind == scanning.COPY:
       (frames,) = library.store.frames([file])
-      library.store.put(video.path, video.stamp, file.record, frames)
+      _, segments = library.store.segments(file) or (None, None)
+      library.store.put(
+        video.path, video.stamp, file.record, frames, segments=segments
+      )
     elif kind == scanning.BAD:
       report.bad[video.path] = file.record[store.ERROR]
     # Someone took it out of the index: its folder does not put it back.
@@ -90,7 +93,8 @@ def _uploads(
   library.store.forget(
     [x for x in known if stored in x.record and x.video not in there]
   )
-  mine, found = {file.video for file in known}, {}
+  lacking, found = _lacking(library), {}
+  mine = {file.video for file in known if file.path not in lacking}
   for video, about in there.items():
     if video not in mine:
       path = str(library.folder / library_lib.UPLOADS / about[stored])
@@ -106,19 +110,43 @@ def _extract(
   report: report_lib.Report,
 ) -> None:
   def done(
-    video: files.Video, record: dict[str, Any], frames: np.ndarray | None
+    video: files.Video,
+    record: dict[str, Any],
+    frames: np.ndarray | None,
+    segments: np.ndarray | None = None,
   ) -> None:
     if frames is None:
       report.bad[video.path] = record[store.ERROR]
       if video in uploads or not files.is_text(video.path):
         return
-    elif video not in uploads:
+    elif video not in uploads and video.path not in lacking:
       report.counts['changed' if video.path in changed else 'added'] += 1
     known, about = uploads.get(video, (None, record))
-    library.store.put(video.path, video.stamp, about, frames, known)
+    library.store.put(video.path, video.stamp, about, frames, known, segments)
 
-  new = [x.video for x in found if x.kind in report_lib.EXTRACTED]
+  lacking = _lacking(library)
+  new = [
+    x.video
+    for x in found
+    if x.kind in report_lib.EXTRACTED or x.video.path in lacking
+  ]
   changed = {x.video.path for x in found if x.kind == scanning.CHANGED}
   if new or uploads:
     chosen = library.store.settings
     extraction.run([*new, *uploads], chosen, decoding, done)
+
+
+def _lacking(library: library_lib.Library) -> set[str]:
+  """Paths of known videos whose segments are missing or of another length."""
+  if library.store.seconds is None:
+    return set()
+  there = set(library.index.ids().tolist())
+  done = library.store.segmented()
+  return {
+    file.path
+    for file in library.store.files()
+    if file.number not in done
+    and not file.is_bad
+    # Not of those that someone took out of the index.
+    and (not file.indexed or file.video in there)
+  }

@@ -6,6 +6,7 @@ Nothing slow is imported before the flags are known to be right.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import pathlib
 import sys
@@ -59,6 +60,21 @@ def _positive(text: str) -> int:
   return int(text)
 
 
+def _seconds(text: str) -> float:
+  """Seconds of a segment; 0 for none."""
+  if text == 'none':
+    return 0.0
+  try:
+    value = float(text)
+  except ValueError:
+    value = math.nan
+  if not 0.1 <= value <= 3600:
+    raise argparse.ArgumentTypeError(
+      f'{text!r}; expected 0.1 to 3600 seconds, or none'
+    )
+  return value
+
+
 def add(argv: Sequence[str]) -> None:
   """Adds videos to a library, which is made where there is none."""
   parser = _parser('add', 'Extract, hash and index the videos that are new.')
@@ -79,6 +95,10 @@ def add(argv: Sequence[str]) -> None:
   flag('--num_frames', type=_positive, help='of a new library; default 25')
   flag('--cluster', metavar='ADDRESS',
        help='of a Ray cluster that extracts, as in 10.0.0.1:6379')  # fmt: skip
+  flag('--segments', type=_seconds, metavar='SECONDS',
+       help='how long each part of a video is that has a code of its own, by '
+       'which `search` finds where a clip is; as before by default, none at '
+       'first; 2 is enough; none: no more of them')  # fmt: skip
   _decoding_flags(parser)
   flags = _started(parser, argv)
   from nph_jax.library import running  # slow

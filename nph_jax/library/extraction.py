@@ -94,7 +94,8 @@ def run(
     videos: whose names are their absolute paths.
     chosen: of `settings`.
     decoding: how much it may take.
-    done: is told of each video: its record, and its frames [M, L] or None.
+    done: of extracting.extract; segments are made where `chosen` says how long
+      they are.
 
   Raises:
     UserError: no weights, or a package is missing.
@@ -114,6 +115,7 @@ def run(
     time_limit=decoding.time_limit,
     provider=decoding.provider,
     cluster=decoding.cluster,
+    spacing=chosen.get('segments'),
   )
   extracting.extract(options, videos, done)
 
@@ -128,7 +130,8 @@ def of_clip(
   """
   found = []
   video = files.Video(path, path, (0, 0))
-  run([video], chosen, decoding, lambda *result: found.append(result[1:]))
+  whole = {**chosen, 'segments': None}
+  run([video], whole, decoding, lambda *result: found.append(result[1:3]))
   ((record, frames),) = found
   if frames is None:
     raise errors.UserError(record[extracting.ERROR])

@@ -147,8 +147,12 @@ def _extract(
   fresh = {}
 
   def done(
-    video: files.Video, record: dict[str, Any], frames: np.ndarray | None
+    video: files.Video,
+    record: dict[str, Any],
+    frames: np.ndarray | None,
+    segments: np.ndarray | None = None,
   ) -> None:
+    del segments
     # The store cannot hold every name; what it cannot is bad.
     fresh[video.path] = store.File(
       0, video.path, video.stamp, record, None, False

@@ -34,10 +34,10 @@ def add(flags: argparse.Namespace) -> None:
       library, flags.videos, decoding, prune=flags.prune, retry=flags.retry
     )
     report.show(flags.prune)
-    if library.hasher is None:
+    if library.bundle is None:
       raise errors.UserError('none of the videos could be read.')
     count = len(library.index)
-    print(f'{flags.index}: {count:,} videos, {codes.words(library.hasher)}')
+    print(f'{flags.index}: {count:,} videos, {codes.words(library.bundle)}')
   say_next(flags.index)
 
 
@@ -59,6 +59,8 @@ def settle(library: library_lib.Library, flags: argparse.Namespace) -> None:
     library.store.set(**extraction.settings(**given))
   if flags.bundle is not None:
     following.give(library, flags.bundle)
+  if flags.segments is not None:
+    library.store.cut(flags.segments or None)
   if flags.labels is not None:
     library.label(flags.labels)
 
@@ -83,7 +85,7 @@ def serve(flags: argparse.Namespace, rest: Sequence[str]) -> None:
   bundle, videos = flags.bundle, flags.videos
   if bundle is None:
     with library_lib.Library(flags.index, 'read') as library:
-      bundle = codes.path_of(library.folder, library.hasher.digest)
+      bundle = codes.path_of(library.folder, library.bundle.digest)
       videos = videos or library.root()
       weights = library.store.settings['weights']
     if weights and not any(x.startswith('--weights') for x in rest):

@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS features (
   number INTEGER PRIMARY KEY REFERENCES files ON DELETE CASCADE,
   frames BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS segments (
+  number INTEGER PRIMARY KEY REFERENCES files ON DELETE CASCADE,
+  seconds REAL NOT NULL, frames BLOB NOT NULL
+);
 """
 
 
@@ -133,6 +137,7 @@ class Store:
     record: Mapping[str, Any],
     frames: np.ndarray | None,
     video: int | None = None,
+    segments: np.ndarray | None = None,
   ) -> None:
     """Adds a file, or replaces what was known of one at this path.
 
@@ -142,19 +147,30 @@ class Store:
       record: of extraction.
       frames: [M, L], None of a bad file.
       video: the id of a file that is in the index already; its own otherwise.
+      segments: [n, L], where the settings say how long segments are; the index
+        is to have the file anew then.
     """
+    known = video is not None and segments is None
     with self._changing() as database:
       (number,) = database.execute(
         'INSERT INTO files (path, size, time, record, video, indexed) '
         'VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET '
         'size = excluded.size, time = excluded.time, '
         'record = excluded.record, indexed = 0 RETURNING number',
-        [path, *stamp, json.dumps(record), video, video is not None],
+        [path, *stamp, json.dumps(record), video, known],
       ).fetchone()
-      database.execute('DELETE FROM features WHERE number = ?', [number])
+      for table in ('features', 'segments'):
+        database.execute(f'DELETE FROM {table} WHERE number = ?', [number])
       if frames is not None:
         blob = np.asarray(frames, '<f2').tobytes()
         database.execute('INSERT INTO features VALUES (?, ?)', [number, blob])
+      if segments is not None:
+        blob = np.asarray(segments, '<f2').tobytes()
+        database.execute(
+          'INSERT INTO segments VALUES (?, (SELECT value FROM settings '
+          "WHERE name = 'segments'), ?)",
+          [number, blob],
+        )
 
   def move(self, file: File, path: str, stamp: tuple[int, int]) -> None:
     """Gives a file another place; the index will be told if it is another."""
@@ -204,6 +220,55 @@ class Store:
         raise self._damaged()
       found.append(np.frombuffer(rows[0][0], '<f2').reshape(shape))
     return np.stack(found) if found else np.empty((0, *shape), np.float16)
+
+  @property
+  def seconds(self) -> float | None:
+    """How long segments are to be; None where there are none."""
+    return self.settings.get('segments')
+
+  def segmented(self) -> set[int]:
+    """Numbers of the rows that have segments as long as they are to be."""
+    rows = self._read(
+      'SELECT number FROM segments WHERE seconds = ?', self.seconds
+    )
+    return {number for (number,) in rows}
+
+  def segments(self, file: File) -> tuple[float, np.ndarray] | None:
+    """Seconds of a row's segments and a frame of each, float16 [n, L].
+
+    None where there are none.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    rows = self._read(
+      'SELECT seconds, frames FROM segments WHERE number = ?', file.number
+    )
+    if not rows:
+      return None
+    ((seconds, blob),) = rows
+    width = self.settings['feature_dim']
+    if not blob or len(blob) % (2 * width):
+      raise self._damaged()
+    return seconds, np.frombuffer(blob, '<f2').reshape(-1, width)
+
+  def cut(self, seconds: float | None) -> None:
+    """Sets how long segments are to be; None takes all of them out.
+
+    Files have them once they are extracted again.
+    """
+    if seconds == self.seconds:
+      return
+    with self._changing() as database:
+      database.execute(
+        "INSERT OR REPLACE INTO settings VALUES ('segments', ?)", [seconds]
+      )
+      if seconds is None:
+        database.execute(
+          'UPDATE files SET indexed = 0 WHERE number IN '
+          '(SELECT number FROM segments)'
+        )
+        database.execute('DELETE FROM segments')
 
   def _files(self, statement: str) -> list[File]:
     rows = self._read(statement.format(_COLUMNS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 import re
@@ -76,6 +77,29 @@ class Library:
     there = (inside or linked) and found.is_file()
     return (found if there else None), there and not inside
 
+  def changed(self, metadata: Mapping[str, Any]) -> float:
+    """When its file last changed, seconds since 1970; NaN if there is none."""
+    folder, name = self._place(metadata)
+    try:
+      return (folder / name).stat().st_mtime if folder else math.nan
+    except (OSError, ValueError):
+      return math.nan
+
+  def public(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What callers see of `metadata`: nothing of where it lies here."""
+    shown = {k: v for k, v in metadata.items() if k not in _HIDDEN}
+    path = shown.get('path')
+    if isinstance(path, str) and os.path.isabs(path):
+      inside = self._videos and pathlib.PurePath(path).is_relative_to(
+        self._videos.absolute()
+      )
+      shown['path'] = (
+        pathlib.PurePath(path).relative_to(self._videos.absolute()).as_posix()
+        if inside
+        else os.path.basename(path)
+      )
+    return shown
+
   def suffix(self, metadata: Mapping[str, Any]) -> str:
     """Of the file that `find` would look for, '' where it would not."""
     return pathlib.PurePath(self._place(metadata)[1]).suffix.lower()
@@ -128,15 +152,6 @@ class Library:
       return set()
     files = (path.name for path in self._kept.iterdir() if path.is_file())
     return {name for name in files if _NAME.fullmatch(name)}
-
-
-def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
-  """What callers see of `metadata`: nothing of where it lies here."""
-  shown = {k: v for k, v in metadata.items() if k not in _HIDDEN}
-  path = shown.get('path')
-  if isinstance(path, str) and os.path.isabs(path):
-    shown['path'] = os.path.basename(path)
-  return shown
 
 
 def recover(library: Library, index: Any) -> int:

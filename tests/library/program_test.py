@@ -170,6 +170,19 @@ def test_a_path_need_not_be_repeated_for_the_users_own(monkeypatch, capsys):
   assert '--index' not in capsys.readouterr().out
 
 
+def test_a_search_by_id_needs_no_jax(added):
+  _, library, _ = added
+  code = (
+    'import sys; from nph_jax import __main__; __main__.main()\n'
+    'assert not {"jax", "av", "onnxruntime"} & set(sys.modules)'
+  )
+  arguments = 'search', '0', f'--index={library}'
+  result = subprocess.run(
+    [sys.executable, '-c', code, *arguments], capture_output=True, text=True
+  )
+  assert result.returncode == 0, result.stderr
+
+
 def test_flags_are_read_before_jax_is_imported():
   code = (
     'import importlib, sys\n'

@@ -127,10 +127,13 @@ def test_a_folder_of_videos_has_to_be_one(tmp_path):
     library.Library(tmp_path / 'none', tmp_path)
 
 
-def test_absolute_paths_stay_here():
-  assert library.public({'path': '/data/x/film.mp4', 'stored': 'y'}) == {
-    'path': 'film.mp4'
-  }
+def test_paths_are_shown_below_the_videos_alone(tmp_path):
+  found = library.Library(tmp_path, tmp_path / 'kept')
+  inside = found.public({'path': f'{tmp_path}/a/film.mp4', 'stored': 'y'})
+  assert inside == {'path': 'a/film.mp4'}
+  assert found.public({'path': '/data/x/film.mp4'}) == {'path': 'film.mp4'}
+  nowhere = library.Library(None, tmp_path / 'kept')
+  assert nowhere.public({'path': '/data/x/film.mp4'}) == {'path': 'film.mp4'}
 
 
 @pytest.mark.parametrize('num_bits', [8, 32, 64, 136, 1024])

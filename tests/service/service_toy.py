@@ -113,7 +113,7 @@ def _probe(port, folder):
 
 def _features(job, file):
   from nph_jax.extraction import decoding
-  from nph_jax.service import decoder_tasks
+  from nph_jax.service import stills
 
   video = decoding.sample_frames(file, job['num_frames'], **job['limits'])
   features = quarters(np.stack(video.frames)).astype('<f2')
@@ -121,7 +121,7 @@ def _features(job, file):
     'duration': video.duration,
     'frame_times': video.times.tolist(),
   }
-  return fields, [features.tobytes(), decoder_tasks._thumbnail(video.frames)]
+  return fields, [features.tobytes(), stills.jpeg(video.frames[0])]
 
 
 def quarters(frames):
@@ -216,7 +216,7 @@ def write_bundle(folder, num_frames=NUM_FRAMES, feature_dim=FEATURE_DIM):
   return hasher.load_hasher(folder)
 
 
-def clip(path, seed=0, num_frames=12, size=64, codec=None):
+def clip(path, seed=0, num_frames=12, size=64, codec=None, height=None):
   """Writes a clip of four coloured quarters that slowly change."""
   import av
 
@@ -228,12 +228,12 @@ def clip(path, seed=0, num_frames=12, size=64, codec=None):
   path.parent.mkdir(parents=True, exist_ok=True)
   with av.open(str(path), 'w') as container:
     stream = container.add_stream(codec, rate=12)
-    stream.width = stream.height = size
+    stream.width, stream.height = size, height or size
     stream.pix_fmt = 'yuv420p'
     for number in range(num_frames):
       share = number / num_frames
       colours = start * (1 - share) + end * share
-      pixels = colours.repeat(size // 2, 0).repeat(size // 2, 1)
+      pixels = colours.repeat(stream.height // 2, 0).repeat(size // 2, 1)
       frame = av.VideoFrame.from_ndarray(pixels.astype(np.uint8), 'rgb24')
       container.mux(stream.encode(frame))
     container.mux(stream.encode())
