@@ -1,13 +1,17 @@
 """Two nodes on this machine, one of which ends midway."""
 
+import contextlib
 import os
 import pathlib
 import signal
+import sqlite3
 import threading
 import time
 
 import numpy as np
 import pytest
+from onnx_library_test import write
+from program_test import write_clip
 
 from nph_jax import cluster, encode, errors, extract
 from nph_jax.extraction import workers
@@ -31,7 +35,7 @@ def nodes(monkeypatch):
 
   # Its processes import nph_jax and this file.
   here = pathlib.Path(__file__).parent
-  monkeypatch.setenv('PYTHONPATH', f'{here.parent}:{here}')
+  monkeypatch.setenv('PYTHONPATH', f'{here.parents[1]}:{here}')
   monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '0')
   # Else 127.0.0.1 is taken for the machine's own address, of no node.
   monkeypatch.setattr(ray_constants, 'ENABLE_RAY_CLUSTER', False)
@@ -102,14 +106,24 @@ def test_an_ended_node_s_tasks_are_done_again(nodes, tmp_path):
   assert len(begun) > NUM_TASKS
 
 
+def end_midway(nodes, path):
+  """Once a few videos are in the store, past the lock of who writes it."""
+  count = 0
+  while count < 3 and not path.with_suffix('.h5').exists():
+    time.sleep(0.05)
+    with contextlib.suppress(sqlite3.Error):
+      address = f'file:{path}?immutable=1'
+      with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+        found = database.execute('SELECT count(*) FROM files')
+        count = found.fetchone()[0]
+  end(nodes)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings('ignore')
 def test_rows_and_codes_are_those_of_one_machine(nodes, tmp_path, monkeypatch):
   for package in ('av', 'PIL', 'onnxruntime'):
     pytest.importorskip(package)
-  from onnx_library_test import write
-  from program_test import write_clip
-
   monkeypatch.setenv('XDG_DATA_HOME', str(tmp_path / 'home'))
   write(tmp_path / 'own.onnx', width=1280)
   for number in range(12):
@@ -120,7 +134,9 @@ def test_rows_and_codes_are_those_of_one_machine(nodes, tmp_path, monkeypatch):
     f'--weights={tmp_path / "own.onnx"}', '--size=8', '--workers=1',
   ]  # fmt: skip
   there = f'--cluster={nodes.address}'
-  ended = threading.Timer(8, end, [nodes])
+  ended = threading.Thread(
+    target=end_midway, args=(nodes, tmp_path / 'there' / 'f.partial')
+  )
   ended.start()
   for out, flags in (('here', []), ('there', [there])):
     (tmp_path / out).mkdir()
