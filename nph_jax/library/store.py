@@ -89,9 +89,8 @@ class Store:
     self.path, self._alone = folder / (alone or NAME), alone is not None
     self.read_only = read_only
     with self._guarded(), contextlib.ExitStack() as stack:
-      patience = 0 if alone else 30
       self._database = sqlite3.connect(
-        self.path, patience, isolation_level=None
+        self.path, timeout=0 if alone else 30, isolation_level=None
       )
       stack.callback(self._database.close)
       if alone:
