@@ -9,6 +9,6 @@ def count(path):
   try:
     address = f'file:{path}?immutable=1'
     with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
-      return database.execute('SELECT count(*) FROM videos').fetchone()[0]
+      return database.execute('SELECT count(*) FROM files').fetchone()[0]
   except sqlite3.Error:
     return 0

@@ -26,21 +26,17 @@ def test_segments_keep_up_with_their_videos(toy, places):
   videos, library = places
   before = toy.check(library)
   toy.write(videos, 'y/4.mp4', 'x/0.mp4', text='a new text')
-  assert toy.add(library, videos).counts['changed'] == 1
   os.rename(videos / 'x/1.mp4', videos / 'x/moved.mp4')
   shutil.copy(videos / 'x/2.mp4', videos / 'x/copy.mp4')
-  assert toy.add(library, videos).counts['moved'] == 1
+  counts = toy.add(library, videos).counts
+  assert counts == {'added': 2, 'known': 2, 'changed': 1, 'moved': 1}
   after = toy.check(library)
-  assert len(after) == 6
   assert after[str(videos / 'x/moved.mp4')] == before[str(videos / 'x/1.mp4')]
   os.remove(videos / 'x/2.mp4')
-  toy.add(library, videos, prune=True)
   toy.write(videos, 'y/3.avi', text='bad')
-  toy.add(library, videos)
-  assert len(toy.check(library)) == 4
   toy.write(videos, *(f'z/{n}.mp4' for n in range(9)))
-  assert toy.add(library, videos).taught
-  toy.check(library)
+  assert toy.add(library, videos, prune=True).taught
+  assert len(toy.check(library)) == 13
   with library_lib.Library(library, 'change') as opened:
     following.learn(opened, force=True)
   assert len(toy.check(library)) == 13
@@ -87,7 +83,11 @@ def test_uploads_are_cut_by_the_next_addition(toy, places):
   with library_lib.Library(library, 'change') as opened:
     frames = toy.features(library / 'videos' / name)
     code, t = opened.hasher.encode_relaxed(frames[None])
-    opened.index.add(code, [{'stored': name, 'duration': 61.0}], t)
+    about = {'stored': name, 'duration': 61.0}
+    opened.index.add(code, [about], t)
+    # As the page does, which may call the folder something else.
+    path = os.path.join(library, '.', 'videos', name)
+    opened.store.put(path, (0, 0), about, frames, 4)
   toy.add(library, videos)
   with library_lib.Library(library, 'read') as opened:
     assert [*opened.uploads()] == [4]
