@@ -16,6 +16,12 @@ sys.argv[1:] = {}
 try: __main__.main()
 except SystemExit as end: assert not end.code
 """
+# Whatever reads flags, before it has read any.
+COMMANDS = """
+import importlib
+from nph_jax import __main__, serve
+for name in __main__.MODULES.values(): importlib.import_module(name)
+"""
 MISTAKE = """
 from nph_jax import errors
 from nph_jax.index import __main__ as index
@@ -32,15 +38,12 @@ except errors.UserError: pass
      'tensorflow jax sklearn'),
     ('import nph_jax.extraction.backbones, nph_jax.extraction.decoding',
      'tensorflow keras onnxruntime jax av PIL h5py'),
-    ('import os, nph_jax.data.quiet_tensorflow\n'
-     'assert "TF_USE_LEGACY_KERAS" not in os.environ', 'keras'),
     ('import nph_jax.metric_writer', 'tensorboardX'),
-    ('import importlib\n'
-     'from nph_jax import __main__, serve\n'
-     'for name in __main__.MODULES.values(): importlib.import_module(name)',
-     'jax tensorflow torch'),
     ('import nph_jax.retrieval.evaluate',
      'jax flax tensorflow matplotlib sklearn'),
+    ('import nph_jax.data.quiet_tensorflow, os\n'
+     'assert "TF_USE_LEGACY_KERAS" not in os.environ', 'keras pandas'),
+    (COMMANDS, 'jax tensorflow torch'),
     (MISTAKE, 'numpy faiss jax sqlite3'),
     *((HELP.format(flags), 'numpy jax absl')
       for flags in ([], ['--help'], ['add', '--help'], ['search', '--help'])),

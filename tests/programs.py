@@ -31,7 +31,7 @@ def loaded(code):
   """The modules that are there after `code` in a new process."""
   show = 'import json, sys; print(json.dumps(list(sys.modules)))'
   done = run('-c', f'{code}\n{show}')
-  assert done.returncode == 0, done.stderr
+  assert (done.returncode, done.stderr) == (0, '')
   return set(json.loads(done.stdout.splitlines()[-1]))
 
 
