@@ -147,11 +147,10 @@ def of_methods(dataset: str) -> dict[str, Mapping[str, Any]]:
 # lengths: epochs tried
 LENGTHS_DATASETS = ('ucf101_vgg14',)
 LENGTHS = {
-  'bth': (10, 40),
-  'ssvh': (20, 40),
-  's5vh': (3, 10),
-  'conmh_begun': (2, 5),
-  'conmh': (2, 5),
+  'bth': (10, 50),
+  'ssvh': (20, 60),
+  'conmh_begun': (1, 4),
+  'conmh': (1, 4),
 }
 
 # figure4_pr

@@ -73,7 +73,7 @@ def ordered(
           part = workers.result_of(video.task, future, time_limit)
           if isinstance(part, np.ndarray):
             begin(video, _next)  # decodes while the network sees these
-            video.rows.append(_half(features(part)))
+            video.rows.append(tasks.half(features(part)))
           else:
             free.append(video.pool)
             done[video.number] = _whole(part, video.rows)
@@ -95,11 +95,6 @@ def _next(task: tasks.Task) -> np.ndarray | tasks.Decoded:
   """The frames after those, and last what is known of all."""
   del task  # known already; it names the video in an error
   return next(_left)
-
-
-def _half(values: np.ndarray) -> np.ndarray:
-  with np.errstate(over='ignore'):
-    return values.astype(np.float16)
 
 
 def _whole(

@@ -1,4 +1,4 @@
-"""What a worker does with one video: everything before the network."""
+"""What a worker does with one video: all before the network, or that too."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ class Task:
     backbone: whose features they are.
     num_frames: M.
     spacing: seconds from one frame of the stream to the next; None: no stream.
+    weights, precision: of the backbone, where it runs in the worker.
   """
 
   path: str
   backbone: str
   num_frames: int
   spacing: float | None = None
+  weights: str | None = None
+  precision: str | None = None
 
   def __str__(self) -> str:
     return self.path
@@ -53,6 +56,51 @@ class Decoded:
   batch: np.ndarray
   facts: dict[str, Any]
   stream: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+  """What the network made of a video.
+
+  Attributes:
+    frames: float16 [M, L].
+    facts: of Decoded.
+    stream: of Decoded.
+  """
+
+  frames: np.ndarray
+  facts: dict[str, Any]
+  stream: np.ndarray | None = None
+
+
+def features(task: Task) -> Features:
+  """Decodes one video and computes its features.
+
+  Raises:
+    UserError: it is no video, or a damaged one, or there are no weights.
+  """
+  network = _network(task.backbone, task.weights, task.precision)
+  if task.spacing is None:
+    decoded = decode(task)
+    rows = None
+  else:
+    *parts, decoded = (
+      x if isinstance(x, Decoded) else half(network.features(x))
+      for x in stream(task)
+    )
+    rows = np.concatenate(parts)
+  return Features(half(network.features(decoded.batch)), decoded.facts, rows)
+
+
+@functools.lru_cache(maxsize=1)
+def _network(*chosen: str | None) -> backbones.Backbone:
+  return backbones.create(*chosen)
+
+
+def half(values: np.ndarray) -> np.ndarray:
+  """As float16; what is beyond it is infinite."""
+  with np.errstate(over='ignore'):
+    return values.astype(np.float16)
 
 
 def decode(task: Task) -> Decoded:

@@ -7,7 +7,6 @@ and the index follows the store.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,35 +16,7 @@ import numpy as np
 from nph_jax.extraction import files
 from nph_jax.library import extraction, following, scanning, store
 from nph_jax.library import library as library_lib
-
-_OUTCOMES = {
-  scanning.KNOWN: 'known',
-  scanning.TOUCHED: 'known',
-  scanning.MOVED: 'moved',
-  scanning.COPY: 'added',
-  'removed': 'removed',
-}
-_EXTRACTED = (scanning.NEW, scanning.CHANGED, scanning.AGAIN)
-
-
-@dataclasses.dataclass
-class Report:
-  """What came of it.
-
-  Attributes:
-    counts: files that were 'added', 'known', 'changed', 'moved', or 'removed'
-      from the index by someone.
-    ignored: other files, by suffix.
-    bad: why each file could not be used, by path.
-    gone: paths of files that are there no more.
-    taught: the line of following.learn.
-  """
-
-  counts: collections.Counter[str]
-  ignored: Mapping[str, int]
-  bad: dict[str, str]
-  gone: list[str]
-  taught: str | None = None
+from nph_jax.library import report as report_lib
 
 
 def run(
@@ -55,7 +26,7 @@ def run(
   *,
   prune: bool = False,
   retry: bool = False,
-) -> Report:
+) -> report_lib.Report:
   """Adds the videos in folders, and those named, to a library.
 
   Args:
@@ -74,7 +45,9 @@ def run(
   videos, ignored = scanning.find(places, [] if prune else known)
   found = scanning.compare(videos, known, retry)
   gone = scanning.gone(places, known, found)
-  report = Report(collections.Counter(), ignored, {}, [x.path for x in gone])
+  report = report_lib.Report(
+    collections.Counter(), ignored, {}, [x.path for x in gone]
+  )
   _settle(library, found, set(map(os.path.abspath, places)), report)
   _extract(library, found, _uploads(library, known), decoding, report)
   following.follow(library)
@@ -88,7 +61,7 @@ def _settle(
   library: library_lib.Library,
   found: Sequence[scanning.Found],
   named: set[str],
-  report: Report,
+  report: report_lib.Report,
 ) -> None:
   """Notes all that needs no extraction."""
   there = set(library.index.ids().tolist())
@@ -108,8 +81,8 @@ def _settle(
       kind = scanning.COPY if video.path in named else 'removed'
       if kind == scanning.COPY:
         library.store.mark([file], indexed=False)
-    if kind in _OUTCOMES:
-      report.counts[_OUTCOMES[kind]] += 1
+    if kind in report_lib.OUTCOMES:
+      report.counts[report_lib.OUTCOMES[kind]] += 1
 
 
 def _uploads(
@@ -135,7 +108,7 @@ def _extract(
   found: Sequence[scanning.Found],
   uploads: Mapping[files.Video, tuple[int, dict[str, Any]]],
   decoding: extraction.Decoding,
-  report: Report,
+  report: report_lib.Report,
 ) -> None:
   def done(
     video: files.Video,
@@ -145,7 +118,7 @@ def _extract(
   ) -> None:
     if frames is None:
       report.bad[video.path] = record[store.ERROR]
-      if video in uploads or not _is_text(video.path):
+      if video in uploads or not files.is_text(video.path):
         return
     elif video not in uploads and video.path not in lacking:
       report.counts['changed' if video.path in changed else 'added'] += 1
@@ -154,7 +127,9 @@ def _extract(
 
   lacking = _lacking(library)
   new = [
-    x.video for x in found if x.kind in _EXTRACTED or x.video.path in lacking
+    x.video
+    for x in found
+    if x.kind in report_lib.EXTRACTED or x.video.path in lacking
   ]
   changed = {x.video.path for x in found if x.kind == scanning.CHANGED}
   if new or uploads:
@@ -176,12 +151,3 @@ def _lacking(library: library_lib.Library) -> set[str]:
     # Not of those that someone took out of the index.
     and (not file.indexed or file.video in there)
   }
-
-
-def _is_text(path: str) -> bool:
-  """Whether the store can hold it; extraction says so of one it cannot."""
-  try:
-    path.encode()
-  except UnicodeEncodeError:
-    return False
-  return True

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from nph_jax import errors, export
+from nph_jax.data import blocks
 from nph_jax.export import files
+from nph_jax.index import VideoIndex
+from nph_jax.library import commands, store
 
 FIRST, NEIGHBORS = 45, 180  # videos
 NUM_BITS = 128
@@ -41,6 +45,58 @@ def starter(num_frames: int, feature_dim: int) -> files.Bundle | None:
     return None
   about = {'dataset': 'the starter', _LEARNED_FROM: 0}
   return closed_form.export('itq_moments', tables, num_frames, about)
+
+
+def default(paths: Sequence[str], digest: str | None = None) -> pathlib.Path:
+  """The bundle for feature files where none is given, which it says.
+
+  The one that the user's library has in use; without a library, or if that is
+  of other features, the starter's, kept beside it: it stays the same when the
+  package changes.
+
+  Args:
+    paths: feature files, read as one array [N, M, L].
+    digest: of the bundle whose codes are there already.
+
+  Raises:
+    UserError: a file or the library cannot be read, or the starter is of
+      features of another width.
+  """
+  with blocks.FeatureFiles(paths) as opened:
+    num_frames, feature_dim = opened.shape[1:]
+  found = _default(num_frames, feature_dim, digest)
+  print(f'no --bundle: taking {found}', file=sys.stderr, flush=True)
+  return found
+
+
+def _default(
+  num_frames: int, feature_dim: int, digest: str | None
+) -> pathlib.Path:
+  home = commands.home()
+  if digest is not None and path_of(home, digest).is_dir():
+    return path_of(home, digest)
+  if digest is None and (own := _of_library(home)) is not None:
+    about = files.read(own).manifest
+    if (about['num_frames'], about['feature_dim']) == (num_frames, feature_dim):
+      return own
+  kept = home.with_name(f'starter-{num_frames}x{feature_dim}')
+  if not kept.is_dir():
+    made = starter(num_frames, feature_dim)
+    if made is None:
+      raise errors.UserError(
+        f'--bundle: no codes come along for features of width {feature_dim}; '
+        'give the folder export/ of a workdir trained on such features.'
+      )
+    files.write(made, kept)
+  return kept
+
+
+def _of_library(folder: pathlib.Path) -> pathlib.Path | None:
+  if not (folder / store.NAME).is_file():
+    return None
+  with VideoIndex.open(folder, read_only=True) as index:
+    digest = index.bundle_digest
+  return path_of(folder, digest) if digest else None
 
 
 def learn(

@@ -48,6 +48,10 @@ def _decoding_flags(parser: argparse.ArgumentParser) -> None:
     default=1800,
     help='seconds to decode one video; default 1800',
   )
+  parser.add_argument(
+    '--provider',
+    help="ONNX Runtime's, as in CUDAExecutionProvider; default the CPU",
+  )
 
 
 def _positive(text: str) -> int:
@@ -86,7 +90,11 @@ def add(argv: Sequence[str]) -> None:
        'workdir, for good; by default it learns its own')  # fmt: skip
   flag('--backbone', help='of a new library: as of `nph-jax extract`')
   flag('--weights', help='of a new library: weights file of the backbone')
+  for name in ('size', 'mean', 'scale'):
+    flag(f'--{name}', help='of a new library with --backbone=onnx')
   flag('--num_frames', type=_positive, help='of a new library; default 25')
+  flag('--cluster', metavar='ADDRESS',
+       help='of a Ray cluster that extracts, as in 10.0.0.1:6379')  # fmt: skip
   flag('--segments', type=_seconds, metavar='SECONDS',
        help='how long each part of a video is that has a code of its own, by '
        'which `search` finds where a clip is; as before by default, none at '

@@ -13,6 +13,7 @@ import numpy as np
 
 from nph_jax import compilation, errors, export
 from nph_jax.export import files
+from nph_jax.extraction import files as video_files
 from nph_jax.index import VideoIndex
 from nph_jax.index import errors as index_errors
 from nph_jax.library import codes, moments, store
@@ -164,7 +165,7 @@ class Library:
       return file.record
     about = {**file.record, 'path': file.path, 'bytes': file.stamp[0]}
     if self.store.settings.get('labels') == 'folders':
-      about['labels'] = [os.path.basename(os.path.dirname(file.path))]
+      about['labels'] = [video_files.label_of(file.path)]
     return about
 
   def label(self, labels: str) -> None:

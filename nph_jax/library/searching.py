@@ -95,7 +95,7 @@ def _extracted(
   library: library_lib.Library, flags: argparse.Namespace
 ) -> tuple[dict[str, Any], np.ndarray]:
   path = os.path.abspath(flags.query)
-  decoding = extraction.Decoding(flags.workers, flags.time_limit)
+  decoding = extraction.Decoding.of(flags)
   record, frames = extraction.of_clip(path, library.store.settings, decoding)
   return {**record, 'path': path}, frames
 

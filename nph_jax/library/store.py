@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.extraction import extracting
 
 NAME = 'library.sqlite'
-ERROR = 'error'  # the key of the reason in the record of a bad file
+ERROR = extracting.ERROR
 _COLUMNS = 'number, path, size, time, record, video, indexed'
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value);
@@ -69,17 +70,32 @@ class File:
 class Store:
   """The file; a context manager. One program writes: whoever has the index."""
 
-  def __init__(self, folder: pathlib.Path, read_only: bool = False):
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    read_only: bool = False,
+    alone: str | None = None,
+  ):
     """Opens the file in the folder of an index, or makes it.
 
+    Args:
+      folder: of the file.
+      read_only: it is there, and stays as it is.
+      alone: the name of a file without an index, which it locks.
+
     Raises:
-      UserError: it cannot be read or written.
+      UserError: it cannot be read or written, or is locked.
     """
-    self.path = folder / NAME
+    self.path, self._alone = folder / (alone or NAME), alone is not None
     self.read_only = read_only
     with self._guarded(), contextlib.ExitStack() as stack:
-      self._database = sqlite3.connect(self.path, 30, isolation_level=None)
+      self._database = sqlite3.connect(
+        self.path, timeout=0 if alone else 30, isolation_level=None
+      )
       stack.callback(self._database.close)
+      if alone:
+        # Held until closed, and given back by the system if this is killed.
+        self._database.execute('PRAGMA locking_mode = EXCLUSIVE')
       if not read_only:
         self._database.execute('PRAGMA synchronous = FULL')
         self._database.execute('PRAGMA foreign_keys = ON')
@@ -284,9 +300,8 @@ class Store:
       yield self._database
 
   def _damaged(self) -> errors.UserError:
-    return errors.UserError(
-      f'{self.path}: is damaged; delete the folder and add the videos anew.'
-    )
+    what = 'it to begin anew' if self._alone else 'the folder and add them anew'
+    return errors.UserError(f'{self.path}: is damaged; delete {what}.')
 
   @contextlib.contextmanager
   def _guarded(self) -> Iterator[None]:
@@ -297,6 +312,11 @@ class Store:
       name = getattr(error, 'sqlite_errorname', '')
       if name.startswith(('SQLITE_CORRUPT', 'SQLITE_NOTADB')):
         raise self._damaged() from error
+      if self._alone and name.startswith('SQLITE_BUSY'):
+        raise errors.UserError(
+          f'{self.path}: another process is writing this extraction; wait for '
+          'it, or give another --out.'
+        ) from error
       raise errors.UserError(
         f'{self.path}: cannot be read or written ({error}); free some space '
         'or change its permissions, and run the same command again.'

@@ -26,9 +26,13 @@ class Duplicates:
   def __init__(self, index: Any, folder: pathlib.Path):
     """`index` is open in `folder`."""
     self._index, self._folder = index, folder
-    self.known = (folder / store.NAME).is_file()
     self._lock = asyncio.Lock()
     self._found: tuple[Any, dict[str, Any]] | None = None
+
+  @property
+  def known(self) -> bool:
+    """Whether `nph-jax add` made the index, so that features are kept."""
+    return (self._folder / store.NAME).is_file()
 
   async def find(self, options: Sequence[str]) -> dict[str, Any]:
     """What the command prints with --json and these flags.

@@ -15,8 +15,9 @@ from nph_jax.extraction import pictures as pictures_lib
 THUMBNAIL_SIZE = 320  # longer side, pixels
 _PREVIEW_SIZE, _PREVIEW_FRAMES, _PREVIEW_MILLISECONDS = 256, 10, 300
 _NO_LIMITS = video_file.Limits(None, None, decoding.MAX_PIXELS)
-# Frames decoded from a key frame on towards the place that is wanted.
-_PATIENCE = 40
+# Frames decoded from a key frame on towards the place that is wanted; what
+# moves has to differ from one place to the next.
+_PATIENCE, _MORE_PATIENCE = 40, 300
 _MICROSECONDS = 1_000_000
 
 
@@ -26,13 +27,13 @@ def thumbnail(file: BinaryIO) -> bytes:
   Raises:
     UserError: nothing of it can be decoded.
   """
-  return jpeg(_frames(file, 1)[0])
+  return jpeg(_frames(file, 1, _PATIENCE)[0])
 
 
 def preview(file: BinaryIO) -> bytes:
   """An animated WebP of some frames from all of a video; raises as above."""
-  first, *others = [_fitted(x, _PREVIEW_SIZE) for x in
-                    _frames(file, _PREVIEW_FRAMES)]  # fmt: skip
+  frames = _frames(file, _PREVIEW_FRAMES, _MORE_PATIENCE)
+  first, *others = [_fitted(frame, _PREVIEW_SIZE) for frame in frames]
   content = io.BytesIO()
   first.save(
     content,
@@ -66,12 +67,12 @@ def _fitted(pixels: np.ndarray, size: int) -> Any:
   return picture
 
 
-def _frames(file: BinaryIO, count: int) -> Sequence[np.ndarray]:
+def _frames(file: BinaryIO, count: int, patience: int) -> Sequence[np.ndarray]:
   """Pictures from the centres of as many equal parts of a video."""
   video = video_file.VideoFile(file, _NO_LIMITS)
   try:
     with video_file.reporting(video.name):
-      found = [] if video.animated else list(_sought(video, count))
+      found = [] if video.animated else list(_sought(video, count, patience))
   except errors.UserError:
     found = []
   if len(found) == count:
@@ -80,7 +81,9 @@ def _frames(file: BinaryIO, count: int) -> Sequence[np.ndarray]:
   return decoding.sample_frames(file, count, prepare=shrunk).frames
 
 
-def _sought(video: video_file.VideoFile, count: int) -> Iterator[np.ndarray]:
+def _sought(
+  video: video_file.VideoFile, count: int, patience: int
+) -> Iterator[np.ndarray]:
   with video.opened() as (container, stream):
     length, start = container.duration or 0, container.start_time or 0
     shown_for = 1 / (stream.average_rate or 25)
@@ -91,7 +94,7 @@ def _sought(video: video_file.VideoFile, count: int) -> Iterator[np.ndarray]:
       for tried, frame in enumerate(_decoded(container, stream)):
         shown = frame
         end = (frame.time or 0) + shown_for
-        if end * _MICROSECONDS > place or tried == _PATIENCE:
+        if end * _MICROSECONDS > place or tried == patience:
           break
       if shown is not None:
         yield shrunk(pictures_lib.picture(shown, video.aspect))

@@ -65,6 +65,48 @@ def test_every_ranking_is_that_of_the_index(served, clips, rank):
       assert scores == pytest.approx([hit.score for hit in hits], abs=1e-5)
 
 
+@pytest.mark.parametrize('rank', [None, 'hamming', 'asymmetric', 'rerank'])
+def test_a_code_finds_what_its_video_found(served, clips, rank):
+  """And similarity is in the order of the results, 1 of itself."""
+  wanted = {'k': 9, 'bits': True}
+  wanted |= (
+    {'rerank': 44} if rank == 'rerank' else {'rank': rank} if rank else {}
+  )
+  files = {'video': (clips / 'cat/two.mp4').read_bytes()}
+  post = served.client.post
+  first = post('/search/video', params=wanted, files=files).json()
+  query = {name: first['query'][name] for name in ('code', 'relaxed')}
+  again = post('/search/code', params=wanted, json=query).json()
+  assert again['results'] == first['results']
+  near = [result['similarity'] for result in first['results']]
+  assert near == sorted(near, reverse=True)
+  assert near[0] == pytest.approx(1, abs=1e-3) and near[1] < 0.9
+  if rank == 'hamming':
+    distances = [result['distance'] for result in first['results']]
+    assert near == [round(1 - distance / 16, 4) for distance in distances]
+    del query['relaxed']
+    again = post('/search/code', params=wanted, json=query)
+    assert again.json()['results'] == first['results']
+
+
+@pytest.mark.parametrize(
+  'body, words',
+  [
+    ({'code': [0, 1] * 15}, 'code: has 30 values, not 32'),
+    ({'code': [0, 2] * 16}, 'code: '),
+    ({'code': [0, 1] * 16, 'relaxed': [1.0]}, 'relaxed: has 1 values'),
+    ({'code': [0, 1] * 16, 'relaxed': ['nan'] * 32}, 'relaxed: '),
+    ({'code': 'ff'}, 'code: '),
+    ({}, 'code: '),
+    ({'code': [0] * 9000}, 'The body is larger'),
+  ],
+)
+def test_what_is_no_code_is_a_sentence(served, body, words):
+  answer = served.client.post('/search/code', json=body)
+  assert answer.status_code in (413, 422)
+  assert answer.json()['error'].startswith(words)
+
+
 def both(frames):
   return toy.codes(frames), toy.relaxed(frames)
 

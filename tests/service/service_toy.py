@@ -83,6 +83,15 @@ def load_sleeper():
   return sleep
 
 
+def load_in_parts():
+  def answer(job, file):
+    for number in range(job['parts']):
+      yield {'more': True, 'number': number}, [file.read(1)]
+    yield {'process': os.getpid()}, []
+
+  return answer
+
+
 def load_probe():
   return lambda job, _: (_probe(**job), [])
 
