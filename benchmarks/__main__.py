@@ -16,13 +16,12 @@ import sys
 import time
 
 from benchmarks import (
-  communication,
   encode,
   evaluate,
   index,
   machine,
+  methods,
   pipeline,
-  preprocess,
   service,
   step,
   table,
@@ -31,11 +30,10 @@ from nph_jax import atomic, errors
 
 PARTS = {
   'step': step,
+  'methods': methods,
   'encode': encode,
-  'preprocess': preprocess,
   'evaluate': evaluate,
   'pipeline': pipeline,
-  'communication': communication,
   'index': index,
   'service': service,
 }

@@ -32,11 +32,17 @@ def nph(size: sizes.Size, **fields):
 
 
 def trainer(size: sizes.Size, **fields):
-  """Our compiled step, a state for it and the tables it reads.
+  """`trained` of `nph`."""
+  return trained(nph(size, **fields), sizes.tables())
+
+
+def trained(method, tables, epoch: int | None = None):
+  """The compiled step of a method, a state for it and the tables it reads.
 
   Args:
-    size: of the step.
-    **fields: see nph.
+    method: see models.method.Method.
+    tables: as training reads them.
+    epoch: which one the state is in, where the method has epochs.
   """
   import jax
 
@@ -44,19 +50,30 @@ def trainer(size: sizes.Size, **fields):
 
   allocator.keep_freed_memory()
   compilation.use_persistent_cache()
-  method = nph(size, **fields)
-  tables = train.replicate(sizes.tables())
+  tables, key = train.replicate(tables), jax.random.key(0)
   optimizer = train_state.adam(LEARNING_RATE, BETA1)
-  state = train_state.create(method, optimizer, jax.random.key(0), tables)
+  state = train_state.create(method, optimizer, key, tables)
+  if method.has_epochs and epoch is not None:
+    codes = np.random.default_rng(0).standard_normal(
+      (sizes.NUM_VIDEOS, method.num_bits), np.float32
+    )
+    begun = method.begin_epoch(
+      jax.device_get(state.collections), epoch, lambda: codes, key
+    )
+    state = state.replace(collections=begun)
   step = train.parallel_steps(method, optimizer, 0)
   return step, train.replicate(state), tables
 
 
 def ours(size: sizes.Size, **fields) -> Step:
   """A step of our trainer on a float16 batch in memory, waited for."""
+  return stepping(size, *trainer(size, **fields))
+
+
+def stepping(size: sizes.Size, step, state, tables) -> Step:
+  """What `trained` returns as a function that takes a step."""
   from nph_jax import train
 
-  step, state, tables = trainer(size, **fields)
   batch = {
     'frames': sizes.frames(size.batch, size),
     'index': np.arange(size.batch),

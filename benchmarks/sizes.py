@@ -36,12 +36,14 @@ def frames(num_videos: int, size: Size, seed: int = 0) -> np.ndarray:
   return np.maximum(values, 0).astype(np.float16)
 
 
-def tables(seed: int = 0) -> dict[str, np.ndarray]:
+def tables(
+  seed: int = 0, num_nearest: int = NUM_NEAREST
+) -> dict[str, np.ndarray]:
   """anchors [C, D] and anchor_indices [N, A], as training reads them."""
   rng = np.random.default_rng(seed)
   return {
     'anchors': rng.standard_normal((NUM_ANCHORS, WIDTH), np.float32),
     'anchor_indices': rng.integers(
-      0, NUM_ANCHORS, (NUM_VIDEOS, NUM_NEAREST), np.int32
+      0, NUM_ANCHORS, (NUM_VIDEOS, num_nearest), np.int32
     ),
   }

@@ -17,7 +17,9 @@ labels    multi-hot (videos, labels), .mat with `labels`, `re_label` or
           learning never reads them
 
 Without query and database, the training videos are searched among themselves
-where they have labels, and nothing is evaluated where they have none.
+where they have labels, and nothing is evaluated where they have none. Where the
+queries are in the database (found by equal frames), the printed mAP leaves each
+out of its own ranking; report.md and metrics.json have both.
 
 The defaults work from 100 training videos up. Batch size and anchors follow
 their number N unless set: a power of two from 8 to 128 with four batches to an
@@ -37,4 +39,5 @@ def get_config(arg=''):
   config.neighborhood.num_steps = 1000
   config.train.num_epochs = 100  # or the steps, whichever is more
   config.train.num_steps = 1000
+  config.eval.exclude_self = True  # where there is one
   return config

@@ -18,9 +18,10 @@ paper; the authors' later code trains shard by shard with nine graphs.
 
 The paper takes 1,000 of the 101,256 as queries and the rest as the database;
 the public database files hold the queries too. They are found by equal content.
-eval.exclude_self is on, as in the paper: the printed table leaves every query
-out of its own ranking. Published code keeps it, and the match with itself alone
-adds up to .2 to mAP@5. metrics.json has both.
+eval.exclude_self is on, as in the paper: the table that is printed at the end
+leaves every query out of its own ranking. It changes nothing else: report.md
+and metrics.json have both. Published code keeps self, and the match with itself
+alone adds up to .2 to mAP@5, so compare the rows below with "self kept".
 
 Expected mAP@K, denominator K, self kept:
 

@@ -23,6 +23,7 @@ _ELSEWHERE = (
   'README.md',
   'benchmarks/README.md',
   'experiments/README.md',
+  'experiments/earlier.md',
   'experiments/neighbors.md',
   'nph_jax/service/README.md',
 )

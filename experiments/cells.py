@@ -36,7 +36,7 @@ class Cell:
   Attributes:
     dataset: folder of its results: a data set, or EXPERIMENT/DATASET.
     config_file: a file of configs/, or like one.
-    method: of registry.METHODS or settings.REFERENCES.
+    method: of registry.METHODS, settings.VARIANTS or settings.REFERENCES.
     bits: K; 0 for the real-valued reference.
     seed: of everything.
     values: configuration values by dotted name, over the file's.
@@ -78,10 +78,12 @@ class Cell:
     """Its configuration; data and neighbourhood are shared among cells."""
     # A reference needs the data only, which every method reads alike.
     method = 'nph' if self.method in settings.REFERENCES else self.method
+    method, _, values = settings.VARIANTS.get(method, (method, '', {}))
     arg = f'{method},bits={self.bits or settings.FIRST_BITS}'
     config = load_config(self.config_file, arg)
+    values = {**self.values, **values}
     configuration.set_values(
-      config, {**_of_method(method, self.values), 'seed': self.seed}
+      config, {**_of_method(method, values), 'seed': self.seed}
     )
     config.data.dir = str(folders.scratch / 'data')
     config.neighborhood.dir = str(folders.scratch / 'neighborhood')

@@ -16,11 +16,18 @@ from nph_jax.data import sources
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """A data set's name here, its config file and values over the file's."""
+  """A data set's name here, its config file and values over the file's.
+
+  Attributes:
+    methods: values of single methods over those.
+  """
 
   name: str
   config_file: str
   values: Mapping[str, Any]
+  methods: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+    default_factory=dict
+  )
 
   def cells(
     self,
@@ -29,7 +36,14 @@ class Dataset:
   ) -> list[cells.Cell]:
     """A cell for each pair of method and bits, with one seed."""
     return [
-      cells.Cell(self.name, self.config_file, method, bits, seed, self.values)
+      cells.Cell(
+        self.name,
+        self.config_file,
+        method,
+        bits,
+        seed,
+        {**self.values, **self.methods.get(method, {})},
+      )
       for method, bits in pairs
     ]
 
@@ -155,13 +169,19 @@ def _datasets(
     stem = pathlib.Path(known.config).stem
     values = settings.DATASETS.get(stem, {}).get('values', {})
     values = {**values, **overrides}
-    return [Dataset(known.name or stem, known.config, values)]
+    methods = _of_methods(stem, overrides)
+    return [Dataset(known.name or stem, known.config, values, methods)]
   if known.data_dir or known.name:
     raise errors.UserError(
       '--data_dir and --name say something of one data set; give its --config.'
     )
   found = [
-    Dataset(name, setting['config'], {**setting['values'], **overrides})
+    Dataset(
+      name,
+      setting['config'],
+      {**setting['values'], **overrides},
+      _of_methods(name, overrides),
+    )
     for name, setting in settings.DATASETS.items()
     if name in names and _is_there(setting['config'])
   ]
@@ -171,6 +191,20 @@ def _datasets(
       'and, where that is not enough, --data_dir=FOLDER.'
     )
   return found
+
+
+def _of_methods(
+  name: str, overrides: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+  """The settings' values of single methods, but what `overrides` sets."""
+  given = set(overrides)
+  for pair in configuration.LENGTHS:
+    if given & set(pair):
+      given.update(pair)
+  return {
+    method: {k: v for k, v in values.items() if k not in given}
+    for method, values in settings.of_methods(name).items()
+  }
 
 
 def _is_there(config_file: str) -> bool:

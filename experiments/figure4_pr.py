@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = command_line.parser('Precision-recall curves.')
   flags.add_argument('--format', choices=('svg', 'png'), default='svg')
   chosen = command_line.options(flags, argv)
-  pairs = grid.pairs(chosen, settings.PR_METHODS, settings.PR_BITS)
+  pairs = grid.pairs(chosen, settings.PR_METHODS, settings.BITS)
   methods, lengths = (list(dict.fromkeys(values)) for values in zip(*pairs))
   grid.run_all(chosen, lambda dataset, seed: dataset.cells(pairs, seed))
   folder = chosen.folders.results

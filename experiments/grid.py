@@ -26,9 +26,10 @@ def available(names: Iterable[str] = ()) -> list[str]:
   """
   from nph_jax.models import registry  # slow; wrong flags fail before
 
-  known = {*registry.METHODS, *settings.REFERENCES}
+  every = paper.ordered([*registry.METHODS, *settings.VARIANTS])
+  known = {*every, *settings.REFERENCES}
   if not names:
-    return paper.ordered(registry.METHODS)
+    return every
   missing = [name for name in names if name not in known]
   if missing:
     raise errors.UserError(
@@ -155,29 +156,32 @@ def _run_one(cell: cells.Cell, folders: cells.Folders) -> bool:
   return True
 
 
-def _at(bits: int) -> tuple[str, ...]:
-  """The methods that run at another length than the first."""
-  table3 = settings.ABLATIONS if bits in settings.ABLATION_BITS else ()
-  return settings.METHODS_ALL_BITS + table3
-
-
 def default_pairs(
-  chosen: command_line.Options, full: bool = False
+  chosen: command_line.Options, seed: int, full: bool = False
 ) -> list[tuple[str, int]]:
   """(method, bits) of the main grid: references, 32 bits, then the others.
 
   Args:
     chosen: its methods and bits, where given, instead of the defaults.
-    full: all methods at all bits.
+    seed: all of settings.MAIN_METHODS, and with the first one the others.
+    full: all methods at all bits with all seeds.
   """
-  methods = available(chosen.methods)
-  bits = chosen.bits or settings.BITS
-  first = [b for b in bits if b == settings.FIRST_BITS]
-  rest = [b for b in bits if b != settings.FIRST_BITS]
-  every = full or chosen.methods
+  first = settings.FIRST_BITS
+  bits = sorted(chosen.bits or settings.BITS, key=lambda b: b != first)
   return [
     ('cosine', 0),
     *(('random', b) for b in bits),
-    *((m, b) for b in first for m in methods),
-    *((m, b) for b in rest for m in methods if every or m in _at(b)),
+    *(
+      (method, b)
+      for b in bits
+      for method in available(chosen.methods)
+      if full or chosen.methods or _is_default(method, b, seed)
+    ),
   ]
+
+
+def _is_default(method: str, bits: int, seed: int) -> bool:
+  if method in settings.MAIN_METHODS:
+    return True
+  table3 = method in settings.ABLATIONS and bits in settings.ABLATION_BITS
+  return seed == settings.SEEDS[0] and (table3 or bits == settings.FIRST_BITS)

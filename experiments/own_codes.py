@@ -24,6 +24,7 @@ import h5py
 import jax
 import numpy as np
 
+from experiments import records
 from nph_jax import atomic, errors
 from nph_jax.data import labels as labels_lib
 from nph_jax.library import closed_form
@@ -46,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
   flags = parser.parse_args(argv)
   out = _RESULTS / f'own_codes-{flags.dataset}.json'
   found = json.loads(out.read_text()) if out.exists() else {}
-  frames, classes, groups = _training(flags.data / flags.dataset)
+  frames, classes, groups = training(flags.data / flags.dataset)
   starters = _starters(flags, frames.shape[1:])
   for seed in flags.seeds:
-    query, order = _draw(classes, groups, seed)
+    query, order = draw(classes, groups, seed)
     for size in SIZES:
       name = f'{seed}/{size}'
       done = found.setdefault(name, {})
@@ -65,7 +66,7 @@ def _numbers(text: str) -> list[int]:
   return [int(x) for x in text.split(',')]
 
 
-def _training(
+def training(
   folder: pathlib.Path,
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
   """Frames [N, M, L], one-hot classes [N, C] and the group of each video."""
@@ -79,7 +80,7 @@ def _training(
   return frames, classes, [merged.get(group, group) for group in groups]
 
 
-def _draw(
+def draw(
   classes: np.ndarray, groups: Sequence[str], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Rows that query, and the others in the order in which a library grows."""
@@ -158,22 +159,11 @@ def _scores(
   found = evaluation.evaluate_codes(
     q, wanted, d, known, query_relaxed=t, ks=[_K]
   )
-  scores = {x: _map(found, x) for x in ('hamming', 'asymmetric')}
+  scores = {x: found.value(_K, ranking=x) for x in ('hamming', 'asymmetric')}
   for name, (a, b) in {'t': (t, t_own), 'vectors': (v, v_own)}.items():
     found = evaluation.evaluate_vectors(a, wanted, b, known, ks=[_K])
-    scores[name] = _map(found, None)
-  return scores
-
-
-def _map(found: evaluation.Evaluation, ranking: str | None) -> float:
-  chosen = [
-    row['value']
-    for row in found.map
-    if row['denominator'] == 'min_rk'
-    and row['ties'] == 'expected'
-    and ranking in (None, row['ranking'])
-  ]
-  return round(chosen[0], 5)
+    scores[name] = found.value(_K, ranking='cosine')
+  return {name: round(value, 5) for name, value in scores.items()}
 
 
 def _page(dataset: str, found: dict[str, dict[str, dict[str, float]]]) -> str:
@@ -183,11 +173,12 @@ def _page(dataset: str, found: dict[str, dict[str, dict[str, float]]]) -> str:
   keys = {key for scores in found.values() for key in scores}
   for ranking in ('asymmetric', 'hamming', 't', 'vectors'):
     header = [ranking, 'draws', *map(str, SIZES)]
-    lines += ['', _row(header), _row(['---'] * len(header))]
+    rows = []
     for key in sorted(keys, key=lambda x: (x[:-4], int(x.split()[-1]))):
       columns = [_values(found, size, key, ranking) for size in SIZES]
       means = [f'{np.mean(x):.3f}'.removeprefix('0') for x in columns]
-      lines.append(_row([key, str(min(map(len, columns))), *means]))
+      rows.append([key, str(min(map(len, columns))), *means])
+    lines += ['', records.markdown(header, rows)]
   return '\n'.join(lines) + '\n'
 
 
@@ -203,10 +194,6 @@ def _values(
     for name, scores in found.items()
     if name.endswith(f'/{size}') and key in scores
   ]
-
-
-def _row(cells: Sequence[str]) -> str:
-  return f'| {" | ".join(cells)} |'
 
 
 if __name__ == '__main__':

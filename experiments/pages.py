@@ -2,8 +2,8 @@
 
   python -m experiments.pages [--results=DIR]
 
-Writes results/*.md, and the marked blocks of experiments/README.md, of the
-project's README.md and of docs/results.md with them.
+Writes results/*.md, and the marked blocks of the project's README.md and of
+docs/results.md with them.
 Mean and standard deviation over seeds; '-' where a cell is missing.
 """
 
@@ -18,12 +18,8 @@ import numpy as np
 from experiments import cells, paper, paper_tables, records, settings, summary
 from nph_jax import atomic, errors
 
-READMES = tuple(
-  cells.ROOT / name
-  for name in ('experiments/README.md', 'README.md', 'docs/results.md')
-)
+READMES = tuple(cells.ROOT / name for name in ('README.md', 'docs/results.md'))
 _KS = (5, 10, 20, 40, 60, 80, 100)
-_PUBLISHED = 'Divided by K, self kept, beside what is published (paper.py):'
 
 
 def by_k(results: records.Results, bits: int) -> str:
@@ -34,25 +30,6 @@ def by_k(results: records.Results, bits: int) -> str:
     if results.of(method, bits)
   ]
   return records.markdown(['', *(f'@{k}' for k in _KS)], rows)
-
-
-def beside(
-  results: records.Results,
-  bits: int,
-  published: Mapping[str, Mapping[int, float]],
-) -> str:
-  """mAP@K divided by K: ours and the published, where it is known."""
-  rows = []
-  for method in results.methods:
-    if method in published and results.of(method, bits):
-      theirs = (
-        records.spread([published[method][k]] if k in published[method] else [])
-        for k in _KS
-      )
-      ours = results.row(method, bits, _KS, records.OVER_K)
-      rows.append([*ours, *theirs])
-  header = [*(f'@{k}' for k in _KS), *(f'published @{k}' for k in _KS)]
-  return records.markdown(['', *header], rows)
 
 
 def about_codes(results: records.Results) -> str:
@@ -109,10 +86,15 @@ def dataset_page(name: str, results: records.Results) -> str:
       f'## mAP@{settings.SUMMARY_K}, all against all, self excluded',
       together,
     ]
+  first = settings.FIRST_BITS
+  if first in lengths:
+    parts += [f'## mAP@K, {first} bits', by_k(results, first)]
   for bits in lengths:
-    parts += [f'## mAP@K, {bits} bits', by_k(results, bits)]
     if published := paper.PUBLISHED.get((name, bits)):
-      parts += [_PUBLISHED, beside(results, bits, published)]
+      parts += [
+        f'## {bits} bits, as published',
+        paper_tables.beside(results, bits, methods, published, 'published'),
+      ]
   parts += ['## The codes', about_codes(results)]
   return '\n\n'.join(parts) + '\n'
 
@@ -120,20 +102,20 @@ def dataset_page(name: str, results: records.Results) -> str:
 def every_page(results: pathlib.Path) -> dict[str, str]:
   """Every page of tables by name, from the files under `results`."""
   special = {
-    *paper_tables.TRANSFERS, 'anchors_sweep', 'longer', 'precision',
+    *paper_tables.TRANSFERS, 'anchors_sweep', 'lengths', 'longer', 'precision',
     'refinement', 'reranking',
   }  # fmt: skip
   sets = _sets(results, special)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
   found['headline'] = summary.headline(sets)
   found['summary'] = summary.page(sets)
-  found['neighbors'] = summary.neighbors_page(sets)
   found['table3_ablation'] = paper_tables.ablation_page(sets)
   for name in paper_tables.TRANSFERS:
     found[name] = paper_tables.transfer_page(name, _sets(results / name))
   found['anchors_sweep'] = paper_tables.sweep_page(
     _sets(results / 'anchors_sweep')
   )
+  found['lengths'] = summary.lengths_page(_sets(results / 'lengths'))
   found['refinement'] = paper_tables.refinement_page(
     _sets(results / 'refinement')
   )

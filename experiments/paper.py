@@ -22,7 +22,8 @@ def names() -> dict[str, str]:
   from nph_jax.models import registry  # slow; wrong flags fail before
 
   titles = {name: entry.title for name, entry in registry.METHODS.items()}
-  return {**titles, **_REFERENCE_NAMES}
+  variants = {name: title for name, (_, title, _) in settings.VARIANTS.items()}
+  return {**titles, **variants, **_REFERENCE_NAMES}
 
 
 def display_name(method: str) -> str:

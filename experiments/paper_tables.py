@@ -54,20 +54,29 @@ def _beside_paper(
   """mAP@K of `methods`; then divided by K, and `published` beside it."""
   ks = tuple(next(iter(published.values())))
   ours = [results.row(m, bits, ks) for m in methods]
-  both = [
+  header = ['min(R, K)', *(f'@{k}' for k in ks)]
+  both = beside(results, bits, methods, published, 'paper, FCVID')
+  return f'{records.markdown(header, ours)}\n\n{both}'
+
+
+def beside(
+  results: records.Results,
+  bits: int,
+  methods: Iterable[str],
+  published: Mapping[str, Mapping[int, float]],
+  whose: str,
+) -> str:
+  """mAP@K divided by K: ours and the published, where it is known."""
+  ks = sorted({k for values in published.values() for k in values})
+  rows = [
     results.row(m, bits, ks, records.OVER_K)
-    + [records.spread([published[m][k]]) for k in ks]
+    + [records.spread([published[m].get(k)]) for k in ks]
     for m in methods
     if m in published
   ]
   columns = [f'@{k}' for k in ks]
-  return '\n\n'.join(
-    [
-      records.markdown(['min(R, K)', *columns], ours),
-      records.markdown(
-        ['K', *columns, *(f'paper, FCVID {c}' for c in columns)], both
-      ),
-    ]
+  return records.markdown(
+    ['K', *columns, *(f'{whose} {c}' for c in columns)], rows
   )
 
 

@@ -14,9 +14,11 @@ PROTOCOL = 'min_rk,expected'
 OVER_K = 'k,expected'  # as published
 _FILES = ('.features', '.labels')
 
+COLLAPSED = 'collapsed'
 BRACKETS = (
   'In brackets: the asymmetric ranking, by t . b, where it was measured; mean '
-  'over seeds.'
+  f'over seeds. *{COLLAPSED}*: in a seed or more the entropy of a bit is below '
+  f'{settings.COLLAPSED_ENTROPY}, nearly all videos have one code.'
 )
 
 Record = Mapping[str, Any]
@@ -124,16 +126,23 @@ def at_length(
 ) -> str:
   """mAP@20 at one code length, the asymmetric ranking's in brackets."""
   group = results.of(method, bits)
-  return _both(
+  text = _both(
     values(group, part, protocol),
     values(group, f'{part}_asymmetric', protocol),
   )
+  return f'{text} *{COLLAPSED}*' if collapsed(group) else text
+
+
+def collapsed(group: Iterable[Record]) -> bool:
+  """Whether the codes of any record have next to no entropy."""
+  least = min((r.get('bit_entropy', 1) for r in group), default=1)
+  return least < settings.COLLAPSED_ENTROPY
 
 
 def over_lengths(
   results: Results, method: str, part: str = 'map', protocol: str = PROTOCOL
 ) -> str:
-  """The mean over settings.SUMMARY_BITS, of the seeds that have them all."""
+  """The mean over settings.BITS, of the seeds that have them all."""
   parts = part, f'{part}_asymmetric'
   return _both(*(_means(results, method, p, protocol) for p in parts))
 
@@ -148,7 +157,7 @@ def _means(
   results: Results, method: str, part: str, protocol: str
 ) -> list[float]:
   per_length = []
-  for b in settings.SUMMARY_BITS:
+  for b in settings.BITS:
     group = results.of(method, b)
     found = zip((r['seed'] for r in group), values(group, part, protocol))
     per_length.append({s: v for s, v in found if v is not None})
@@ -167,7 +176,7 @@ def by_length(
 
   A method without results has no row.
   """
-  mean_of = ' / '.join(map(str, settings.SUMMARY_BITS))
+  mean_of = ' / '.join(map(str, settings.BITS))
   rows = []
   for method in methods:
     columns = [at_length(results, method, b, part, protocol) for b in bits]
@@ -203,12 +212,16 @@ def _range(numbers: Iterable[int]) -> str:
 
 
 def _mixed(records: Sequence[Record]) -> str:
-  """A warning where cells of one table have other configuration values."""
+  """A warning where cells of one method have other configuration values."""
   # A transfer experiment's files are of its seed.
-  values = [
-    {k: v for k, v in r['values'].items() if not k.endswith(_FILES)}
-    for r in records
+  values: dict[str, list] = {}
+  for record in records:
+    own = {k: v for k, v in record['values'].items() if not k.endswith(_FILES)}
+    values.setdefault(record['method'], []).append(own)
+  mixed = [
+    m for m, found in values.items() if any(v != found[0] for v in found)
   ]
-  if all(one == values[0] for one in values):
+  if not mixed:
     return ''
-  return ' **Not all cells have the same configuration: see their `values`.**'
+  names = ', '.join(map(paper.display_name, mixed))
+  return f' **Not one configuration in all cells: {names}; see `values`.**'

@@ -104,15 +104,16 @@ def _method(
   with lock:
     start = time.perf_counter()  # what others take is not this cell's
     prepare.run(job)
-  prepared = time.perf_counter()
+  prepared, used = time.perf_counter(), time.process_time()
   training.run(job)
-  trained = time.perf_counter()
+  trained, used = time.perf_counter(), time.process_time() - used
   hasher = bundling.trained_bundle(job).load()
   query, database, self_rows = evaluating.encoded(job, hasher)
   evaluating.write_codes(job, query, database)
   measured = {
     'prepare_seconds': round(prepared - start, 1),
     'train_seconds': round(trained - prepared, 1),
+    'train_cpu_seconds': round(used, 1),
     'steps': training.trained_steps(job),
     'graph': graph(job),
     **measures.of_codes(query, database, self_rows, tuple(job.config.eval.ks)),

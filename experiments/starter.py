@@ -66,9 +66,8 @@ def _scores(flags: argparse.Namespace, name: str) -> dict[str, float]:
   )
   real = evaluation.evaluate_vectors(t, wanted, t_known, known, ks=[_K])
   return {
-    row['ranking']: row['value']
-    for row in (*found.map, *real.map)
-    if (row['denominator'], row['ties']) == ('min_rk', 'expected')
+    'cosine': real.value(_K, ranking='cosine'),
+    **{x: found.value(_K, ranking=x) for x in ('asymmetric', 'hamming')},
   }
 
 

@@ -1,11 +1,15 @@
-"""The tables that are read first: headline, summary and neighbours."""
+"""The tables that are read first: headline, summary and lengths."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from experiments import paper, records, settings
+
+_PROTOCOL = (
+  'AP divided by min(R, K), ties as their expectation; mean and standard '
+  'deviation over seeds, a lone value is of one seed. '
+)
 
 
 def page(sets: Mapping[str, records.Results]) -> str:
@@ -13,68 +17,79 @@ def page(sets: Mapping[str, records.Results]) -> str:
 
   '' without results.
   """
-  if not sets:
-    return ''
-  first, lengths = settings.FIRST_BITS, settings.SUMMARY_BITS
-  mean = f'mean of {", ".join(map(str, lengths))} bits'
-  header = ['']
-  for name in sets:
-    header += [f'{name}, {first} bits', mean]
-  every = {method for found in sets.values() for method in found.methods}
-  rows = []
-  for method in paper.ordered(every):
-    row = [paper.display_name(method)]
-    for found in sets.values():
-      row.append(records.at_length(found, method, first))
-      row.append(records.over_lengths(found, method))
-    rows.append(row)
-  counts = ', '.join(
-    f'{name} {max(len(r.of(m, first)) for m in r.methods)}'
-    for name, r in sets.items()
-  )
-  return (
-    f'# mAP@{settings.SUMMARY_K}\n\nAP divided by min(R, K), ties as their '
-    f'expectation; mean and standard deviation over seeds ({counts}). '
-    f'{records.BRACKETS}\n\n{records.markdown(header, rows)}\n'
-  )
+  table = _across(sets, means=True)
+  about = f'{_PROTOCOL}{records.BRACKETS}'
+  return records.page(f'# mAP@{settings.SUMMARY_K}', about, table)
 
 
 def headline(sets: Mapping[str, records.Results]) -> str:
-  """A few methods' mean over lengths, for the README; '' without results."""
-  if not sets:
-    return ''
-  every = {method for found in sets.values() for method in found.methods}
-  rows = [
-    [
-      paper.display_name(method),
-      *(records.over_lengths(found, method) for found in sets.values()),
+  """The README's rows: the first set by length, the others at one length.
+
+  '' without results.
+  """
+  methods = settings.HEADLINE_METHODS
+  parts = []
+  for name, found in [*sets.items()][:1]:
+    rows = [m for m in found.methods if m in methods]
+    parts = [
+      f'## {name}',
+      records.by_length(found, rows, settings.BITS),
     ]
-    for method in paper.ordered(every & {*settings.HEADLINE_METHODS})
-  ]
-  lengths = ', '.join(map(str, settings.SUMMARY_BITS))
-  return (
-    f'# mAP@{settings.SUMMARY_K}, mean of {lengths} bits\n\nMean and standard '
-    'deviation over seeds. In brackets: the query keeps its real values, the '
-    f'database its bits.\n\n{records.markdown(["", *sets], rows)}\n'
-  )
+  others = dict([*sets.items()][1:])
+  if others:
+    parts += ['## The others', *_across(others, methods)]
+  about = f'{_PROTOCOL}{records.BRACKETS}'
+  return records.page(f'# mAP@{settings.SUMMARY_K}', about, parts)
 
 
-def neighbors_page(sets: Mapping[str, records.Results]) -> str:
-  """The closed forms and what begins at them; '' without results."""
-  methods, bits = settings.NEIGHBORS_METHODS, settings.SUMMARY_BITS
-  wanted = {('cosine', 0), *itertools.product(methods, bits)}
-  sections = []
-  for name in settings.NEIGHBORS_DATASETS:
-    found = records.Results(
-      record
-      for record in (sets[name].all() if name in sets else ())
-      if (record['method'], record['bits']) in wanted
-    )
-    if found:
-      table = records.by_length(found, [*methods, 'cosine'], bits)
-      sections += [f'## {name}', records.origin(found), table]
+def _across(
+  sets: Mapping[str, records.Results],
+  methods: Iterable[str] = (),
+  means: bool = False,
+) -> list[str]:
+  """A row for each method, a column for each set; [] without results."""
+  first, lengths = settings.FIRST_BITS, settings.BITS
+  mean = f'mean of {", ".join(map(str, lengths))} bits'
+  header = ['']
+  for name in sets:
+    header += [f'{name}, {first} bits', *([mean] if means else [])]
+  every = {method for found in sets.values() for method in found.methods}
+  rows = []
+  for method in paper.ordered(every & {*methods} if methods else every):
+    row = [paper.display_name(method)]
+    for found in sets.values():
+      row.append(records.at_length(found, method, first))
+      row += [records.over_lengths(found, method)] if means else []
+    rows.append(row)
+  return [records.markdown(header, rows)] if rows else []
+
+
+def lengths_page(sets: Mapping[str, records.Results]) -> str:
+  """What each length that was tried gave, and its cost; '' without results."""
+  rows = []
+  for name, results in sets.items():
+    dataset, _, epochs = name.rpartition('-e')
+    for method, bits, (record, *_) in results.groups():
+      chosen = settings.EPOCHS.get(dataset, {}).get(method) == int(epochs)
+      rows.append(
+        (
+          dataset,
+          paper.display_name(method),
+          int(epochs),
+          str(record['steps']),
+          records.at_length(results, method, bits),
+          f'{record["bit_entropy"]:.2f}',
+          f'{record["train_cpu_seconds"]:.0f}',
+          'yes' if chosen else '',
+        )
+      )
+  header = [
+    '', '', 'epochs', 'steps', f'mAP@{settings.SUMMARY_K}', 'bit entropy',
+    'CPU s', 'chosen',
+  ]  # fmt: skip
+  table = [[str(part) for part in row] for row in sorted(rows)]
   return records.page(
-    f'# Neighbours before variance: mAP@{settings.SUMMARY_K}',
-    records.BRACKETS,
-    sections,
+    '# Lengths of training, chosen on held-back training videos',
+    f'{settings.FIRST_BITS} bits, one seed. {records.BRACKETS}',
+    [records.markdown(header, table)] if rows else [],
   )

@@ -34,7 +34,7 @@ from experiments import cells, command_line, grid, settings
 from nph_jax import configuration, errors, rng
 
 _BLOCK_SIZE = 256
-_CUSTOM = 'configs/custom.py'
+CUSTOM = 'configs/custom.py'
 # By table, what is learned from.
 TRAIN = {
   'table1_unseen': ('train75',),
@@ -174,7 +174,7 @@ def dataset_of(
     train: of train75 and train25, what is learned from.
   """
   folder = files(dataset, seed, folders)
-  values = _not_custom(dataset)
+  values = not_custom(dataset)
   names = lambda parts, end: ','.join(f'{folder.name}/{p}{end}' for p in parts)  # noqa: E731
   values['data.source_dir'] = str(folder.parent)
   for split, parts in (
@@ -183,15 +183,17 @@ def dataset_of(
     values[f'data.{split}.features'] = names(parts, '.npy')
     if split != 'train':
       values[f'data.{split}.labels'] = names(parts, '_labels.npy')
-  return command_line.Dataset(f'{experiment}/{dataset.name}', _CUSTOM, values)
+  return command_line.Dataset(
+    f'{experiment}/{dataset.name}', CUSTOM, values, dataset.methods
+  )
 
 
-def _not_custom(dataset: command_line.Dataset) -> dict[str, Any]:
+def not_custom(dataset: command_line.Dataset) -> dict[str, Any]:
   """The values, but of the data, that configs/custom.py has otherwise."""
   config = cells.load_config(dataset.config_file, '')
   configuration.set_values(config, dataset.values)
   own = cells.flat_values(config, everything=True)
-  custom = cells.flat_values(cells.load_config(_CUSTOM, ''), everything=True)
+  custom = cells.flat_values(cells.load_config(CUSTOM, ''), everything=True)
   return {
     name: tuple(value) if isinstance(value, list) else value
     for name, value in own.items()

@@ -7,8 +7,6 @@ import os
 import pathlib
 import platform
 
-import jax
-
 
 def use_persistent_cache() -> None:
   """Keeps compiled programs in the user's cache folder, by kind of processor.
@@ -23,6 +21,8 @@ def use_persistent_cache() -> None:
     folder.mkdir(parents=True, exist_ok=True)
   except OSError:
     return  # nowhere to write: compile every time
+  import jax  # takes a second; whoever calls this may not have needed it yet
+
   jax.config.update('jax_compilation_cache_dir', str(folder))
 
 

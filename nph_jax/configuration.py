@@ -52,7 +52,7 @@ def base(
       'train': _train(),
       'eval': {
         'ks': (5, 10, 20, 40, 60, 80, 100),
-        'exclude_self': False,  # in the report's table; metrics.json has both
+        'exclude_self': False,  # in the printed table; report.md has both
       },
       'export': {'block_size': 64},  # videos encoded at a time, padded
       'checkpoint': {'every_steps': 500, 'keep': 3},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import copies, duplicates, duplicates_tables
+from benchmarks import copies, duplicates, tables
 
 av = pytest.importorskip('av')
 
@@ -77,7 +77,7 @@ def test_scores_are_those_of_a_ranking_by_hand():
 def test_the_table_has_all_kinds_and_says_whose_figures_the_others_are():
   kinds = ('the 14', 'all 19', *copies.KINDS, *copies.HARDER)
   scores = {way: dict.fromkeys(kinds, (0.99, 1.0)) for way in ('v', 'aligned')}
-  text = duplicates_tables.duplicates(
+  text = tables.duplicates(
     {
       'videos': 1832,
       'scores': scores,

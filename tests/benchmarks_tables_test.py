@@ -24,7 +24,7 @@ NAMES = ('ours float32', 'ours bfloat16', 'literal scan', 'PyTorch float32')
 
 @pytest.fixture
 def results(tmp_path):
-  """Results as the parts write them, of every part."""
+  """Results as four of the parts write them."""
   size = SIZE._asdict()
   names = dict(zip(NAMES, (0.5, 0.25, 1.0, 2.0)))
   floor = {'flops': 2e9, 'bytes': 3e9, 'seconds': 0.1, 'fraction': 0.2}
@@ -54,21 +54,6 @@ def results(tmp_path):
         'first_code': {'ours float32': 1.5},
         'peak_bytes': {'ours float32': 2**29},
       }
-    },
-    'preprocess': {
-      'size': size,
-      'num_anchors': 2000,
-      'num_videos': [10, 100],
-      'seconds': {'anchors': [1.0, 10.0]},
-      'slope': {'anchors': 1.0},
-      'peak_bytes': [2**30, 2**31],
-      'kmeans': {
-        'wanted': 400,
-        'num_videos': 100,
-        'seconds': 7.0,
-        'in_all': 28.0,
-        'peak_bytes': 2**30,
-      },
     },
     'evaluate': {
       'num_codes': [10, 100],
@@ -125,8 +110,6 @@ def test_tables_say_what_was_measured(results):
   assert found['fcvid, ours bfloat16'][0] == ['4.0', '8.0', '-']
   assert found['fcvid, batch 256'] == [['300', '600', '100']]
   assert found['fcvid, batch 256, ours bfloat16'] == [['6.0']]
-  assert found['anchors'] == [['1.00', '10.00', '1.00']]
-  assert 'K-means of 400 y: 28 s, extrapolated in proportion from 7 s' in text
   assert found['100'] == [['1.00', '2.00']]
   assert found['stream'] == [['0.1', '12,345', '0.50', '1.00']]
   assert found['float32'] == [['0.500', '0.510', '+2.0%']]
@@ -134,7 +117,7 @@ def test_tables_say_what_was_measured(results):
     '2026-11-22, commit 0123456 with uncommitted changes; load before the '
     'first part 0.2.'
   )
-  assert text.count(about) == 5
+  assert text.count(about) == 4
 
 
 def test_tables_are_rectangular(results):

@@ -7,7 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-from nph_jax import config_files, configuration, errors
+from nph_jax import (
+  atomic,
+  config_files,
+  configuration,
+  errors,
+  pipeline,
+  workdir,
+)
 from nph_jax.models import registry
 from nph_jax.stages import prepare
 from nph_jax.stages.job import open_job
@@ -90,6 +97,23 @@ def test_a_method_has_what_its_authors_set_for_the_data_set():
   assert other.method_options.clusters == (250, 400, 600)
   assert other.method_options.positive_prior == 0.05
   assert get_config('fcvid', 'nph').train == configuration.base('nph').train
+
+
+def test_own_files_take_the_longer_length_and_leave_self_out():
+  config = get_config('custom')
+  assert configuration.num_steps(config.train, 3) == 1000
+  assert configuration.num_steps(config.train, 50) == 5000
+  assert config.eval.exclude_self
+
+
+@pytest.mark.parametrize('modes, shown', [((0, 1), 1), ((0,), 0)])
+def test_the_printed_table_leaves_self_out_where_it_is(tmp_path, modes, shown):
+  row = {'k': 5, 'denominator': 'k', 'ties': 'expected'}
+  found = [{**row, 'exclude_self': bool(m), 'value': m / 4} for m in modes]
+  about = {'method': 'nph', 'num_bits': 8, 'dataset': 'custom'}
+  atomic.write_json(tmp_path / 'metrics.json', {**about, 'map': found})
+  text = pipeline._summary(workdir.Workdir(tmp_path), exclude_self=True)
+  assert (f'{shown / 4:.4f}' in text) and text.count('| hamming |') == 1
 
 
 @pytest.mark.parametrize('name', PUBLISHED)

@@ -25,12 +25,18 @@ class Library:
   until after it is gone.
   """
 
-  def __init__(self, videos: pathlib.Path | None, kept: pathlib.Path):
+  def __init__(
+    self,
+    videos: pathlib.Path | None,
+    kept: pathlib.Path,
+    follow_links: bool = False,
+  ):
     """Args as follows.
 
     Args:
       videos: folder that `path` of the metadata is relative to, or None.
       kept: folder of added videos, made when there is one.
+      follow_links: also those in `videos` that lead out of it.
 
     Raises:
       UserError: `videos` is no folder.
@@ -42,19 +48,34 @@ class Library:
       )
     self._videos = videos
     self._kept = kept
+    self._follow_links = follow_links
 
   def find(self, metadata: Mapping[str, Any]) -> pathlib.Path | None:
     """The file of the video with this metadata, None where there is none."""
+    found, leads_out = self._found(metadata)
+    return None if leads_out and not self._follow_links else found
+
+  def leads_out(self, metadata: Mapping[str, Any]) -> bool:
+    """Whether `find` finds nothing since a link is not to be followed."""
+    return self._found(metadata)[1] and not self._follow_links
+
+  def _found(
+    self, metadata: Mapping[str, Any]
+  ) -> tuple[pathlib.Path | None, bool]:
+    """A file, and whether a link in the folder leads out of it to there."""
     folder, name = self._place(metadata)
     if folder is None:
-      return None
+      return None, False
+    named = os.path.abspath(folder / name)
     try:
-      # Links are followed before the comparison, so none leads out.
-      found = (folder / name).resolve(strict=True)
+      # Links are followed before the comparison.
+      found = pathlib.Path(named).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
-      return None
+      return None, False
     inside = found.is_relative_to(folder.resolve())
-    return found if inside and found.is_file() else None
+    linked = pathlib.Path(named).is_relative_to(os.path.abspath(folder))
+    there = (inside or linked) and found.is_file()
+    return (found if there else None), there and not inside
 
   def changed(self, metadata: Mapping[str, Any]) -> float:
     """When its file last changed, seconds since 1970; NaN if there is none."""

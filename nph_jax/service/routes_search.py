@@ -67,14 +67,18 @@ async def _search(
   own = int(id is not None)
   with service.room.share(1):
     seen = await see()
-    found = await service.search(
-      seen,
-      wanted.k + own,
-      rank=wanted.rank,
-      rerank=wanted.rerank + own if wanted.rerank else 0,
-      radius=wanted.radius,
-      where=wanted.filters,
-    )
+    found = None
+    if not (wanted.rank or wanted.rerank) and wanted.radius is None:
+      found = await service.moments(seen, wanted.k, wanted.filters)
+    if found is None:
+      found = await service.search(
+        seen,
+        wanted.k + own,
+        rank=wanted.rank,
+        rerank=wanted.rerank + own if wanted.rerank else 0,
+        radius=wanted.radius,
+        where=wanted.filters,
+      )
   hits = [hit for hit in found if hit.id != id][: wanted.k]
   results = [views.result(service, hit, seen, wanted.rerank) for hit in hits]
   if wanted.bits:

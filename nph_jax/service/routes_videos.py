@@ -28,6 +28,10 @@ from nph_jax.service.models import (
   Metadata,
 )
 
+_LINK = (
+  'The file of video {} is a link to another folder; `nph-jax serve '
+  '--follow_links` plays such files.'
+)
 router = fastapi.APIRouter(tags=['videos'], route_class=forms.Route)
 
 Browse = Annotated[Browsed, fastapi.Query()]
@@ -149,7 +153,10 @@ async def converted(
 
 
 async def _found(service: service_lib.Service, id: int) -> pathlib.Path:
-  path = service.videos.find((await service.see(id)).metadata)
+  metadata = (await service.see(id)).metadata
+  path = service.videos.find(metadata)
+  if service.videos.leads_out(metadata):
+    raise problems.Problem(404, _LINK.format(id))
   if path is None or path.suffix.lower() not in containers.MEDIA_TYPES:
     raise problems.Problem(404, f'The file of video {id} is not here.')
   return path

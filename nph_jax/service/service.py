@@ -14,7 +14,7 @@ import numpy as np
 from nph_jax import errors
 from nph_jax.index import errors as index_errors
 from nph_jax.index import facets
-from nph_jax.library import scanning, store
+from nph_jax.library import moments, scanning, store
 from nph_jax.service import (
   batching,
   converting,
@@ -111,7 +111,8 @@ class Service:
   async def see_video(self, upload: uploads.Upload, kept: bool = False) -> Seen:
     """Hashes a video, which was admitted; `kept` if its t is to be."""
     assert self.extractor is not None
-    return await self._see(kept, *await self.extractor.extract(upload))
+    frames, *about = await self.extractor.extract(upload)
+    return await self._see(kept, frames, *about)
 
   async def _see(
     self,
@@ -153,6 +154,25 @@ class Service:
     """Hits, nearest first; the options are those of VideoIndex.search."""
     wanted = searching.Search(seen.code, seen.relaxed, k, options)
     return await self.searching.submit(wanted)
+
+  async def moments(
+    self, seen: Seen, k: int, where: dict[str, Any] | None
+  ) -> list[Any] | None:
+    """Videos in which an upload is, and where; None without segments."""
+
+    def find() -> list[Any] | None:
+      # Of features alone nobody knows how many seconds they are.
+      if seen.frames is None or 'duration' not in seen.metadata:
+        return None
+      if not self.index.has_segments():
+        return None
+      # Whatever the process that decoded it says.
+      seconds = min(max(seen.metadata['duration'], 0.0), self.bounds.duration)
+      about = {**seen.metadata, 'duration': seconds}
+      clip = moments.clip(seen.frames, about, self.hasher)
+      return self.index.moments(clip, k, where)
+
+    return await asyncio.to_thread(find)
 
   async def add_features(
     self, content: bytes, given: dict[str, Any]

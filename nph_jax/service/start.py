@@ -53,6 +53,7 @@ class Setup:
     token: that callers must bear, or None.
     hosts: names that the service goes by, apart from addresses and localhost.
     read_only: nothing is added or removed.
+    follow_links: files that links in `videos` lead to elsewhere are shown.
     bounds: the limits.
     cache: folder of pictures and converted videos; None for the user's own.
   """
@@ -65,6 +66,7 @@ class Setup:
   token: str | None = None
   hosts: Sequence[str] = ()
   read_only: bool = False
+  follow_links: bool = False
   bounds: limits.Limits = limits.Limits()
   cache: pathlib.Path | None = None
 
@@ -84,7 +86,9 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       video_index.VideoIndex.open(setup.index, read_only=setup.read_only)
     )
     index.check_bundle(hasher.digest, hasher.num_bits)
-    videos = library.Library(setup.videos, setup.index / 'videos')
+    videos = library.Library(
+      setup.videos, setup.index / 'videos', setup.follow_links
+    )
     if not setup.read_only:
       library.recover(videos, index)
     metrics = metrics_lib.Metrics()

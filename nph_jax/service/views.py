@@ -74,6 +74,8 @@ def result(
     'score': hit.score,
     'similarity': _similarity(hit, seen, rerank),
     'relevant': bool(set(found) & set(wanted)) if known else None,
+    'start': hit.start,
+    'end': hit.end,
   }
 
 
@@ -81,7 +83,7 @@ def _similarity(hit: Any, seen: service_lib.Seen, rerank: int) -> float:
   """1 of the same, 0 of strangers by chance; in the order of the results."""
   if hit.score is None:
     value = 1 - 2 * hit.distance / (8 * len(seen.code))
-  elif rerank:
+  elif rerank or hit.start is not None:
     value = hit.score
   else:
     # Of t no code has more than its own, which has less than 1.

@@ -63,6 +63,15 @@ def test_import_is_light():
   subprocess.run([sys.executable, '-c', command], check=True)
 
 
+def test_tensorflow_comes_without_keras():
+  command = (
+    'import os, sys, nph_jax.data.quiet_tensorflow;'
+    'assert "keras" not in sys.modules;'
+    'assert "TF_USE_LEGACY_KERAS" not in os.environ'
+  )
+  subprocess.run([sys.executable, '-c', command], check=True)
+
+
 def test_unknown_name_and_negative_numbers(files):
   with pytest.raises(errors.UserError, match="'ucf' is unknown.*ucf101"):
     files.spec(name='ucf')

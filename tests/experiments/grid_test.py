@@ -10,7 +10,6 @@ from experiments import (
   command_line,
   figure3_map,
   grid,
-  neighbors,
   paper,
   running,
   settings,
@@ -109,23 +108,22 @@ def test_the_default_grid(monkeypatch):
   flags = command_line.parser('x')
   argv = ['--config=configs/moving_digits.py']
   chosen = command_line.options(flags, argv)
-  pairs = grid.default_pairs(chosen)
-  hashing = [p for p in pairs if p[0] not in ('cosine', 'random')]
-  assert len(hashing) == len(registry.METHODS) + 3 * 10 + 5 and len(
-    set(pairs)
-  ) == len(pairs)
-  assert {m for m, b in hashing if b == 8} == {
-    'nph', 'nph_paper', 'nph_tuned', 'itq', 'itq_moments', 'itq_neighbors',
-    'ssth', 'ssvh', 'plain', 'selfatt',
-  }  # fmt: skip
-  table3 = {m for m, b in hashing if b == 64}
-  assert set(settings.ABLATIONS) <= table3
-  full = grid.default_pairs(chosen, full=True)
-  assert len([p for p in full if p[0] not in ('cosine', 'random')]) == 4 * len(
-    registry.METHODS
-  )
+
+  def hashing(seed, **how):
+    found = grid.default_pairs(chosen, seed, **how)
+    assert len(set(found)) == len(found)
+    return [p for p in found if p[0] not in settings.REFERENCES]
+
+  first, second = hashing(0), hashing(1)
+  main = {(m, b) for m in settings.MAIN_METHODS for b in (16, 32, 64)}
+  assert set(second) == main
+  table3 = {(m, b) for m in settings.ABLATIONS for b in (32, 64)}
+  assert set(first) == main | table3 | {(name, 32) for name in names}
+  # A grid that was cut is whole at the first length.
+  assert [b for _, b in first[: len(names)]] == [32] * len(names)
+  assert len(hashing(1, full=True)) == 3 * len(names)
   some = command_line.options(flags, [*argv, '--methods=dh', '--bits=8,32'])
-  assert ('dh', 8) in grid.default_pairs(some)
+  assert ('dh', 8) in grid.default_pairs(some, 2)
 
 
 def test_failures_are_told_at_the_end(where, done, monkeypatch):
@@ -183,7 +181,7 @@ def test_wrong_flags_are_told(argument, words, capsys):
 def test_methods_are_those_of_the_registry(monkeypatch):
   entry = registry.METHODS['nph']
   monkeypatch.setattr(registry, 'METHODS', {'newer': entry, 'itq': entry})
-  assert grid.available() == ['newer', 'itq']
+  assert grid.available() == ['newer', 'itq', *settings.VARIANTS]
   assert grid.available(['itq', 'random']) == ['itq', 'random']
   with pytest.raises(errors.UserError, match='--methods: none: no such'):
     grid.available(['itq', 'none'])
@@ -239,14 +237,42 @@ def test_default_data_sets_are_those_at_hand(monkeypatch, shared_data):
 
 def test_every_method_of_the_settings_is_one():
   named = {
-    *settings.METHODS_ALL_BITS,
+    *settings.MAIN_METHODS,
+    *settings.HEADLINE_METHODS,
+    *settings.METHOD_VALUES,
+    *settings.LENGTHS,
+    *(name for one in settings.EPOCHS.values() for name in one),
     *settings.ABLATIONS,
     *settings.TRANSFER_METHODS,
     *settings.PR_METHODS,
     *settings.EXAMPLE_METHODS,
     *settings.RERANKING_METHODS,
   }
-  assert named <= set(registry.METHODS)
+  assert named <= {*registry.METHODS, *settings.VARIANTS, *settings.REFERENCES}
+
+
+def test_a_method_has_its_own_length_unless_the_command_line_sets_one(
+  monkeypatch,
+):
+  monkeypatch.setitem(settings.EPOCHS, 'moving_digits', {'wsch': 21})
+  flags = command_line.parser('x')
+  argv = ['--config=configs/moving_digits.py']
+
+  def config_of(method, *more):
+    (one,) = command_line.options(flags, [*argv, *more]).datasets
+    return one.cells([(method, 32)], 0)[0].config(cells.Folders())
+
+  config = config_of('wsch')
+  assert (config.train.num_epochs, config.train.num_steps) == (21, 0)
+  assert config.method_options.first_epochs == 3  # 100 of 700
+  assert config_of('itq').train.num_steps == 600
+  config = config_of('wsch', '--config.train.num_steps=4')
+  assert (config.train.num_epochs, config.train.num_steps) == (0, 4)
+  assert config_of('bth').neighborhood.features == 'neighbors'
+  begun = config_of('conmh_begun')
+  assert begun.method == 'conmh'
+  assert begun.method_options.start == 'itq_neighbors'
+  assert not config_of('conmh').method_options.start
 
 
 def test_no_data_set_at_all_is_told(monkeypatch):
@@ -255,49 +281,12 @@ def test_no_data_set_at_all_is_told(monkeypatch):
     command_line.options(command_line.parser('x'), [], ['ucf101_10'])
 
 
-def test_the_neighbors_share_their_data_and_fill_the_readme(tmp_path):
-  readme = tmp_path / 'README.md'
-  readme.write_text('<!-- table neighbors -->\n<!-- end -->\n')
-  argv = [
-    '--config=configs/moving_digits.py',
-    '--name=ucf101_10',
-    '--methods=itq,itq_moments',
-    '--bits=8,16',
-    '--seeds=0',
-    f'--results={tmp_path / "results"}',
-    f'--scratch={tmp_path / "scratch"}',
-    f'--readme={readme}',
-    *MICRO,
-  ]
-  neighbors.main(argv)
-  folder = tmp_path / 'results' / 'ucf101_10'
-  found = {p.stem: json.loads(p.read_text()) for p in folder.iterdir()}
-  assert set(found) == {'cosine-0-0'} | {
-    f'{method}-{bits}-0'
-    for method in ('itq', 'itq_moments')
-    for bits in (8, 16)
-  }
-  for name, record in found.items():
-    assert ('map_asymmetric' in record) == (name != 'cosine-0-0')
-  # Built once: one folder, of which nothing is newer than the first cell.
-  (data,) = (tmp_path / 'scratch' / 'data').glob('*/')
-  first = (folder / 'cosine-0-0.json').stat().st_mtime_ns
-  assert all(p.stat().st_mtime_ns < first for p in data.rglob('*'))
-  text = readme.read_text()
-  value = found['itq-16-0']['map_asymmetric']['min_rk,expected']['20']
-  assert f'({value:.3f})'.replace('(0', '(') in text
-  before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
-  neighbors.main(argv)
-  assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before
-  assert readme.read_text() == text
-
-
 @pytest.mark.filterwarnings('ignore:optax.global_norm')
 def test_a_micro_grid_end_to_end(tmp_path):
   argv = [
     '--config=configs/moving_digits.py',
     '--methods=nph',
-    '--bits=16',
+    '--bits=32',
     '--seeds=0',
     f'--results={tmp_path / "results"}',
     f'--scratch={tmp_path / "scratch"}',
@@ -306,10 +295,10 @@ def test_a_micro_grid_end_to_end(tmp_path):
   figure3_map.main(argv)
   folder = tmp_path / 'results' / 'moving_digits'
   names = {p.stem for p in folder.iterdir()}
-  assert names == {'cosine-0-0', 'random-16-0', 'nph-16-0'}
-  record = json.loads((folder / 'nph-16-0.json').read_text())
+  assert names == {'cosine-0-0', 'random-32-0', 'nph-32-0'}
+  record = json.loads((folder / 'nph-32-0.json').read_text())
   assert record['videos'] == {'train': 64, 'query': 8, 'database': 100}
-  assert record['steps'] == 4 and record['seconds'] > 0
+  assert record['steps'] == 4 and record['train_cpu_seconds'] > 0
   assert 0 <= record['map']['min_rk,expected']['20'] <= 1
   assert 'min_rk,expected,exclude_self' in record['map_all_against_all']
   assert record['pr_curve']['recall'][-1] == 1
@@ -318,16 +307,16 @@ def test_a_micro_grid_end_to_end(tmp_path):
   assert str(tmp_path) not in json.dumps(record)
   # Codes stay for figure5_examples, and nothing else.
   (workdir,) = (tmp_path / 'scratch' / 'moving_digits').glob(
-    'nph-16-0-*[0-9a-f]/'
+    'nph-32-0-*[0-9a-f]/'
   )
   assert [p.name for p in workdir.iterdir()] == ['codes']
-  assert np.load(workdir / 'codes' / 'database.npy').shape == (100, 2)
+  assert np.load(workdir / 'codes' / 'database.npy').shape == (100, 4)
   # Where the cells of a seed share it.
   shared = (tmp_path / 'scratch' / 'neighborhood').iterdir()
   kinds = sorted(path.name.startswith('features-') for path in shared)
   assert kinds == [False, True]
   page = (tmp_path / 'results' / 'moving_digits.md').read_text()
-  assert '## mAP@K, 16 bits' in page and 'all against all' in page
+  assert '## mAP@K, 32 bits' in page and 'all against all' in page
   before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
   figure3_map.main(argv)
   assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before

@@ -2,16 +2,12 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import time
 
-import pytest
 from extract_runs import command, contents, run
-
-from nph_jax import errors, extract
 
 
 def wait_for_videos(process, path, wanted):
@@ -25,7 +21,7 @@ def count(path):
   try:
     address = f'file:{path}?immutable=1'
     with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
-      return database.execute('SELECT count(*) FROM videos').fetchone()[0]
+      return database.execute('SELECT count(*) FROM files').fetchone()[0]
   except sqlite3.Error:
     return 0
 
@@ -70,45 +66,10 @@ def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
   assert contents(tmp_path) == contents(finished[0])
 
 
-@pytest.mark.parametrize(
-  ('name', 'content'),
-  [
-    ('.manifest.jsonl', None),
-    ('.manifest.jsonl', b'{}\n'),
-    ('.skipped.jsonl', None),
-    ('.skipped.jsonl', b'{"error": "x"}\n{'),
-    ('.skipped.jsonl', b'[1]\n[2]\n'),
-    ('.skipped.jsonl', b'\xff\n'),
-    ('_labels.mat', None),
-    ('_labels.json', None),
-  ],
-)
-def test_what_is_not_whole_beside_a_finished_run_is_named(
-  finished, videos, tmp_path, name, content
-):
-  shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
-  path = tmp_path / f'features{name}'
-  path.write_bytes(content) if content else path.unlink()
-  with pytest.raises(errors.UserError) as caught:
-    extract.main(
-      [
-        f'--videos={videos}',
-        f'--out={tmp_path / "features.h5"}',
-        '--num_frames=3',
-        '--batch_size=2',
-        '--labels=folders',
-        '--precision=float32',
-      ]
-    )
-  assert str(caught.value).startswith(f'{path}: is missing, damaged or not of')
-
-
 def test_a_finished_run_is_not_repeated(finished, videos):
   folder, first = finished
   before = contents(folder)
-  again = run(videos, folder / 'features.h5', '--labels=folders', '--strict')
-  assert again.returncode == 1  # since two were skipped
-  assert again.stdout == first.stdout
-  other = run(videos, folder / 'features.h5')
-  assert '--labels was folders and is none now' in other.stderr
-  assert contents(folder) == before
+  again = run(videos, folder / 'features.h5', '--strict')
+  assert again.returncode == 1  # since two are bad
+  said = first.stdout.replace('8 added', '8 known')
+  assert (again.stdout, contents(folder)) == (said, before)

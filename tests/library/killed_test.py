@@ -20,6 +20,7 @@ def add(videos, library, starter, killed_at):
       sys.executable,
       library_worker.__file__,
       *('add', str(videos), f'--index={library}'),
+      *(['--segments=5'] if 'index' in killed_at else []),
     ],
     env=os.environ | {'STARTER': str(starter), 'KILLED_AT': killed_at},
     capture_output=True,
@@ -35,6 +36,7 @@ def add(videos, library, starter, killed_at):
     'nph_jax.library.store:Store.put,5',
     'nph_jax.library.store:Store.allot',
     'nph_jax.index.video_index:VideoIndex.add',
+    'nph_jax.index.segments:insert',  # within the transaction
     'nph_jax.library.codes:keep,2',  # of its own codes, not yet in use
     'nph_jax.export.hasher:Hasher.encode_relaxed,3',  # within the transaction
     'nph_jax.index.video_index:VideoIndex.rehash,2',
@@ -55,7 +57,7 @@ def test_a_killed_addition_goes_on(toy, tmp_path, starter, place):
     assert report.counts['known'] == done['files']
     assert done['ids'].items() <= after.items()
   with library_lib.Library(library, 'read') as opened:
-    assert codes.learned_from(opened.hasher) == FILES
+    assert codes.learned_from(opened.bundle) == FILES
 
 
 def _done(library):

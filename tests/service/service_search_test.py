@@ -15,6 +15,8 @@ import httpx
 import numpy as np
 import service_toy as toy
 
+from nph_jax.index.records import Segments
+
 NPY = {'Content-Type': 'application/x-npy'}
 
 
@@ -240,3 +242,30 @@ def test_everybody_gets_their_own_answer(served):
     found = expected(served, t, 44, ids=ids if 'where' in asked else None)
     found = [x for x in found if x[0] <= asked.get('radius', 32)]
     assert pairs(answer) == found[: asked['k']], number
+
+
+def test_an_upload_is_found_where_it_is_within_a_video(start, clips, tmp_path):
+  """Its frames stand still, one segment each; others have none."""
+  with start(tmp_path) as served:
+    index, post = served.service.index, served.client.post
+    film = (clips / 'cat/two.mp4').read_bytes()
+    frames = toy.clip_features(clips / 'cat/two.mp4')[0]
+    still = np.repeat(frames[:, None], toy.NUM_FRAMES, axis=1)
+    strange = toy.features(6, 700)
+    codes = toy.codes(np.concatenate([strange, still, strange]))
+    code, t, _ = index.get(5)
+    (long,) = index.add(
+      code[None], [{'labels': ['long']}], t[None],
+      segments=[Segments(0.25, 4.0, codes)],
+    )  # fmt: skip
+    answer = post('/search/video', files={'video': film})
+    (found,) = answer.json()['results']
+    assert found['id'] == long and found['distance'] == 0
+    assert found['start'] == pytest.approx(1.5, abs=0.1)
+    assert found['end'] - found['start'] == pytest.approx(1.0, abs=0.01)
+    for asked in (
+      post('/search/video?rank=hamming', files={'video': film}),
+      post('/search', json={'id': int(long)}),
+    ):
+      assert asked.json()['results'][0]['start'] is None
+      assert len(asked.json()['results']) == 10

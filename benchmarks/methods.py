@@ -1,0 +1,60 @@
+"""One training step of NPH and of each later method, at FCVID's size.
+
+With the options that their authors set for FCVID, and a batch of 128.
+Past warm-ups and first stages, as most steps are. What a method does between
+epochs is not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks import contenders, measuring, sizes
+
+METHODS = (
+  'nph_paper', 'udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch',
+)  # fmt: skip
+_PRECISIONS = ('float32', 'bfloat16')
+_NUM_NEAREST = 5  # BTH's and DKPH's pairs read so many
+_EPOCH = 101  # the longest warm-up is 100
+
+
+def run(quick: bool) -> dict[str, Any]:
+  """Seconds of each method's step by precision.
+
+  Args:
+    quick: at a tiny size.
+  """
+  size = sizes.QUICK_SIZES['quick'] if quick else sizes.SIZES['fcvid']
+  found: dict[str, dict[str, list[float]]] = {name: {} for name in METHODS}
+  for precision in _PRECISIONS:
+    steps = {name: _step(name, size, precision) for name in METHODS}
+    for name, times in measuring.in_turns(steps).items():
+      found[name][precision] = times
+  return {
+    'size': size._asdict(),
+    'seconds': {name: measuring.medians(each) for name, each in found.items()},
+    'all': found,
+  }
+
+
+def _step(name: str, size: sizes.Size, precision: str) -> contenders.Step:
+  from nph_jax import config_files
+  from nph_jax.models import registry
+
+  config = config_files.load('fcvid', name)
+  method = registry.build(
+    name,
+    num_bits=size.num_bits,
+    num_frames=size.num_frames,
+    frame_dim=size.frame_dim,
+    model={**config.model.to_dict(), 'precision': precision},
+    options=config.method_options.to_dict(),
+  )
+  shapes = method.table_shapes(sizes.NUM_VIDEOS)
+  tables = {k: np.zeros(x.shape, x.dtype) for k, x in shapes.items()}
+  if method.needs_neighborhood:
+    tables.update(sizes.tables(num_nearest=_NUM_NEAREST))
+  return contenders.stepping(size, *contenders.trained(method, tables, _EPOCH))
