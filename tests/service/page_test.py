@@ -55,6 +55,11 @@ def ids(page, grid='list'):
   )
 
 
+def press(page, selector):
+  """A click, wherever on the page that is."""
+  page.run('document.querySelector(arguments[0]).click()', selector)
+
+
 def searched(page):
   page.wait(f'!document.getElementById("found").hidden && {FOUND}')
   page.wait('!document.body.classList.contains("busy")')
@@ -124,7 +129,7 @@ def test_more_come_as_one_scrolls_and_are_there_when_one_comes_back(
   assert ids(window) == [*added.tolist()[::-1], *range(43, -1, -1)]
   assert window.run('return document.getElementById("more").hidden')
   window.run('scrollTo(0, 1500)')
-  window.run('document.querySelector("[data-id=\\"30\\"] .similar").click()')
+  press(window, '[data-id="30"] .similar')
   searched(window)
   window.run('history.back()')
   window.wait('!document.getElementById("list").hidden && scrollY === 1500')
@@ -133,7 +138,7 @@ def test_more_come_as_one_scrolls_and_are_there_when_one_comes_back(
 
 
 def test_an_indexed_video_is_searched_with(page, served):
-  page.click('.card[data-id="0"] .similar')
+  press(page, '.card[data-id="0"] .similar')
   searched(page)
   t, others = served.service.index.get(0)[1], list(range(1, 44))
   expected = toy.ranked(t, served.codes[1:], others, 24)
@@ -218,7 +223,7 @@ def test_a_dropped_video_that_no_browser_plays_is_searched_with(page, clips):
 
 
 def test_a_click_plays_and_the_way_back_closes(page):
-  page.click('.card[data-id="0"] .open')
+  press(page, '.card[data-id="0"] .open')
   playing = 'document.querySelector("#player video")'
   page.wait(f'{playing}?.currentTime > 0.1 && !{playing}.paused')
   assert page.run('return location.search') == '?play=0'
@@ -267,7 +272,7 @@ def test_a_hover_plays_and_stops(page):
 
 
 def test_what_browsers_cannot_play_is_shown_in_frames_then_converted(page):
-  page.click('.card[data-id="2"] .open')
+  press(page, '.card[data-id="2"] .open')
   playing = 'document.querySelector("#player video[src*=converted]")'
   seen = (
     'document.querySelector("#player-stage img")?.alt ==='
@@ -307,7 +312,7 @@ def test_a_video_is_added_and_removed(window, own, tmp_path):
   id = int(window.run('return location.search.slice(4)'))
   window.click('#to-videos')
   window.wait(f'{CARDS} === 45')
-  window.click(f'.card[data-id="{id}"] .open')
+  press(window, f'.card[data-id="{id}"] .open')
   window.wait('document.getElementById("player").open')
   window.click('#player-remove')
   assert 'delete the file' in window.text('#confirm-text')
@@ -438,7 +443,7 @@ def test_it_works_below_a_prefix(page, served):
   with toy.running(proxy) as address:
     page.open(f'{address}/nph/')
     page.wait(f'{CARDS} === 44')
-    page.click('.card[data-id="0"] .similar')
+    press(page, '.card[data-id="0"] .similar')
     searched(page)
     loaded = 'document.querySelector(".card[data-id=\\"1\\"] img").naturalWidth'
     page.wait(f'{loaded} > 0')
@@ -475,7 +480,7 @@ def test_nothing_from_an_index_runs(window, own, clips):
   assert window.text('#query-labels') == '<img src=x onerror=evil=1>'
   window.open(f'{own.address}/?id=0')
   searched(window)
-  window.click(f'.card[data-id="{id}"] .open')
+  press(window, f'.card[data-id="{id}"] .open')
   window.wait('document.getElementById("player").open')
   assert '<img src=x' in window.text(f'.card[data-id="{id}"] .name')
   assert window.run('return window.evil === undefined')
