@@ -10,7 +10,7 @@ export const state = () => Object.fromEntries(new URLSearchParams(location.searc
 
 // An address with these values; empty ones are left out.
 export function addressOf(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
+  const given = Object.entries(values).filter(([, value]) => (value ?? '') !== '');
   return given.length ? `./?${new URLSearchParams(given)}` : './';
 }
 

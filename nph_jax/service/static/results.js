@@ -9,7 +9,9 @@ import { labelsOf, NEAR, nameOf, percent } from './words.js';
 
 const PAGE = 24;
 const RERANK = 1000;
-const uploads = new Map(); // files by code, as long as this page is open
+// By code, as long as this page is open: the file, its picture, and the moments
+// in which it was found, which its code alone does not tell.
+const uploads = new Map();
 let index = null;
 
 export const isSearch = ({ id, code }) => id !== undefined || code !== undefined;
@@ -29,7 +31,9 @@ function parameters({ k = PAGE, radius, rank, label }) {
 
 export function search(wanted) {
   return show('Searching …', async () => {
-    const { id, code, t } = wanted;
+    const { id, code, t, k, radius, rank, label } = wanted;
+    const moments = (k ?? radius ?? rank ?? label) === undefined && uploads.get(code)?.moments;
+    if (moments) return () => draw(wanted, moments);
     const found = id !== undefined
       ? await send('POST', `search?${parameters(wanted)}`, JSON.stringify({ id: Number(id) }))
       : await send('POST', `search/code?${parameters(wanted)}`, JSON.stringify(
@@ -50,13 +54,14 @@ export function upload(file) {
   } else {
     show('Uploading …', async (progress) => {
       const address = isFeatures(file) ? 'search/features' : 'search/video';
-      const found = await send('POST', `${address}?k=1&bits=true`, bodyOf(file), (event) => {
+      const found = await send('POST', `${address}?k=${PAGE}&bits=true`, bodyOf(file), (event) => {
         const share = Math.round(100 * event.loaded / event.total);
         progress(share < 100 ? `Uploading … ${share} %` : 'Reading the video …');
       });
       const { query } = found;
       const code = hexOf(query.code);
-      uploads.set(code, { file, thumbnail: query.thumbnail });
+      const inside = found.results.some((video) => typeof video.start === 'number');
+      uploads.set(code, { file, thumbnail: query.thumbnail, moments: inside ? found : null });
       const t = query.relaxed && textOf(query.relaxed);
       return () => go(addressOf({ code, t: t ?? undefined, of: file.name }));
     });
