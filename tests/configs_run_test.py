@@ -86,7 +86,7 @@ def test_output_ends_with_table_report_and_next_command(first):
   table, _, rest = process.stdout.rpartition('report: ')
   assert 'mAP@5' in table and 'min(R, K)' in table
   assert rest.startswith(f'{workdir}/report.md')
-  assert 'nph_jax.index build --bundle=' in rest
+  assert 'nph_jax.index build ' in rest and ' --bundle=' in rest
   assert 'Traceback' not in process.stderr
 
 
