@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
 
 from experiments import paper, records, settings
 
 _PROTOCOL = (
   'AP divided by min(R, K), ties as their expectation; mean and standard '
   'deviation over seeds, a lone value is of one seed. '
+)
+# What stands beside the first table.
+_COST = (
+  f'Steps and CPU seconds are of one training at {settings.FIRST_BITS} bits, '
+  'seconds of rows from before they were counted are missing.'
 )
 
 
@@ -30,16 +37,30 @@ def headline(sets: Mapping[str, records.Results]) -> str:
   methods = settings.HEADLINE_METHODS
   parts = []
   for name, found in [*sets.items()][:1]:
-    rows = [m for m in found.methods if m in methods]
-    parts = [
-      f'## {name}',
-      records.by_length(found, rows, settings.BITS),
+    header = ['', *(f'{b} bits' for b in settings.BITS), 'steps', 'CPU s']
+    rows = [
+      [
+        paper.display_name(method),
+        *(records.at_length(found, method, b) for b in settings.BITS),
+        *_cost(found.of(method, settings.FIRST_BITS)),
+      ]
+      for method in found.methods
+      if method in methods
     ]
+    parts = [f'## {name}', _COST, records.markdown(header, rows)]
   others = dict([*sets.items()][1:])
   if others:
     parts += ['## The others', *_across(others, methods)]
   about = f'{_PROTOCOL}{records.BRACKETS}'
   return records.page(f'# mAP@{settings.SUMMARY_K}', about, parts)
+
+
+def _cost(group: Sequence[records.Record]) -> list[str]:
+  """Steps and CPU seconds of a training, '-' where none was measured."""
+  steps = {str(r['steps']) for r in group if r.get('steps')}
+  used = [r['train_cpu_seconds'] for r in group if 'train_cpu_seconds' in r]
+  mean = f'{np.mean(used):.0f}' if used else '-'
+  return ['/'.join(sorted(steps)) or '-', mean]
 
 
 def _across(

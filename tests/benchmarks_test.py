@@ -6,11 +6,10 @@ import json
 import math
 import re
 import statistics
-import subprocess
-import sys
 
 import jax
 import numpy as np
+import programs
 import pytest
 
 from benchmarks import __main__ as command
@@ -172,16 +171,9 @@ def test_features_on_disk_are_as_long_as_asked_and_differ(tmp_path):
 
 
 def test_an_unknown_part_is_one_sentence():
-  result = subprocess.run(
-    [sys.executable, '-m', 'benchmarks', '--part=steps'],
-    cwd=table.ROOT,
-    capture_output=True,
-    text=True,
-  )
-  assert result.returncode == 1
-  (line,) = result.stderr.splitlines()
-  assert line.startswith('error: argument --part: invalid choice')
-  assert all(name in line for name in command.PARTS)
+  result = programs.run('-m', 'benchmarks', '--part=steps')
+  programs.assert_failed(result, 'argument --part: invalid choice')
+  assert all(name in result.stderr for name in command.PARTS)
 
 
 def test_without_pytorch_its_parts_say_what_to_install(tmp_path, monkeypatch):

@@ -2,11 +2,10 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import h5py
 import numpy as np
+import programs
 import pytest
 import scipy.io
 
@@ -48,13 +47,8 @@ def main(source, tmp_path_factory):
 
   def run(*flags):
     flags = (*SMALL, f'--config.data.source_dir={source}', *flags)
-    return workdir, subprocess.run(
-      [sys.executable, '-m', 'nph_jax.main', f'--workdir={workdir}', *flags],
-      cwd=ROOT,
-      stdin=subprocess.DEVNULL,
-      capture_output=True,
-      text=True,
-    )
+    command = ['-m', 'nph_jax.main', f'--workdir={workdir}', *flags]
+    return workdir, programs.run(*command, cwd=programs.ROOT)
 
   return run
 
@@ -92,7 +86,7 @@ def test_output_ends_with_table_report_and_next_command(first):
   table, _, rest = process.stdout.rpartition('report: ')
   assert 'mAP@5' in table and 'min(R, K)' in table
   assert rest.startswith(f'{workdir}/report.md')
-  assert 'nph_jax.index build --bundle=' in rest
+  assert 'nph_jax.index build ' in rest and ' --bundle=' in rest
   assert 'Traceback' not in process.stderr
 
 

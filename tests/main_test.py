@@ -137,7 +137,7 @@ def test_says_what_came_out_and_what_to_try_next(root, workdir):
   assert 'nph_paper, 16 bits, moving_digits' in stdout
   assert 'mAP@5' in stdout and 'mAP@40' in stdout and 'mAP@60' not in stdout
   assert f'report: {workdir}/report.md' in stdout
-  assert f'-m nph_jax.index build --bundle={workdir}/export' in stdout
+  assert f'--bundle={workdir}/export --out={workdir}/index' in stdout
 
 
 def test_config_json_holds_every_value(workdir):

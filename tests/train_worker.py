@@ -27,7 +27,7 @@ os.environ['NPROC'] = '16'
 os.environ['XLA_FLAGS'] = (
   f'{os.environ.get("XLA_FLAGS", "")} '
   f'--xla_force_host_platform_device_count={options.devices} '
-  '--xla_cpu_collective_call_terminate_timeout_seconds=60'
+  '--xla_cpu_collective_call_terminate_timeout_seconds=600'
 )
 
 import jax

@@ -169,19 +169,8 @@ def _cosines(codes: np.ndarray, query: np.ndarray) -> np.ndarray:
 def _place(
   video: int, segments: Segments, clip: Clip, query: np.ndarray
 ) -> Moment:
-  """Where the clip fits best, the first of equals."""
   seconds, duration, codes = segments
-  similar = _cosines(codes, query)
-  spare = duration - clip.duration
-  low, high = min(spare, 0.0), max(spare, 0.0)
-  count = math.ceil((high - low) / seconds * _STEPS) + 1
-  starts = np.linspace(low, high, count)
-  total, seen = np.zeros(count), np.zeros(count, int)
-  for rows, frames, there in _laid(starts, len(codes), seconds, clip):
-    total += np.where(there, similar[rows, frames], 0)
-    seen += there
-  scores = np.where(seen, total / np.maximum(seen, 1), -1.0)
-  start = starts[int(np.argmax(np.rint(scores * 2**20)))]
+  score, start = place(_cosines(codes, query), seconds, duration, clip)
   bits = [
     np.bitwise_count(codes[row] ^ np.packbits(clip.t[frame] >= 0)).sum()
     for (row,), (frame,), (there,) in _laid(
@@ -190,12 +179,38 @@ def _place(
     if there
   ]
   return Moment(
-    float(np.rint(scores.max() * 2**20) / 2**20),
+    score,
     video,
-    max(float(start), 0.0),
-    min(float(start) + clip.duration, duration),
+    max(start, 0.0),
+    min(start + clip.duration, duration),
     round(float(np.mean(bits))),
   )
+
+
+def place(
+  similar: np.ndarray, seconds: float, duration: float, clip: Clip
+) -> tuple[float, float]:
+  """Where a clip fits best, the first of equals: mean similarity and start.
+
+  Args:
+    similar: [n, M], of the frames of a video's segments to those of the clip.
+    seconds: of a segment.
+    duration: of the video, seconds; the start may be below 0 where the clip is
+      longer.
+    clip: its times and duration count.
+  """
+  spare = duration - clip.duration
+  low, high = min(spare, 0.0), max(spare, 0.0)
+  count = math.ceil((high - low) / seconds * _STEPS) + 1
+  starts = np.linspace(low, high, count)
+  total, seen = np.zeros(count), np.zeros(count, int)
+  for rows, frames, there in _laid(starts, len(similar), seconds, clip):
+    total += np.where(there, similar[rows, frames], 0)
+    seen += there
+  scores = np.where(seen, total / np.maximum(seen, 1), -1.0)
+  scores = np.rint(scores * 2**20) / 2**20
+  best = int(np.argmax(scores))
+  return float(scores[best]), float(starts[best])
 
 
 def _laid(

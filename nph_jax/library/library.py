@@ -129,8 +129,9 @@ class Library:
       about: its record, as extraction makes it.
       k, where: as of `search`.
     """
-    clip = moments.clip(frames, about, self.hasher)
-    return self.index.moments(clip, k, where)
+    return moments.find(
+      self.index, self.store, self.hasher, frames, about, k, where
+    )
 
   def items(self) -> Iterator[tuple[int, dict[str, Any]]]:
     """Id and metadata of all videos of the index."""

@@ -240,8 +240,18 @@ class Store:
     Raises:
       UserError: the file is damaged.
     """
+    return self._segments('number = ?', file.number)
+
+  def segments_of(self, video: int) -> tuple[float, np.ndarray] | None:
+    """As `segments`, of the row whose id in the index this is."""
+    number = 'number = (SELECT number FROM files WHERE video = ?)'
+    return self._segments(number, video)
+
+  def _segments(
+    self, which: str, value: int
+  ) -> tuple[float, np.ndarray] | None:
     rows = self._read(
-      'SELECT seconds, frames FROM segments WHERE number = ?', file.number
+      f'SELECT seconds, frames FROM segments WHERE {which}', value
     )
     if not rows:
       return None

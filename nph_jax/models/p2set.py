@@ -3,8 +3,9 @@
 Before every epoch the codes h of all training videos, at length one, are
 clustered by K-means for several numbers of centres c at length one. The
 concentration phi of a cluster of n videos is their mean distance to the centre
-over log(n + 10), held between the tenth and ninetieth percentile of all, and
-scaled to a mean of .2. In a batch, for each number of centres and each view,
+over log(n + 10), the largest of the others where n is one or none, held between
+the tenth and ninetieth percentile of all, and scaled to a mean of .2. In a
+batch, for each number of centres and each view,
 
   L_p2set = mean_i CE(softmax_j (h_i . c_j / phi_j), i),
 
@@ -88,6 +89,7 @@ def concentration(
   sizes = np.bincount(own, minlength=count)
   sums = np.bincount(own, distances, minlength=count)
   spread = sums / np.maximum(sizes, 1) / np.log(sizes + 10)
+  spread[sizes <= 1] = spread.max()
   spread = np.clip(spread, *np.percentile(spread, (10, 90)))
   mean = spread.mean()
   scaled = spread / mean if mean > 0 else np.ones(count)

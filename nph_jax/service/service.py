@@ -169,8 +169,14 @@ class Service:
       # Whatever the process that decoded it says.
       seconds = min(max(seen.metadata['duration'], 0.0), self.bounds.duration)
       about = {**seen.metadata, 'duration': seconds}
-      clip = moments.clip(seen.frames, about, self.hasher)
-      return self.index.moments(clip, k, where)
+      folder = pathlib.Path(self.directory)
+      if not (folder / store.NAME).is_file():
+        clip = moments.clip(seen.frames, about, self.hasher)
+        return self.index.moments(clip, k, where)
+      with store.Store(folder, read_only=True) as kept:
+        return moments.find(
+          self.index, kept, self.hasher, seen.frames, about, k, where
+        )
 
     return await asyncio.to_thread(find)
 

@@ -264,14 +264,15 @@ def test_the_summary_has_a_column_pair_for_each_data_set():
 
 def test_the_headline_has_the_first_set_by_length_then_the_others():
   first = records.Results(
-    [record('nph', bits, 0, bits / 100) for bits in (16, 32, 64)]
+    [record('nph', b, 0, b / 100) for b in (16, 64)]
+    + [record('nph', 32, 0, 0.32, steps=200, train_cpu_seconds=7.2)]
     + [record('neibcat', bits, 0, 0.4) for bits in (16, 32, 64)]
   )
   second = records.Results([record('itq', 32, 0, 0.5)])
   page = summary.headline({'a': first, 'b': second})
   table = rows(page)
   assert list(table) == ['', '---', 'NPH']
-  assert table['NPH'] == ['.160', '.320', '.640', '.373']
+  assert table['NPH'] == ['.160', '.320', '.640', '200', '7']
   assert rows(page, 1) == {
     '': ['b, 32 bits'], '---': ['---'], 'ITQ': ['.500']
   }  # fmt: skip

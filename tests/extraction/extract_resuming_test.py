@@ -1,38 +1,32 @@
 """A run that is killed or interrupted ends as one that is not, bit by bit."""
 
-import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 
 from extract_runs import command, contents, run
+from progress import count
 
 
-def wait_for_videos(process, path, wanted):
-  """Waits until a store holds so many videos, or its run has ended."""
-  while process.poll() is None and count(path) < wanted:
+def start(videos, folder, wanted, **options):
+  """A run that ends by itself never: its store holds `wanted` videos."""
+  store = folder / 'features.partial'
+  process = subprocess.Popen(
+    command(videos, folder / 'features.h5', '--labels=folders'),
+    env={**os.environ, 'HANGS_AT': f'{store},{wanted}'},
+    **options,
+  )
+  while process.poll() is None and count(store) < wanted:
     time.sleep(0.01)
-
-
-def count(path):
-  """Looks past the lock of the process that is writing."""
-  try:
-    address = f'file:{path}?immutable=1'
-    with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
-      return database.execute('SELECT count(*) FROM files').fetchone()[0]
-  except sqlite3.Error:
-    return 0
+  return process
 
 
 def test_killed_at_any_time_it_ends_the_same(finished, videos, tmp_path):
   expected = contents(finished[0])
-  arguments = command(videos, tmp_path / 'features.h5', '--labels=folders')
   for wanted in (1, 3, 7):
     with open(tmp_path.with_name('said'), 'w+') as said:
-      process = subprocess.Popen(arguments, stdout=said, stderr=said)
-      wait_for_videos(process, tmp_path / 'features.partial', wanted)
+      process = start(videos, tmp_path, wanted, stdout=said, stderr=said)
       process.kill()
       assert process.wait() == -signal.SIGKILL, said.seek(0) or said.read()
   result = run(videos, tmp_path / 'features.h5', '--labels=folders')
@@ -45,18 +39,12 @@ def test_interrupted_it_says_how_to_go_on(finished, videos, tmp_path):
   # is handled here begins anew in a child.
   handler = signal.signal(signal.SIGINT, signal.default_int_handler)
   try:
-    process = subprocess.Popen(
-      command(videos, tmp_path / 'features.h5', '--labels=folders'),
-      stderr=subprocess.PIPE,
-      text=True,
-      env={**os.environ, 'SECONDS_A_BATCH': '2'},
-    )
+    # More than a group: the last one may be seen before it is committed.
+    process = start(videos, tmp_path, 3, stderr=subprocess.PIPE, text=True)
   finally:
     signal.signal(signal.SIGINT, handler)
-  # More than a group: the last one may be seen before it is committed.
-  wait_for_videos(process, tmp_path / 'features.partial', 3)
   process.send_signal(signal.SIGINT)
-  _, stderr = process.communicate(timeout=60)
+  _, stderr = process.communicate()
   assert process.returncode == 130, stderr
   assert 'the same command continues' in stderr and 'Traceback' not in stderr
   other = run(videos, tmp_path / 'features.h5', '--num_frames=4')

@@ -1,11 +1,9 @@
 """Killed anywhere, `nph-jax add` loses nothing and goes on."""
 
-import os
 import signal
-import subprocess
-import sys
 
 import library_worker
+import programs
 import pytest
 
 from nph_jax.library import codes, store
@@ -15,17 +13,14 @@ FILES = 14  # twelve are enough to learn from
 
 
 def add(videos, library, starter, killed_at):
-  return subprocess.run(
-    [
-      sys.executable,
-      library_worker.__file__,
-      *('add', str(videos), f'--index={library}'),
-      *(['--segments=5'] if 'index' in killed_at else []),
-    ],
-    env=os.environ | {'STARTER': str(starter), 'KILLED_AT': killed_at},
-    capture_output=True,
-    text=True,
-    timeout=300,
+  return programs.run(
+    library_worker.__file__,
+    'add',
+    videos,
+    f'--index={library}',
+    *(['--segments=5'] if 'index' in killed_at else []),
+    STARTER=str(starter),
+    KILLED_AT=killed_at,
   )
 
 

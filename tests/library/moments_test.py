@@ -104,5 +104,27 @@ def test_a_clip_is_found_where_its_frames_are(toy, places):
     assert best.score > max(hit.score for hit in others)
     # Their middles are at 15, 25 and 35 s.
     assert best.start == pytest.approx(10.0, abs=5) and best.end > 30
+    assert best.score > 0.999
     (hit,) = opened.moments(frames, {'duration': 30.0}, 9, {'path': str(path)})
-    assert hit == best
+    assert (hit.id, hit.start) == (best.id, best.start)
+
+
+def test_scores_are_cosines_of_the_frames_that_meet(toy, places):
+  videos, library = places
+  names = 'x/0.mp4', 'x/1.mp4', 'x/2.mp4', 'y/3.avi'
+  rows = {x: toy.segments(videos / y, 10.0) for x, y in enumerate(names)}
+  mean = np.concatenate([*rows.values()]).astype(np.float64).mean(axis=0)
+  clip = toy.features(videos / names[3])[:2] + np.float16(0.1)
+  with library_lib.Library(library, 'read') as opened:
+    hits = opened.moments(clip, {'duration': 20.0}, 4)
+  assert sorted(hit.id for hit in hits) == [0, 1, 2, 3]
+  for hit in hits:
+    cosines = []
+    for number, row in enumerate(rows[hit.id].astype(np.float64)):
+      since = 10 * number + 5 - hit.start
+      if 0 <= since < 20:  # the clip's two frames, 10 s each
+        a, b = row - mean, clip[int(since > 10)].astype(np.float64) - mean
+        cosines.append(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    assert hit.score == pytest.approx(np.mean(cosines), abs=1e-4)
+  scores = [hit.score for hit in hits]
+  assert scores == sorted(scores, reverse=True)

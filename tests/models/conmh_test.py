@@ -200,6 +200,17 @@ def test_clusters_are_those_of_the_codes():
   )
 
 
+def test_a_cluster_of_one_video_is_as_wide_as_the_widest():
+  # Two clusters of two videos, one of one, one of none.
+  own, distances = np.array([0, 0, 1, 1, 2]), np.array([0.2, 0.4, 0.1, 0.1, 0])
+  wide, narrow = 0.3 / np.log(12), 0.1 / np.log(12)
+  spread = np.array([wide, narrow, wide, wide])
+  spread = np.clip(spread, *np.percentile(spread, (10, 90)))
+  np.testing.assert_allclose(
+    p2set.concentration(distances, own, 4), 0.2 * spread / spread.mean(), 1e-6
+  )
+
+
 def test_clusters_come_after_the_warm_up_and_have_a_gradient():
   method = make('autossvh', cluster_warmup=3)
   clusters = p2set.init((2, 3), np.zeros(N, np.int32), K)
