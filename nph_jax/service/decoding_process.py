@@ -88,10 +88,13 @@ def _answers(
       answer = handle(job, file)
       for part in [answer] if isinstance(answer, tuple) else answer:
         yield pack(*part)
+      return
   except errors.UserError as error:
-    yield pack({'error': str(error)})
+    failed = {'error': str(error)}
   except MemoryError:
-    yield pack({'memory': True})
+    failed = {'memory': True}
+  # Not within: an exception that is still there keeps what its frames hold.
+  yield pack(failed)
 
 
 def pack(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:

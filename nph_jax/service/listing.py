@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from nph_jax.service import library as library_lib
+from nph_jax.service import problems
 
 Sort = Literal['added', 'name', 'date', 'duration']
 _PAGE = 1000
+# Videos of an index; of more, all metadata would be too much to read and hold.
+_MOST = 100_000
 
 
 class Entry(NamedTuple):
@@ -54,6 +57,10 @@ _KEYS: Mapping[str, Callable[[Entry], Any]] = {
 }
 
 
+def _is_known(value: Any) -> bool:
+  return value == value and value != ''  # NaN is not itself
+
+
 class Listing:
   """The videos of an index; read again whenever that has changed."""
 
@@ -73,23 +80,36 @@ class Listing:
       label: that they have; None for any.
       sort: by what; what is not known comes last.
       descending: the greatest first.
+
+    Raises:
+      Problem: status 422, there are too many to be found or sorted so.
     """
     if not text and label is None and sort == 'added':
       ids = self._index.ids()
       return (ids[::-1] if descending else ids).tolist()
+    if len(self._index) > _MOST:
+      raise problems.Problem(
+        422,
+        f'More than {_MOST:,} videos are listed as they were added only; '
+        'search instead.',
+      )
     key, text = _KEYS[sort], text.casefold()
     known, unknown = [], []
     for entry in self._read():
       if text in entry.name.casefold() and (
         label is None or label in entry.labels
       ):
-        is_known = key(entry) not in ('',) and key(entry) == key(entry)
-        (known if is_known else unknown).append(entry)
+        (known if _is_known(key(entry)) else unknown).append(entry)
     known.sort(key=key, reverse=descending)
     return [entry.id for entry in known + unknown]
 
   def labels(self) -> list[tuple[str, int]]:
-    """Each label and how many videos have it, the commonest first."""
+    """Each label and how many videos have it, the commonest first.
+
+    None where there are too many videos.
+    """
+    if len(self._index) > _MOST:
+      return []
     counts = collections.Counter(
       label for entry in self._read() for label in set(entry.labels)
     )

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from nph_jax import errors
 from nph_jax.extraction import decoding, video_file
 from nph_jax.extraction import pictures as pictures_lib
 from nph_jax.service import decoding_process
@@ -68,7 +69,10 @@ def transcode(
   video, sink = video_file.VideoFile(file, _NO_LIMITS), _Sink()
   av = video_file.import_av()
   with video_file.reporting(video.name):
-    size = _size(next(video.decode()), video.aspect)
+    first = next(video.decode(), None)
+    if first is None:
+      raise errors.UserError(f'{video.name}: holds no frame to be decoded.')
+    size = _size(first, video.aspect)
     with (
       video.opened(sound=True) as (source, stream),
       av.open(sink, 'w', format=chosen.container) as target,

@@ -18,6 +18,7 @@ import service_toy as toy
 from PIL import Image
 
 from nph_jax.index import facets
+from nph_jax.service import listing
 
 NPY = {'Content-Type': 'application/x-npy'}
 LONG = 'bytes=0-' + '9' * 5000  # more digits than int() takes
@@ -97,6 +98,15 @@ def test_labels_are_counted(served):
     {'label': 'cat', 'videos': 2},
     {'label': 'dog', 'videos': 2},
   ]
+
+
+def test_a_large_index_is_listed_as_it_was_added(served, monkeypatch):
+  monkeypatch.setattr(listing, '_MOST', 43)
+  assert served.client.get('/labels').json() == []
+  assert served.client.get('/videos?limit=3').json()['total'] == 44
+  for wanted in ('name=x', 'label=cat', 'sort=date'):
+    answer = served.client.get(f'/videos?{wanted}')
+    assert answer.status_code == 422 and 'search' in answer.json()['error']
 
 
 def test_a_video_says_where_its_parts_are(served):

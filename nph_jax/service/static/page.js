@@ -14,6 +14,7 @@ const VIEWS = { browse: 'list', search: 'found', duplicates: 'groups' };
 const TITLES = { browse: 'Videos', search: 'Most like it', duplicates: 'Duplicates' };
 let view = null;
 let shown = null;
+let started = false;
 
 function viewIn(state) {
   if (results.isSearch(state)) return 'search';
@@ -59,8 +60,14 @@ function drawFacts(index) {
 }
 
 async function start() {
+  if (started) { // signed in once more
+    shown = null;
+    await route(address.state());
+    return;
+  }
   const index = await attempt(() => send('GET', 'index'));
   if (!index) return;
+  started = true;
   drawFacts(index);
   if (index.no_videos) {
     at('file-label').textContent = 'Search by frame features';
