@@ -41,8 +41,9 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 test: lint
 	$(PYTEST)
 
+# With programs optimised as users have them, not as tests/conftest.py does.
 test-all: lint
-	$(PYTEST) -m 'slow or not slow'
+	XLA_FLAGS= $(PYTEST) -m 'slow or not slow'
 
 # One part alone: make bench PART=step
 bench: $(BENCH_INSTALLED)

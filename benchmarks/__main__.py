@@ -16,14 +16,12 @@ import sys
 import time
 
 from benchmarks import (
-  communication,
   encode,
   evaluate,
   index,
   machine,
   methods,
   pipeline,
-  preprocess,
   service,
   step,
   table,
@@ -34,10 +32,8 @@ PARTS = {
   'step': step,
   'methods': methods,
   'encode': encode,
-  'preprocess': preprocess,
   'evaluate': evaluate,
   'pipeline': pipeline,
-  'communication': communication,
   'index': index,
   'service': service,
 }

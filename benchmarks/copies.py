@@ -61,19 +61,19 @@ def make(
   Raises:
     UserError: PyAV is not installed.
   """
-  frames, rate = _frames(video), _rate(video)
+  frames, rate = read(video), rate_of(video)
   if kind in _FILTERS:
     frames = _filtered(frames, _FILTERS[kind])
   elif kind in _SELECTED:
     frames = _SELECTED[kind](list(frames))
   elif kind == 'intro':
-    before = itertools.cycle(_frames(other))
+    before = itertools.cycle(read(other))
     count = round(_INTRO_SECONDS * rate)
     frames = itertools.chain(itertools.islice(before, count), frames)
   else:
     inset = _filtered(frames, (('scale', 'iw/2:ih/2'),))
-    frames = map(_pasted, inset, itertools.cycle(_frames(other)))
-  _write(frames, rate, out, crf=38 if kind == 'crf 38' else 23)
+    frames = map(_pasted, inset, itertools.cycle(read(other)))
+  write(frames, rate, out, crf=38 if kind == 'crf 38' else 23)
 
 
 _SELECTED: Mapping[str, Callable[[list[Any]], list[Any]]] = {
@@ -89,12 +89,12 @@ def seconds(kind: str, whole: float) -> float:
   return share * whole + (_INTRO_SECONDS if kind == 'intro' else 0)
 
 
-def _frames(path: pathlib.Path) -> Iterator[Any]:
+def read(path: pathlib.Path) -> Iterator[Any]:
   with _av().open(str(path)) as file:
     yield from file.decode(video=0)
 
 
-def _rate(path: pathlib.Path) -> Fraction:
+def rate_of(path: pathlib.Path) -> Fraction:
   with _av().open(str(path)) as file:
     return file.streams.video[0].average_rate
 
@@ -132,7 +132,7 @@ def _pasted(inset: Any, frame: Any) -> Any:
   return _av().VideoFrame.from_ndarray(outer, format='rgb24')
 
 
-def _write(
+def write(
   frames: Iterator[Any], rate: Fraction, out: pathlib.Path, crf: int
 ) -> None:
   out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _GIB = 2**30
@@ -23,8 +23,14 @@ def machine(about: Mapping[str, Any]) -> str:
   )
 
 
-def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def paragraphs(*parts: str) -> str:
+  """Text and tables, an empty line between any two."""
+  return '\n\n'.join(parts)
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
   """A Markdown table that reads as text too."""
+  rows = list(rows)
   widths = [max(map(len, column)) for column in zip(header, *rows)]
   lines = [
     '| ' + ' | '.join(map(str.ljust, row, widths)) + ' |'

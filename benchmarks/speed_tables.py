@@ -5,75 +5,73 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks import markdown
+from benchmarks.markdown import gib, grid, paragraphs, size
 
+Results = Mapping[str, Any]
 _OURS = ('ours float32', 'ours bfloat16')
 
 
-def step(results: Mapping[str, Any]) -> str:
+def step(results: Results) -> str:
   """Seconds, ratios, the floor, and the first step with its memory."""
-  return '\n\n'.join(
-    [
-      step_summary(results),
-      "The floor: FLOPs of the matrix products at the machine's own rate, or "
-      'the bytes at its copy rate, whichever takes longer.',
-      _floor(results),
-      _rates(results),
-      'From the start of a process to the end of its first step, caches of '
-      'compiled programs empty and, for ours, filled by that; peak memory:',
-      _starts(results),
-    ]
-  )
-
-
-def step_summary(results: Mapping[str, Any]) -> str:
-  """Seconds of a step, and how many times as fast ours is."""
   names = list(
     dict.fromkeys(
-      name
-      for values in results.values()
-      for name in (*values['seconds'], *values['missing'])
+      name for x in results.values() for name in (*x['seconds'], *x['missing'])
     )
   )
+  seconds = {name: x['seconds'] for name, x in results.items()}
   rows = [
-    [markdown.size(size, x['size']), *(_seconds(x, name) for name in names)]
-    for size, x in results.items()
+    [size(name, x['size']), *(_seconds(x, other) for other in names)]
+    for name, x in results.items()
   ]
-  return '\n\n'.join(
-    [
-      'Seconds of one training step, median of runs in turns:',
-      markdown.grid(['size', *names], rows),
-      'Times as fast as:',
-      _ratios(
-        {size: values['seconds'] for size, values in results.items()}, names
-      ),
-    ]
+  return paragraphs(
+    'Seconds of one training step, median of runs in turns:',
+    grid(['size', *names], rows),
+    'Times as fast as:',
+    _ratios(seconds, names),
+    "The floor: FLOPs of the matrix products at the machine's own rate, or "
+    'the bytes at its copy rate, whichever takes longer.',
+    _floor(results),
+    "The machine's rates beside each size, GFLOP/s of large products and GB/s "
+    'of a copy:',
+    _rates(results),
+    'From the start of a process to the end of its first step, caches of '
+    'compiled programs empty and, for ours, filled by that; peak memory:',
+    _starts(results),
   )
 
 
-def _seconds(values: Mapping[str, Any], name: str) -> str:
-  if name in values['missing']:
-    return values['missing'][name]
-  return f'{values["seconds"][name]:.3f}'
+def methods(results: Results) -> str:
+  """Seconds of a step of each method, by precision."""
+  rows = [
+    [name, *(f'{s:.3f}' for s in seconds.values())]
+    for name, seconds in results['seconds'].items()
+  ]
+  precisions = [*next(iter(results['seconds'].values()))]
+  return paragraphs(
+    f'{size("fcvid", results["size"])}. Seconds, median of runs in turns:',
+    grid(['', *precisions], rows),
+  )
+
+
+def _seconds(values: Results, name: str) -> str:
+  return values['missing'].get(name) or f'{values["seconds"][name]:.3f}'
 
 
 def _ratios(
   seconds: Mapping[str, Mapping[str, float]], names: Sequence[str]
 ) -> str:
+  """How many times as fast ours is."""
   others = [name for name in names if name not in _OURS]
   rows = [
-    [f'{size}, {own}', *(_ratio(values, own, other) for other in others)]
-    for size, values in seconds.items()
+    [f'{name}, {own}']
+    + [f'{x[other] / x[own]:.1f}' if other in x else '-' for other in others]
+    for name, x in seconds.items()
     for own in _OURS
   ]
-  return markdown.grid(['', *others], rows)
+  return grid(['', *others], rows)
 
 
-def _ratio(values: Mapping[str, float], own: str, other: str) -> str:
-  return f'{values[other] / values[own]:.1f}' if other in values else '-'
-
-
-def _floor(results: Mapping[str, Any]) -> str:
+def _floor(results: Results) -> str:
   rows = [
     [
       f'{size}, {name}',
@@ -86,61 +84,30 @@ def _floor(results: Mapping[str, Any]) -> str:
     for size, values in results.items()
     for name, floor in values['floor'].items()
   ]
-  return markdown.grid(
-    ['', 'GFLOP', 'GB', 'floor, s', 'measured, s', 'reached'], rows
-  )
+  return grid(['', 'GFLOP', 'GB', 'floor, s', 'measured, s', 'reached'], rows)
 
 
-def _rates(results: Mapping[str, Any]) -> str:
+def _rates(results: Results) -> str:
   sizes = [values['rates'] for values in results.values()]
   rows = [
     [name, *(f'{rates[name] / 1e9:.0f}' for rates in sizes)]
     for name in sizes[0]
   ]
-  return (
-    "The machine's rates beside each size, GFLOP/s of large products and GB/s "
-    f'of a copy:\n\n{markdown.grid(["", *results], rows)}'
-  )
+  return grid(['', *results], rows)
 
 
-def _starts(results: Mapping[str, Any]) -> str:
+def _starts(results: Results) -> str:
   rows = []
-  for size, values in results.items():
-    for name, first in values['first_step'].items():
-      again = values['first_step_again'].get(name)
-      rows.append(
-        [
-          f'{size}, {name}',
-          f'{first:.1f}',
-          f'{again:.1f}' if again else '-',
-          markdown.gib(values['peak_bytes'][name]),
-        ]
-      )
-  return markdown.grid(['', 'first step, s', 'again, s', 'peak, GiB'], rows)
+  for name, values in results.items():
+    for who, first in values['first_step'].items():
+      again = values['first_step_again'].get(who)
+      shown = [f'{first:.1f}', f'{again:.1f}' if again else '-']
+      rows.append([f'{name}, {who}', *shown, gib(values['peak_bytes'][who])])
+  return grid(['', 'first step, s', 'again, s', 'peak, GiB'], rows)
 
 
-def encode(results: Mapping[str, Any]) -> str:
+def encode(results: Results) -> str:
   """Videos a second by batch, ratios, start and memory."""
-  starts = [
-    [
-      f'{size}, {name}',
-      f'{values["first_code"][name]:.1f}',
-      markdown.gib(values['peak_bytes'][name]),
-    ]
-    for size, values in results.items()
-    for name in values['first_code']
-  ]
-  return '\n\n'.join(
-    [
-      encode_summary(results),
-      'Seconds to the first code after loading, and the most memory held:',
-      markdown.grid(['', 'first code, s', 'peak, GiB'], starts),
-    ]
-  )
-
-
-def encode_summary(results: Mapping[str, Any]) -> str:
-  """Videos a second by batch, and how many times as fast ours is."""
   rates = {
     f'{size}, batch {batch}': speeds
     for size, values in results.items()
@@ -151,15 +118,21 @@ def encode_summary(results: Mapping[str, Any]) -> str:
     for name, speeds in rates.items()
   }
   names = list(next(iter(rates.values())))
-  rows = [
-    [name, *(f'{speeds[who]:.0f}' for who in names)]
-    for name, speeds in rates.items()
+  starts = [
+    [f'{size}, {name}', f'{first:.1f}', gib(values['peak_bytes'][name])]
+    for size, values in results.items()
+    for name, first in values['first_code'].items()
   ]
-  return '\n\n'.join(
-    [
-      'Videos hashed a second (autoencoder, anchors, encoder):',
-      markdown.grid(['', *names], rows),
-      'Times as fast as:',
-      _ratios(seconds, names),
-    ]
+  return paragraphs(
+    'Videos hashed a second (autoencoder, anchors, encoder):',
+    grid(
+      ['', *names],
+      [
+        [name, *(f'{x[who]:.0f}' for who in names)] for name, x in rates.items()
+      ],
+    ),
+    'Times as fast as:',
+    _ratios(seconds, names),
+    'Seconds to the first code after loading, and the most memory held:',
+    grid(['', 'first code, s', 'peak, GiB'], starts),
   )

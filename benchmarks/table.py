@@ -8,14 +8,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from benchmarks import (
-  duplicates_tables,
-  index_tables,
-  markdown,
-  own_tables,
-  service_tables,
-  speed_tables,
-)
+from benchmarks import markdown, speed_tables, tables
 from nph_jax import atomic, errors
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -25,15 +18,13 @@ QUICK_RESULTS = ROOT / 'runs' / 'benchmarks_quick'
 BEGIN, END = '<!-- bench:begin -->', '<!-- bench:end -->'
 _PARTS = {
   'step': ('Training step', speed_tables.step),
-  'methods': ('Training step of the later methods', own_tables.methods),
+  'methods': ('Training step of the later methods', speed_tables.methods),
   'encode': ('Encoding', speed_tables.encode),
-  'preprocess': ('Preprocessing', own_tables.preprocess),
-  'evaluate': ('Evaluation', own_tables.evaluate),
-  'pipeline': ('Input pipeline', own_tables.pipeline),
-  'communication': ('Communication', own_tables.communication),
-  'index': ('Index', index_tables.index),
-  'service': ('Service', service_tables.service),
-  'duplicates': ('Duplicates', duplicates_tables.duplicates),
+  'evaluate': ('Evaluation', tables.evaluate),
+  'pipeline': ('Input pipeline', tables.pipeline),
+  'index': ('Index', tables.index),
+  'service': ('Service', tables.service),
+  'duplicates': ('Duplicates', tables.duplicates),
 }
 
 
@@ -45,7 +36,7 @@ def text(folder: pathlib.Path) -> str:
     if found:
       about = markdown.machine(found['machine'])
       parts += [f'## {title}', about, render(found['results'])]
-  return '\n\n'.join(parts)
+  return markdown.paragraphs(*parts)
 
 
 def _read(path: pathlib.Path) -> dict | None:

@@ -7,8 +7,6 @@ import os
 import pathlib
 import platform
 
-import jax
-
 
 def use_persistent_cache() -> None:
   """Keeps compiled programs in the user's cache folder, by kind of processor.
@@ -18,13 +16,20 @@ def use_persistent_cache() -> None:
   """
   if 'JAX_COMPILATION_CACHE_DIR' in os.environ:
     return
-  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-  folder = pathlib.Path(home) / 'nph_jax' / f'compiled-{_processor()}'
+  folder = cache_folder() / f'compiled-{_processor()}'
   try:
     folder.mkdir(parents=True, exist_ok=True)
   except OSError:
     return  # nowhere to write: compile every time
+  import jax  # takes a second; whoever calls this may not have needed it yet
+
   jax.config.update('jax_compilation_cache_dir', str(folder))
+
+
+def cache_folder() -> pathlib.Path:
+  """Where what can be made again is kept (XDG Base Directory Specification)."""
+  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  return pathlib.Path(home) / 'nph_jax'
 
 
 def _processor() -> str:

@@ -8,20 +8,54 @@ Reads and writes block by block: memory does not grow with the number of videos.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+import functools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
-from nph_jax import allocator, atomic, compilation, errors
+from nph_jax import allocator, atomic, cluster, compilation, errors, export
 from nph_jax.data import blocks, progress
-from nph_jax.export import hasher as hasher_lib
+from nph_jax.extraction import workers
+
+# Of a task on a cluster: videos, and seconds.
+_ROWS, _TIME_LIMIT = 1024, 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+  """Videos `start` to `stop` of feature files, and the folder of a bundle."""
+
+  bundle: str
+  paths: tuple[str, ...]
+  start: int
+  stop: int
+
+  def __str__(self) -> str:
+    return f'{self.paths[0]}, videos {self.start:,} to {self.stop:,}'
+
+
+def encode_rows(rows: Rows) -> np.ndarray:
+  """The codes of some videos, uint8 [n, K / 8]."""
+  hasher = _load(rows.bundle)
+  with blocks.FeatureFiles(rows.paths) as files:
+    return hasher.encode(files.read(rows.start, rows.stop))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(bundle: str) -> export.Hasher:
+  return export.load_hasher(bundle)
 
 
 def encode_files(
-  hasher: hasher_lib.Hasher, paths: Sequence[str], out: pathlib.Path
+  hasher: export.Hasher,
+  paths: Sequence[str],
+  out: pathlib.Path,
+  on_cluster: Callable[[int], Iterator[np.ndarray]] | None = None,
 ) -> int:
   """Writes the packed codes of all videos of `paths`, in order, to `out`.
 
@@ -29,6 +63,7 @@ def encode_files(
     hasher: of frames [M, L].
     paths: feature files, `.h5` or `.npy`, read as one array [N, M, L].
     out: `.npy`, uint8 [N, K / 8]; appears only when all of it is written.
+    on_cluster: N to codes in blocks, where it is not done here.
 
   Returns:
     N.
@@ -40,22 +75,45 @@ def encode_files(
   with blocks.FeatureFiles(paths) as files:
     _check_frames(hasher, paths[0], files.shape[1:])
     num_videos = files.shape[0]
+  if on_cluster is not None:
+    found = on_cluster(num_videos)
+  else:
+    read = blocks.iterate_blocks(paths, hasher.block_size)
+    found = (codes for codes, _ in hasher.encode_blocks(read))
   with (
     atomic.replacing(out) as temporary,
     open(temporary, 'wb') as file,
     progress.bar('encoding', num_videos, 'video') as bar,
+    contextlib.closing(found),
   ):
     _write_header(file, (num_videos, hasher.num_bits // 8))
-    read = blocks.iterate_blocks(paths, hasher.block_size)
-    for codes, _ in hasher.encode_blocks(read):
+    for codes in found:
       # Not through a memory map: a full disk would end that in SIGBUS.
       file.write(codes.tobytes())
       bar.update(len(codes))
   return num_videos
 
 
+def _on_cluster(
+  address: str, bundle: str, paths: Sequence[str], num_videos: int
+) -> Iterator[np.ndarray]:
+  bundle, *files = map(os.path.abspath, (bundle, *paths))
+  tasks = [
+    Rows(bundle, tuple(files), start, min(start + _ROWS, num_videos))
+    for start in range(0, num_videos, _ROWS)
+  ]
+  results = cluster.ordered(
+    encode_rows, tasks, address=address, ahead=1, time_limit=_TIME_LIMIT
+  )
+  with contextlib.closing(results):
+    for task, result in zip(tasks, results):
+      if isinstance(result, workers.Failure):
+        raise errors.UserError(f'{task}: {result.reason}')
+      yield result
+
+
 def _check_frames(
-  hasher: hasher_lib.Hasher, path: str, found: tuple[int, int]
+  hasher: export.Hasher, path: str, found: tuple[int, int]
 ) -> None:
   if found != (hasher.num_frames, hasher.feature_dim):
     raise errors.UserError(
@@ -92,7 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     allow_abbrev=False,
   )
   parser.add_argument(
-    '--bundle', required=True, help='folder export/ of a trained workdir'
+    '--bundle',
+    help="folder export/ of a trained workdir; default the codes of the user's "
+    'library, or the starter',
   )
   parser.add_argument(
     '--features',
@@ -101,6 +161,11 @@ def _parser() -> argparse.ArgumentParser:
   )
   parser.add_argument(
     '--out', required=True, help='.npy, uint8 (videos, bits / 8)'
+  )
+  parser.add_argument(
+    '--cluster',
+    metavar='ADDRESS',
+    help='of a Ray cluster that does the work, as in 10.0.0.1:6379',
   )
   return parser
 
@@ -119,9 +184,16 @@ def main(argv: Sequence[str] | None = None) -> None:
   _check_out(out, paths)
   allocator.keep_freed_memory()
   compilation.use_persistent_cache()
-  hasher = hasher_lib.load_hasher(flags.bundle)
+  bundle = flags.bundle
+  if bundle is None:
+    from nph_jax.library import codes
+
+    bundle = codes.default(paths)
+  hasher, elsewhere = export.load_hasher(bundle), None
+  if flags.cluster:
+    elsewhere = functools.partial(_on_cluster, flags.cluster, bundle, paths)
   try:
-    num_videos = encode_files(hasher, paths, out)
+    num_videos = encode_files(hasher, paths, out, elsewhere)
   except OSError as error:
     raise errors.UserError(
       f'{out}: cannot be written ({error.strerror}); give --out a file in a '

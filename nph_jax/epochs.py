@@ -28,7 +28,7 @@ def hook(
     read_frames: starts a pass over the training videos' frames [B, M, L].
     seed: of the configuration.
   """
-  if not getattr(method, 'has_epochs', False):
+  if not method.has_epochs:
     return None
   survey = jax.jit(method.survey)
 

@@ -29,11 +29,13 @@ def writing(path: object) -> Iterator[None]:
   """Turns a full disk (or a file-size limit) under `path` into a UserError."""
   try:
     yield
-  except OSError as error:
-    if error.errno in _FULL:
+  except (OSError, SystemError) as error:
+    # On Python 3.13 what a file object tells h5py comes out as a SystemError.
+    found = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(found, OSError) and found.errno in _FULL:
       raise UserError(
         f'{path}: the disk is full or a file-size limit was reached '
-        f'({error.strerror}); free some space and run the same command again.'
+        f'({found.strerror}); free some space and run the same command again.'
       ) from error
     raise
 

@@ -2,9 +2,10 @@
 
 python -m nph_jax.extract --videos=DIR --out=features.h5
 
-The same command continues an interrupted run. On n hosts, the same command on
-each but for --shard=0/n to n-1/n: each writes features-0-of-n.h5 and so on,
-which all commands here read as one, separated by commas, in that order.
+The same command continues an interrupted run, and later extracts what is new or
+has changed. On n hosts, the same command on each but for --shard=0/n to n-1/n:
+each writes features-0-of-n.h5 and so on, which all commands here read as one,
+separated by commas.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import shlex
 import sys
 from collections.abc import Sequence
 
 from nph_jax import errors
 from nph_jax.extraction import backbones, extracting, onnx_model, output
+from nph_jax.library import feature_file, feature_rows
 
 _SUFFIXES = ('.h5', '.hdf5')
 
@@ -51,15 +54,22 @@ def _parser() -> argparse.ArgumentParser:
     default=onnx_model.CPU,
     help="ONNX Runtime's, as in CUDAExecutionProvider; default the CPU",
   )
+  add(
+    '--cluster',
+    metavar='ADDRESS',
+    help='of a Ray cluster that does the work, as in 10.0.0.1:6379',
+  )
   add('--precision', help='bfloat16 or float32; default by backbone')
   add('--num_frames', type=int, default=25, help='of each video; default 25')
   add(
     '--labels',
     choices=('none', 'folders'),
-    default='none',
-    help='folders: the folder that holds a video is its label',
+    help='folders: the folder that holds a video is its label; default as '
+    'before, none at first',
   )
   add('--label_names', help='.json of another extraction: the same columns')
+  add('--prune', action='store_true', help='take out videos that are gone')
+  add('--retry', action='store_true', help='try bad files once more')
   add('--shard', default='0/1', help='i/n: part i, from 0, of n')
   add('--batch_size', type=int, default=4, help='videos at a time; default 4')
   add(
@@ -74,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     default=1800,
     help='seconds to decode one video; default 1800',
   )
-  add(
-    '--strict', action='store_true', help='exit code 1 if a video was skipped'
-  )
+  add('--strict', action='store_true', help='exit code 1 if a video is bad')
   return parser
 
 
@@ -100,17 +108,6 @@ def _shard(text: str) -> tuple[int, int]:
   )
 
 
-def _backbone(flags: argparse.Namespace) -> str:
-  """Name of the network; ONNX files' with what they read, for the manifest."""
-  own = {name: getattr(flags, name) for name in ('size', 'mean', 'scale')}
-  given = [f'{name}={value}' for name, value in own.items() if value]
-  if flags.backbone != 'onnx':
-    if given:
-      raise errors.UserError(f'--{given[0]} needs --backbone=onnx.')
-    return flags.backbone
-  return f'onnx:{onnx_model.Pixels.parse(":".join(given))}'
-
-
 def _out(flags: argparse.Namespace, shard: tuple[int, int]) -> pathlib.Path:
   out = pathlib.Path(flags.out)
   if out.suffix not in _SUFFIXES:
@@ -125,46 +122,53 @@ def _out(flags: argparse.Namespace, shard: tuple[int, int]) -> pathlib.Path:
   return out if shard[1] == 1 else output.sharded(out, *shard)
 
 
-def _options(flags: argparse.Namespace) -> extracting.Options:
+def _job(flags: argparse.Namespace) -> feature_rows.Job:
   _positive(flags)
   shard = _shard(flags.shard)
-  if flags.label_names and flags.labels == 'none':
+  if flags.label_names and flags.labels != 'folders':
     raise errors.UserError('--label_names needs --labels=folders.')
-  backbone = _backbone(flags)
-  return extracting.Options(
-    videos=flags.videos,
-    out=_out(flags, shard),
+  backbone = backbones.named(
+    flags.backbone, size=flags.size, mean=flags.mean, scale=flags.scale
+  )
+  options = extracting.Options(
     backbone=backbone,
     weights=flags.weights,
     precision=backbones.check_precision(backbone, flags.precision),
-    provider=flags.provider,
     num_frames=flags.num_frames,
-    labels=flags.labels == 'folders',
-    label_names=flags.label_names,
-    shard=shard,
-    batch_size=flags.batch_size,
     num_workers=flags.workers,
     time_limit=flags.time_limit,
+    batch_size=flags.batch_size,
+    provider=flags.provider,
+    cluster=flags.cluster,
+  )
+  return feature_rows.Job(
+    videos=flags.videos,
+    out=_out(flags, shard),
+    options=options,
+    labels=None if flags.labels is None else flags.labels == 'folders',
+    label_names=flags.label_names,
+    shard=shard,
+    prune=flags.prune,
+    retry=flags.retry,
   )
 
 
-def _report(
-  options: extracting.Options, summary: extracting.Summary, strict: bool
-) -> None:
-  for record in summary.skipped:
-    print(f'skipped: {record["error"]}', file=sys.stderr)
-  if not summary.num_videos:
-    raise errors.UserError(
-      f'{options.videos}: none of its {len(summary.skipped)} videos could be '
-      'read; nothing was written.'
+def _say(job: feature_rows.Job, shape: Sequence[int], names: list[str]) -> None:
+  """Says what was written and what to do with it."""
+  num_videos, frames, width = shape
+  print(f'{job.out}: {num_videos:,} videos, {frames} frames of width {width}')
+  labels = output.beside(job.out, '_labels.mat')
+  if names:
+    print(f'{labels}: their labels, {len(names):,} folders')
+  # A shard is no set to train on.
+  if job.shard[1] == 1:
+    flag = f' --config.data.train.labels={shlex.quote(str(labels))}'
+    print(
+      f'next: nph-jax train --config=custom:itq_neighbors,bits=64 '
+      f'--workdir={shlex.quote(str(job.out.with_suffix(".run")))} '
+      f'--config.data.train.features={shlex.quote(str(job.out))}'
+      f'{flag if names else ""}'
     )
-  frames, width = summary.row_shape
-  print(
-    f'{options.out}: {summary.num_videos} videos, {frames} frames of width '
-    f'{width}; {len(summary.skipped)} skipped'
-  )
-  if strict and summary.skipped:
-    sys.exit(1)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -174,16 +178,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     UserError: any bad flag, no weights, or no video that could be read.
   """
   flags = _parser().parse_args(argv)
-  options = _options(flags)
+  job = _job(flags)
   try:
-    with errors.writing(options.out):
-      summary = extracting.run(options)
+    with errors.writing(job.out):
+      report, shape, names = feature_file.run(job)
   except OSError as error:
     raise errors.UserError(
-      f'{options.out}: cannot be written ({error.strerror}); give --out a file '
+      f'{job.out}: cannot be written ({error.strerror}); give --out a file '
       'in a folder that you may write to.'
     ) from error
-  _report(options, summary, flags.strict)
+  report.show(flags.prune)
+  if not shape[0]:
+    raise errors.UserError(
+      f'{job.videos}: none of its {len(report.bad)} videos could be read; '
+      'nothing was written.'
+    )
+  _say(job, shape, names)
+  if flags.strict and report.bad:
+    sys.exit(1)
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 
@@ -10,7 +11,6 @@ from nph_jax import allocator, compilation, configuration, distributed
 from nph_jax.retrieval import report
 from nph_jax.stages import evaluating, exporting, prepare, training
 from nph_jax.stages.job import Job, open_job
-from nph_jax.workdir import Workdir
 
 STAGES = {
   'prepare': prepare.run,
@@ -75,17 +75,17 @@ def run(
   if not distributed.is_primary():
     return
   if job.workdir.metrics.exists():
-    print(_summary(job.workdir, config.eval.exclude_self))
+    print(_summary(job, config.eval.exclude_self))
   elif job.workdir.export.exists():
-    print(f'\nno labels, so nothing was evaluated\n{_next_step(job.workdir)}')
+    print(f'\nno labels, so nothing was evaluated\n{_next_step(job)}')
 
 
-def _summary(workdir: Workdir, exclude_self: bool) -> str:
+def _summary(job: Job, exclude_self: bool) -> str:
   """The table under the configured protocol; see configs' eval.exclude_self.
 
   Self can only be excluded where queries are in the database.
   """
-  metrics = json.loads(workdir.metrics.read_text())
+  metrics = json.loads(job.workdir.metrics.read_text())
   rows = [row for row in metrics['map'] if row['ties'] == 'expected']
   shown = [row for row in rows if row['exclude_self'] == exclude_self]
   shown = shown or [row for row in rows if not row['exclude_self']]
@@ -94,12 +94,17 @@ def _summary(workdir: Workdir, exclude_self: bool) -> str:
 
 {report.metrics_table(shown)}
 
-report: {workdir.report}
-{_next_step(workdir)}"""
+report: {job.workdir.report}
+{_next_step(job)}"""
 
 
-def _next_step(workdir: Workdir) -> str:
+def _next_step(job: Job) -> str:
+  """A command that can be pasted, but for digits, which have no files."""
+  features = ','.join(job.spec.database.features) or 'FEATURES.h5'
+  export = job.workdir.export
+  flags = f'--bundle={export}', f'--out={export.with_name("index")}'
+  flags = [shlex.quote(x) for x in (*flags, f'--features={features}')]
   return f"""\
-next:   {sys.executable} -m nph_jax.index build --bundle={workdir.export} \\
-          --features=YOUR.h5 --out=INDEX
+next:   {sys.executable} -m nph_jax.index build \\
+          {' '.join(flags)}
 """

@@ -33,6 +33,11 @@ def _parser() -> argparse.ArgumentParser:
   add('--index', required=True, help='folder of `python -m nph_jax.index`')
   add('--bundle', required=True, help='folder export/ of a trained workdir')
   add('--videos', help='folder that was extracted; its videos are shown')
+  add(
+    '--follow_links',
+    action='store_true',
+    help='show also what links in --videos lead to elsewhere',
+  )
   add('--host', default='127.0.0.1', help='address; 0.0.0.0 for all')
   add('--port', type=_port, default=8000, help='0 for any free one')
   add(
@@ -164,6 +169,7 @@ def _setup(flags: argparse.Namespace, token: str | None):
     token=token,
     hosts=(flags.host, *flags.allowed_hosts),
     read_only=flags.read_only,
+    follow_links=flags.follow_links,
     bounds=limits.Limits(**given),
   )
 

@@ -316,8 +316,10 @@ class _Meter:
       unit='step',
       mininterval=1.0,
       disable=jax.process_index() != 0 or not progress.shown(),
+      postfix='compiling',
     )
     self._last_log, self._last_time = first, time.perf_counter()
+    self._loss = ''  # as the bar shows it
 
   def record(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
     """Takes the metrics [steps] of the call that began after `step`."""
@@ -327,11 +329,12 @@ class _Meter:
       self._stop_if_not_finite(step + row + 1, values)
     # A call's steps end together: only the last one can tell the speed.
     last, step = step, step + len(metrics['loss'])
-    self._bar.update(step - last)
     if step // self._run.log_every > last // self._run.log_every or (
       step == self._run.num_steps
     ):
       self._log(step, values)
+    self._bar.set_postfix_str(self._loss, refresh=False)
+    self._bar.update(step - last)
 
   def _log(self, step: int, values: dict[str, float]) -> None:
     now = time.perf_counter()
@@ -340,7 +343,7 @@ class _Meter:
     values['epoch'] = step / self._run.steps_per_epoch
     self._last_log, self._last_time = step, now
     self._writer.write_scalars(step, values)
-    self._bar.set_postfix(loss=f'{values["loss"]:.4f}', refresh=False)
+    self._loss = f'loss={values["loss"]:.4f}'
 
   def _stop_if_not_finite(self, step: int, values: dict[str, float]) -> None:
     broken = [k for k, v in values.items() if not np.isfinite(v)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import copies, duplicates, duplicates_tables
+from benchmarks import copies, duplicates
 
 av = pytest.importorskip('av')
 
@@ -72,19 +72,3 @@ def test_scores_are_those_of_a_ranking_by_hand():
   )
   assert tied == (0.5, 0.0)
   assert duplicates._scores(distances, right, right) == (1.0, 1.0)
-
-
-def test_the_table_has_all_kinds_and_says_whose_figures_the_others_are():
-  kinds = ('the 14', 'all 19', *copies.KINDS, *copies.HARDER)
-  scores = {way: dict.fromkeys(kinds, (0.99, 1.0)) for way in ('v', 'aligned')}
-  text = duplicates_tables.duplicates(
-    {
-      'videos': 1832,
-      'scores': scores,
-      'with_same_scene': dict.fromkeys(scores, (0.5, 0.25)),
-      'default': {'found': {'plain': 17}, 'false': 3, 'radius': [0.5, 0.55]},
-    }
-  )
-  assert all(f'| {kind} ' in text for kind in kinds)
-  assert '17 of 18' in text and '3 pairs' in text and '.990 / 1.000' in text
-  assert 'not of this run' in text and '.811 / .75' in text

@@ -1,145 +1,54 @@
-"""The benchmark's tables, from results as the parts write them."""
+"""The benchmark's tables, from the results that are committed."""
 
 import json
+import shutil
 
 import pytest
 
-from benchmarks import sizes, table
+from benchmarks import speed_tables, table
 from nph_jax import errors
-
-SIZE = sizes.Size(batch=32, num_frames=3, frame_dim=1024, num_bits=64)
-ABOUT = {
-  'cpu': 'a processor',
-  'cores': 2,
-  'instructions': ['avx2', 'fma'],
-  'memory_bytes': 8 * 2**30,
-  'versions': {'python': '3.11.7', 'jax': '0.10.2'},
-  'date': '2026-11-22T18:00+00:00',
-  'commit': '0123456789abcdef',
-  'changed': True,
-  'load': 0.25,
-}
-NAMES = ('ours float32', 'ours bfloat16', 'literal scan', 'PyTorch float32')
 
 
 @pytest.fixture
 def results(tmp_path):
-  """Results as the parts write them, of every part."""
-  size = SIZE._asdict()
-  names = dict(zip(NAMES, (0.5, 0.25, 1.0, 2.0)))
-  floor = {'flops': 2e9, 'bytes': 3e9, 'seconds': 0.1, 'fraction': 0.2}
-  by_part = {
-    'step': {
-      'fcvid': {
-        'size': size,
-        'seconds': names,
-        'rates': {'copy': 5e9, 'jax float32': 4e11},
-        'first_step': names,
-        'first_step_again': {'ours float32': 0.5},
-        'peak_bytes': dict.fromkeys(names, 2**30),
-        'missing': {'PyTorch compiled': 'did not compile within 300 s'},
-        'floor': {'ours float32': floor},
-      }
-    },
-    'encode': {
-      'fcvid': {
-        'size': size,
-        'videos_per_second': {
-          '256': {
-            'ours float32': 300,
-            'ours bfloat16': 600,
-            'PyTorch float32': 100,
-          }
-        },
-        'first_code': {'ours float32': 1.5},
-        'peak_bytes': {'ours float32': 2**29},
-      }
-    },
-    'preprocess': {
-      'size': size,
-      'num_anchors': 2000,
-      'num_videos': [10, 100],
-      'seconds': {'anchors': [1.0, 10.0]},
-      'slope': {'anchors': 1.0},
-      'peak_bytes': [2**30, 2**31],
-      'kmeans': {
-        'wanted': 400,
-        'num_videos': 100,
-        'seconds': 7.0,
-        'in_all': 28.0,
-        'peak_bytes': 2**30,
-      },
-    },
-    'evaluate': {
-      'num_codes': [10, 100],
-      'num_bits': 64,
-      'seconds': [0.1, 1.0],
-      'peak_bytes': [2**30, 2**31],
-      'slope': 1.0,
-    },
-    'pipeline': {
-      'size': size,
-      'num_videos': 1500,
-      'alone': {
-        'stream': {
-          'first_batch': 0.1,
-          'videos_per_second': 12345.0,
-          'bytes_before': 2**29,
-          'peak_bytes': 2**30,
-        }
-      },
-      'steps': {
-        'float32': {
-          'seconds': {'memory': 0.5, 'stream': 0.51},
-          'overhead': 0.02,
-        }
-      },
-    },
-  }
-  for name, values in by_part.items():
-    content = json.dumps({'machine': ABOUT, 'results': values})
-    (tmp_path / f'{name}.json').write_text(content)
-  return tmp_path
+  """A copy of the committed results."""
+  return shutil.copytree(table.RESULTS, tmp_path / 'results')
 
 
 def rows(text):
   """The cells of every line of a table, by the first cell."""
-  lines = [x for x in text.splitlines() if x.startswith('| ')]
-  cells = [[c.strip() for c in line.strip('|').split('|')] for line in lines]
   found = {}
-  for first, *rest in cells:
-    found.setdefault(first, []).append(rest)
+  for line in text.splitlines():
+    if line.startswith('| '):
+      first, *rest = (cell.strip() for cell in line.strip('|').split('|'))
+      found.setdefault(first, []).append(rest)
   return found
 
 
-def test_tables_say_what_was_measured(results):
-  text = table.text(results)
-  found = rows(text)
-  seconds = ['0.500', '0.250', '1.000', '2.000', 'did not compile within 300 s']
-  assert found['fcvid, 32 x 3 x 1024, 64 bits'] == [seconds]
-  ratios, floor, start = found['fcvid, ours float32'][:3]
-  assert ratios == ['2.0', '4.0', '-']
-  assert floor == ['2.0', '3.00', '0.100', '0.500', '20%']
-  assert start == ['0.5', '0.5', '1.00']
-  assert found['fcvid, PyTorch float32'] == [['2.0', '-', '1.00']]
-  assert found['fcvid, ours bfloat16'][0] == ['4.0', '8.0', '-']
-  assert found['fcvid, batch 256'] == [['300', '600', '100']]
-  assert found['fcvid, batch 256, ours bfloat16'] == [['6.0']]
-  assert found['anchors'] == [['1.00', '10.00', '1.00']]
-  assert 'K-means of 400 y: 28 s, extrapolated in proportion from 7 s' in text
-  assert found['100'] == [['1.00', '2.00']]
-  assert found['stream'] == [['0.1', '12,345', '0.50', '1.00']]
-  assert found['float32'] == [['0.500', '0.510', '+2.0%']]
-  about = (
-    '2026-11-22, commit 0123456 with uncommitted changes; load before the '
-    'first part 0.2.'
-  )
-  assert text.count(about) == 5
+def test_the_readme_has_what_the_results_say():
+  _, _, rest = table.README.read_text().partition(table.BEGIN)
+  block, end, _ = rest.partition(table.END)
+  assert end and block.strip('\n') == table.text(table.RESULTS)
 
 
-def test_tables_are_rectangular(results):
+def test_ratios_are_of_the_seconds_and_what_is_missing_says_why():
+  (size, step), *_ = json.loads((table.RESULTS / 'step.json').read_text())[
+    'results'
+  ].items()
+  names = 'ours float32', 'ours bfloat16', 'PyTorch float32'
+  step['seconds'] = dict(zip(names, (0.5, 0.25, 2.0)))
+  step['floor'] = {'ours float32': step['floor']['ours float32']}
+  step['missing'] = {'compiled': 'did not compile within 300 s'}
+  found = rows(speed_tables.step({size: step}))
+  assert found[f'{size}, ours float32'][0] == ['4.0', '-']
+  assert found[f'{size}, ours bfloat16'][0] == ['8.0', '-']
+  (seconds,) = (cells for name, (cells, *_) in found.items() if 'bits' in name)
+  assert seconds == ['0.500', '0.250', '2.000', 'did not compile within 300 s']
+
+
+def test_tables_are_rectangular():
   widths = {}
-  for line in table.text(results).splitlines():
+  for line in table.text(table.RESULTS).splitlines():
     if not line.startswith('|'):
       widths = {}
     elif widths:
@@ -160,14 +69,14 @@ def test_rewriting_touches_the_marked_block_alone(
   results, tmp_path, monkeypatch
 ):
   path = tmp_path / 'README.md'
-  path.write_text(f'before\n{table.BEGIN}\nold\n{table.END}\nafter\n')
+  path.write_text(f'before\n{table.BEGIN}\nstale\n{table.END}\nafter\n')
   monkeypatch.setattr(table, 'RESULTS', results)
   monkeypatch.setattr(table, 'README', path)
   table.rewrite()
   once = path.read_text()
   assert once.startswith(f'before\n{table.BEGIN}\n')
   assert once.endswith(f'\n{table.END}\nafter\n')
-  assert 'old' not in once and '## Evaluation' in once
+  assert 'stale' not in once and '## Evaluation' in once
   table.rewrite()
   assert path.read_text() == once
 
@@ -187,8 +96,3 @@ def test_damaged_results_are_named(results):
   (results / 'step.json').write_text('{')
   with pytest.raises(errors.UserError, match='step.json: is not readable JSON'):
     table.text(results)
-
-
-def test_the_readme_has_room_for_tables():
-  text = table.README.read_text()
-  assert text.count(table.BEGIN) == text.count(table.END) == 1

@@ -1,8 +1,8 @@
 """The persistent cache of compiled programs."""
 
 import pathlib
-import subprocess
-import sys
+
+import programs
 
 PROGRAM = """
 from nph_jax import compilation
@@ -17,10 +17,7 @@ def folder(monkeypatch, **environment):
     monkeypatch.delenv(name, raising=False)
   for name, value in environment.items():
     monkeypatch.setenv(name, str(value))
-  done = subprocess.run(
-    [sys.executable, '-c', PROGRAM], capture_output=True, text=True, check=True
-  )
-  return done.stdout.strip()
+  return programs.run('-c', PROGRAM).stdout.strip()
 
 
 def test_in_the_users_cache_folder(monkeypatch, tmp_path):

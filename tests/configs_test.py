@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import types
 
 import jax
 import numpy as np
@@ -112,7 +113,12 @@ def test_the_printed_table_leaves_self_out_where_it_is(tmp_path, modes, shown):
   found = [{**row, 'exclude_self': bool(m), 'value': m / 4} for m in modes]
   about = {'method': 'nph', 'num_bits': 8, 'dataset': 'custom'}
   atomic.write_json(tmp_path / 'metrics.json', {**about, 'map': found})
-  text = pipeline._summary(workdir.Workdir(tmp_path), exclude_self=True)
+  database = types.SimpleNamespace(features=('mine.h5',))
+  job = types.SimpleNamespace(
+    workdir=workdir.Workdir(tmp_path),
+    spec=types.SimpleNamespace(database=database),
+  )
+  text = pipeline._summary(job, exclude_self=True)
   assert (f'{shown / 4:.4f}' in text) and text.count('| hamming |') == 1
 
 

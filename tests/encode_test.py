@@ -7,9 +7,6 @@ can be computed by hand; tests/main_test.py encodes with a trained one.
 import functools
 import os
 import pathlib
-import resource
-import subprocess
-import sys
 import tracemalloc
 
 import h5py
@@ -17,12 +14,12 @@ import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
+import programs
 import pytest
 
 from nph_jax import encode, errors
 from nph_jax.export import bundle, load_hasher
 
-ROOT = pathlib.Path(__file__).parents[1]
 NUM_FRAMES, FRAME_DIM, NUM_BITS, BLOCK_SIZE = 2, 6, 16, 4
 HEAVY = ('flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets')
 KERNEL = np.random.default_rng(0).integers(
@@ -91,15 +88,6 @@ def files(tmp_path, monkeypatch):
 
 def flags(features='frames.h5', bundle='export', out='codes.npy'):
   return [f'--bundle={bundle}', f'--features={features}', f'--out={out}']
-
-
-def run(*arguments):
-  return subprocess.run(
-    [sys.executable, '-m', 'nph_jax.encode', *arguments],
-    env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    capture_output=True,
-    text=True,
-  )
 
 
 @pytest.mark.parametrize('number', [0, 1, 3, 4, 5, 8, 11])
@@ -172,11 +160,8 @@ def nan_in_video(number):
 def test_bad_features_are_named_and_leave_nothing(files, features, complaint):
   features('bad.h5')
   before = sorted(os.listdir())
-  with pytest.raises(errors.UserError) as caught:
+  with programs.one_sentence('bad.h5: ', complaint):
     encode.main(flags('bad.h5'))
-  message = str(caught.value)
-  assert complaint in message and message.startswith('bad.h5: ')
-  assert '\n' not in message and message.endswith('.')
   assert sorted(os.listdir()) == before
 
 
@@ -198,10 +183,8 @@ def test_bad_features_are_named_and_leave_nothing(files, features, complaint):
 )
 def test_other_mistakes_get_one_sentence(files, changes, more, complaint):
   before = sorted(os.listdir())
-  with pytest.raises(errors.UserError) as caught:
+  with programs.one_sentence(complaint):
     encode.main([*flags(**changes), *more])
-  assert complaint in str(caught.value)
-  assert '\n' not in str(caught.value)
   assert sorted(os.listdir()) == before
   assert os.path.getsize('frames.h5') > 500
 
@@ -214,19 +197,15 @@ def test_missing_flags_are_named():
 def test_a_full_disk_leaves_the_older_codes(files):
   np.save('many.npy', frames(4000))
   np.save('codes.npy', np.zeros(3))
-  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-  try:
+  with programs.full_disk(4096):
     with pytest.raises(errors.UserError, match='codes.npy: the disk is full'):
       encode.main(flags('many.npy'))
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
   np.testing.assert_array_equal(np.load('codes.npy'), np.zeros(3))
   assert not [name for name in os.listdir() if name.startswith('.')]
 
 
 def test_from_the_shell(files):
-  done = run(*flags())
+  done = programs.run('-m', 'nph_jax.encode', *flags())
   assert (done.returncode, done.stdout) == (
     0,
     'codes.npy: 11 codes of 16 bits\n',
@@ -235,24 +214,11 @@ def test_from_the_shell(files):
 
 
 def test_a_mistake_ends_with_exit_code_one_and_no_traceback(files):
-  done = run(*flags(features='gone.npy'))
-  assert (done.returncode, done.stdout) == (1, '')
-  assert done.stderr.startswith('error: gone.npy: no such file')
-  assert done.stderr.count('\n') == 1
+  done = programs.run('-m', 'nph_jax.encode', *flags(features='gone.npy'))
+  programs.assert_failed(done, 'gone.npy: no such file')
 
 
 def test_needs_no_training_library(files):
-  code = f"""
-import sys
-from nph_jax import encode
-encode.main({flags()})
-sys.exit(str([name for name in {HEAVY} if name in sys.modules] or ''))
-"""
-  done = subprocess.run(
-    [sys.executable, '-c', code],
-    env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    capture_output=True,
-    text=True,
-  )
-  assert done.stderr.strip() == ''
+  code = f'from nph_jax import encode; encode.main({flags()})'
+  assert not {*HEAVY} & programs.loaded(code)
   assert os.path.exists('codes.npy')

@@ -50,6 +50,7 @@ CASES = {name: Case() for name in (*registry.METHODS, SECOND_ROUND)} | {
   # At its own learning rate: it begins as good as itq_moments.
   'nph_tuned': Case(50, 1e-4, margin=5.0, slow=False),
   'conmh': Case(slow=False),
+  'ssvh': Case(slow=False),
   'plain': Case(2000),  # at 400, three codes
   'fullcnn': Case(4000, 3e-4),  # at 1e-3, one code
 }

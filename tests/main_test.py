@@ -37,20 +37,13 @@ SIZES = (
 
 
 class Shell:
-  """Runs the job as a person does, but for a cache of compiled programs."""
-
-  def __init__(self, folder):
-    self._environment = {
-      **os.environ,
-      'JAX_COMPILATION_CACHE_DIR': str(folder),
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-    }
+  """Runs the job as a person does."""
 
   def start(self, *arguments, module='nph_jax.main', **environment):
     return subprocess.Popen(
       [sys.executable, '-m', module, *map(str, arguments)],
       cwd=ROOT,
-      env=self._environment | environment,
+      env=os.environ | environment,
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
       text=True,
@@ -73,8 +66,8 @@ def digits(workdir, *arguments, seed=SEED):
 
 
 @pytest.fixture(scope='module')
-def shell(tmp_path_factory):
-  return Shell(tmp_path_factory.mktemp('compiled'))
+def shell():
+  return Shell()
 
 
 WITHOUT_EXPORT = '--stages=prepare,train,evaluate'
@@ -144,7 +137,7 @@ def test_says_what_came_out_and_what_to_try_next(root, workdir):
   assert 'nph_paper, 16 bits, moving_digits' in stdout
   assert 'mAP@5' in stdout and 'mAP@40' in stdout and 'mAP@60' not in stdout
   assert f'report: {workdir}/report.md' in stdout
-  assert f'-m nph_jax.index build --bundle={workdir}/export' in stdout
+  assert f'--bundle={workdir}/export --out={workdir}/index' in stdout
 
 
 def test_config_json_holds_every_value(workdir):
@@ -251,17 +244,9 @@ def test_the_shell_gives_the_evaluated_codes(workdir, shell, tmp_path):
   )
 
 
-def test_the_same_seed_gives_the_same_codes(workdir, shell, tmp_path):
-  code, _, stderr = shell.run(*digits(tmp_path, WITHOUT_EXPORT))
-  assert code == 0, stderr
-  assert not (tmp_path / 'export').exists()
-  for split in ('query', 'database'):
-    np.testing.assert_array_equal(codes(tmp_path, split), codes(workdir, split))
-  metrics = (tmp_path / 'metrics.json').read_text()
-  assert metrics == (workdir / 'metrics.json').read_text()
-
-
 def test_another_seed_gives_other_codes(root, workdir, metrics):
+  # That the same gives the same, tests/whole_run_test.py sees.
+  assert not (root / 'other' / 'export').exists()  # left out of its stages
   for split in ('query', 'database'):
     other = codes(root / 'other', split)
     assert not np.array_equal(other, codes(workdir, split))

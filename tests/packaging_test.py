@@ -1,7 +1,6 @@
 """What a fresh clone relies on: metadata, lock, Makefile, light imports."""
 
 import configparser
-import json
 import os
 import pathlib
 import re
@@ -11,6 +10,7 @@ import sys
 import tarfile
 import zipfile
 
+import programs
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -19,18 +19,6 @@ from packaging.utils import canonicalize_name
 from nph_jax import serve
 
 ROOT = pathlib.Path(__file__).parent.parent
-HEAVY = (
-  'flax',
-  'jax',
-  'matplotlib',
-  'numpy',
-  'optax',
-  'orbax',
-  'scipy',
-  'sklearn',
-  'tensorflow',
-  'tensorflow_datasets',
-)
 # The homes and scratch folders of whoever wrote a file.
 MACHINE_PATH = re.compile(rb'(?<![\w.])/(?:home|root|Users|work|tmp)/\w')
 
@@ -249,13 +237,7 @@ def test_the_wheel_is_the_whole_package(site):
 
 def installed(site, folder, *arguments):
   """Runs python in a folder where nothing but the wheel is."""
-  return subprocess.run(
-    [sys.executable, *arguments],
-    cwd=folder,
-    env={**os.environ, 'PYTHONPATH': str(site)},
-    capture_output=True,
-    text=True,
-  )
+  return programs.run(*arguments, cwd=folder, PYTHONPATH=str(site))
 
 
 def test_commands_of_the_wheel_can_be_imported(site, tmp_path):
@@ -287,22 +269,3 @@ def test_the_wheel_trains_by_a_packaged_configuration(site, tmp_path):
   assert result.returncode == 0, result.stderr
   assert 'itq, 8 bits, moving_digits' in result.stdout
   assert (tmp_path / 'run' / 'export' / 'manifest.json').is_file()
-
-
-def test_the_package_imports_nothing_heavy():
-  program = 'import json, sys, nph_jax; print(json.dumps(list(sys.modules)))'
-  output = subprocess.check_output([sys.executable, '-c', program], cwd=ROOT)
-  assert not set(HEAVY) & set(json.loads(output))
-
-
-def test_help_of_the_main_job_imports_nothing_heavy():
-  result = subprocess.run(
-    [sys.executable, '-X', 'importtime', '-m', 'nph_jax.main', '--help'],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-  )
-  imported = re.findall(r'^import time:.*\| +(\S+)$', result.stderr, re.M)
-  assert 'nph_jax.configuration' in imported
-  assert not set(HEAVY) & set(imported)
-  assert '--workdir' in result.stdout and '--config' in result.stdout

@@ -2,9 +2,9 @@
 
 import ast
 import pathlib
-import subprocess
 import sys
 
+import programs
 import pytest
 
 from nph_jax.service import sandbox, server
@@ -66,4 +66,4 @@ lock = atomic.lock(path)
 assert lock is not None and atomic.lock(path) is None
 lock.release()
 assert atomic.lock(path, wait=True) is not None"""
-  subprocess.run([sys.executable, '-c', program], cwd=ROOT, check=True)
+  assert programs.run('-c', program).returncode == 0

@@ -12,15 +12,6 @@ import pytest
 WORKER = pathlib.Path(__file__).parent / 'train_worker.py'
 
 
-@pytest.fixture(scope='module', autouse=True)
-def compilation_cache(tmp_path_factory):
-  """Most of these runs compile the same step."""
-  with pytest.MonkeyPatch.context() as patch:
-    folder = tmp_path_factory.mktemp('compiled')
-    patch.setenv('JAX_COMPILATION_CACHE_DIR', str(folder))
-    yield
-
-
 def start(out, *arguments):
   command = [sys.executable, WORKER, out, *arguments]
   return subprocess.Popen(
@@ -29,7 +20,7 @@ def start(out, *arguments):
 
 
 def finish(process):
-  _, stderr = process.communicate(timeout=240)
+  _, stderr = process.communicate()
   assert process.returncode == 0, stderr[-3000:]
 
 
@@ -59,13 +50,8 @@ def assert_identical(result, expected):
       np.testing.assert_array_equal(result[name], value, err_msg=name)
 
 
-def test_the_loss_falls(tmp_path):
-  losses = train(tmp_path / 'long.npz', '--steps=20')['losses']
-  assert losses[-3:].mean() < losses[:3].mean()
-
-
 @pytest.mark.parametrize(
-  'devices', [pytest.param(2, marks=pytest.mark.slow), 4, 8]
+  'devices', [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8]
 )
 def test_several_devices_equal_one(tmp_path, one_device, devices):
   found = train(tmp_path / 'several.npz', f'--devices={devices}')
@@ -111,10 +97,9 @@ def test_checkpoint_of_four_devices_continues_on_one(tmp_path, one_device):
 def test_several_steps_a_call_equal_one_at_a_time(tmp_path, one_device):
   # Of steps 1 to 4 the first three are one call, which logs its last step.
   expected = {**one_device, 'losses': one_device['losses'][2:]}
-  for devices in (1, 4):
-    out = tmp_path / f'{devices}.npz'
-    found = train(out, '--steps_per_call=3', f'--devices={devices}')
-    assert_close(found, expected)
+  # On one device, tests/epochs_test.py has it.
+  arguments = ('--steps_per_call=3', '--devices=4')
+  assert_close(train(tmp_path / 'four.npz', *arguments), expected)
 
 
 def test_nan_stops_and_names_step_and_checkpoint(tmp_path):
@@ -122,7 +107,7 @@ def test_nan_stops_and_names_step_and_checkpoint(tmp_path):
   process = start(
     tmp_path / 'out.npz', f'--workdir={workdir}', '--poison_step=5'
   )
-  _, stderr = process.communicate(timeout=240)
+  _, stderr = process.communicate()
   assert process.returncode == 1
   sentence = stderr.strip().splitlines()[-1]
   assert sentence.startswith('error: small:') and 'step 5' in sentence

@@ -24,10 +24,10 @@ parser.add_argument('--poison_step', type=int)
 parser.add_argument('--steps_per_call', type=int, default=1)
 options = parser.parse_args()
 os.environ['NPROC'] = '16'
-os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 os.environ['XLA_FLAGS'] = (
+  f'{os.environ.get("XLA_FLAGS", "")} '
   f'--xla_force_host_platform_device_count={options.devices} '
-  '--xla_cpu_collective_call_terminate_timeout_seconds=60'
+  '--xla_cpu_collective_call_terminate_timeout_seconds=600'
 )
 
 import jax

@@ -32,6 +32,11 @@ class Bundle:
   parameters: dict[str, np.ndarray]
   manifest: dict[str, Any]
 
+  @property
+  def digest(self) -> str:
+    """Of a bundle that was written: what tells its codes from another's."""
+    return bundle_digest(self.manifest)
+
   def load(self) -> Any:
     """The hasher that a reader of the written bundle gets."""
     from nph_jax.export.hasher import Hasher  # which reads this file
@@ -164,6 +169,11 @@ def _damaged(path: pathlib.Path) -> errors.UserError:
     f'{path}: is damaged or not of this bundle; copy the bundle again, or '
     'remove it and export it again with --stages=export.'
   )
+
+
+def bundle_digest(manifest: dict[str, Any]) -> str:
+  """What tells the codes of one bundle from those of another."""
+  return digest(json.dumps(manifest['digests'], sort_keys=True).encode())
 
 
 def digest(content: bytes) -> str:

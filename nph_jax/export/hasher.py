@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,8 +56,7 @@ class Hasher:
   @property
   def digest(self) -> str:
     """What tells this bundle's codes from those of another one."""
-    digests = json.dumps(self.manifest['digests'], sort_keys=True)
-    return files.digest(digests.encode())
+    return files.bundle_digest(self.manifest)
 
   def save(self, path: str | os.PathLike[str]) -> None:
     """Writes the bundle that `load_hasher` reads, whole or not at all.

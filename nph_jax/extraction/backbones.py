@@ -54,6 +54,24 @@ BACKBONES: dict[str, type[Backbone]] = {
 }
 
 
+def named(backbone: str, **pixels: str | None) -> str:
+  """The name of a network with what it reads, as manifests have it.
+
+  Args:
+    backbone: of BACKBONES.
+    pixels: size, mean and scale of an ONNX file, where they are given.
+
+  Raises:
+    UserError: they are no numbers, or given for another network.
+  """
+  given = [f'{name}={value}' for name, value in pixels.items() if value]
+  if backbone == 'onnx':
+    return f'onnx:{onnx_model.Pixels.parse(":".join(given))}'
+  if given:
+    raise errors.UserError(f'--{given[0]} needs --backbone=onnx.')
+  return backbone
+
+
 def find(name: str) -> type[Backbone]:
   """The class of backbone `name`; for onnx as in `onnx:size=224`.
 

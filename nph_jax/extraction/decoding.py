@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import functools
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -81,6 +83,44 @@ def sample_frames(
       return _whole(video, num_frames, prepare)
 
 
+def stream_frames(
+  path: str,
+  num_frames: int,
+  spacing: float,
+  *,
+  prepare: Callable[[np.ndarray], Any] = lambda pixels: pixels,
+) -> Generator[Any, None, SampledVideo]:
+  """Yields a frame for every `spacing` seconds, and returns a SampledVideo.
+
+  Frame i is the one that is shown (i + 1/2) spacing after the first; there is
+  one at least. All come in one pass, and none is kept; what is returned is as
+  of `sample_frames`.
+
+  Args:
+    path: of the video.
+    num_frames: M.
+    spacing: above 0.
+    prepare: what to make of a frame.
+
+  Raises:
+    UserError: as of `sample_frames`.
+  """
+  video = video_file.VideoFile(path, video_file.Limits(None, None, MAX_PIXELS))
+  with video_file.reporting(video.name):
+    return (yield from _passes(video, num_frames, prepare, spacing))
+
+
+def _whole(
+  video: video_file.VideoFile, num_frames: int, prepare: Callable
+) -> SampledVideo:
+  passes = _passes(video, num_frames, prepare, math.inf)
+  while True:
+    try:
+      next(passes)
+    except StopIteration as stop:
+      return stop.value
+
+
 def _sought(
   video: video_file.VideoFile, num_frames: int, prepare: Callable
 ) -> SampledVideo:
@@ -104,10 +144,19 @@ def _sought(
   return _sampled(video, indices, kept, times)
 
 
-def _whole(
-  video: video_file.VideoFile, num_frames: int, prepare: Callable
-) -> SampledVideo:
-  expected = video.announced()
+def _passes(
+  video: video_file.VideoFile,
+  num_frames: int,
+  prepare: Callable,
+  spacing: float,
+) -> Generator[Any, None, SampledVideo]:
+  """Yields what `stream_frames` does; nothing where `spacing` is infinite."""
+  expected, clock = video.announced(), _Clock(spacing)
+
+  @functools.lru_cache(1)  # as long as a frame is shown
+  def show(frame: Any) -> Any:
+    return prepare(pictures.picture(frame, video.aspect))
+
   # The second pass is for headers that were wrong: memory stays bounded.
   for _ in range(2):
     indices = segment_centres(expected, num_frames)
@@ -120,8 +169,10 @@ def _whole(
         frames=number + 1,
         pixels=frame.width * frame.height,
       )
+      yield from map(show, clock.before(times[-1] - times[0], frame))
       if number in wanted:
-        kept[number] = prepare(pictures.picture(frame, video.aspect))
+        kept[number] = show(frame)
+    yield from map(show, clock.rest(_end(times) - times[0] if times else 0.0))
     if len(times) == expected:
       break
     expected = len(times)
@@ -142,13 +193,48 @@ def _sampled(
   times: np.ndarray,
 ) -> SampledVideo:
   """Of the frames `indices` of all, which are shown at `times`, seconds."""
-  # Damaged time stamps run backwards.
   times = np.maximum.accumulate(times)
-  steps = np.diff(times)
-  end = times[-1] + max(steps[steps > 0][-1:], default=0.0)
+  end = _end(times)
   return SampledVideo(
     [kept[number] for number in indices.tolist()],
     times[indices] - times[0],
     float(end - times[0]),
     video.share(len(times), float(end)),
   )
+
+
+def _end(times: Sequence[float]) -> float:
+  """When the last frame ends: it lasts as long as the one before it."""
+  # Damaged time stamps run backwards.
+  times = np.maximum.accumulate(times)
+  steps = np.diff(times)
+  return times[-1] + max(steps[steps > 0][-1:], default=0.0)
+
+
+class _Clock:
+  """Which frame is shown at each of the times (i + 1/2) spacing."""
+
+  def __init__(self, spacing: float):
+    self._spacing, self._next = spacing, spacing / 2
+    self._count, self._shown = 0, None
+
+  def before(self, time: float, frame: Any) -> Iterator[Any]:
+    """Yields what was shown until `frame` comes, at `time`, seconds."""
+    if self._shown is not None:
+      yield from self._until(time)
+    self._shown = frame if self._spacing < math.inf else None
+
+  def rest(self, end: float) -> Iterator[Any]:
+    """Yields what is shown to the end; the clock has stopped then."""
+    if self._shown is not None:
+      yield from self._until(end)
+      if not self._count:
+        yield self._shown
+    self._spacing = self._next = math.inf
+    self._shown = None
+
+  def _until(self, time: float) -> Iterator[Any]:
+    while self._next < time:
+      yield self._shown
+      self._count += 1
+      self._next = (self._count + 0.5) * self._spacing

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import pathlib
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.data import labels
+from nph_jax.data import labels as label_files
 
 SUFFIXES = (
   '.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.ts', '.m2ts', '.mts',
@@ -54,10 +54,7 @@ def find(folder: str) -> list[Video]:
   Raises:
     UserError: it is no folder, cannot be read, or holds no video.
   """
-  if not os.path.isdir(folder):
-    raise errors.UserError(
-      f'--videos={folder}: no such folder; expected one with videos in it.'
-    )
+  check_folder(folder)
   videos, seen = [], set()
   for parent, folders, names in os.walk(
     folder, onerror=_stop, followlinks=True
@@ -81,6 +78,14 @@ def find(folder: str) -> list[Video]:
       'the like, in folders as deep as you like.'
     )
   return sorted(videos, key=lambda video: video.name)
+
+
+def check_folder(folder: str) -> None:
+  """Raises a UserError where there is no such folder."""
+  if not os.path.isdir(folder):
+    raise errors.UserError(
+      f'--videos={folder}: no such folder; expected one with videos in it.'
+    )
 
 
 def _stop(error: OSError) -> NoReturn:
@@ -144,65 +149,54 @@ def _relative(path: str, folder: str) -> str:
   return pathlib.PurePath(os.path.relpath(path, folder)).as_posix()
 
 
-def shard(videos: Sequence[Video], number: int, total: int) -> list[Video]:
-  """Part `number` of `total`: parts in order are all videos in order."""
-  start, stop = (len(videos) * i // total for i in (number, number + 1))
-  return list(videos[start:stop])
+def in_shard(name: str, number: int, total: int) -> bool:
+  """Whether a video of this name is in part `number` of `total`, for good."""
+  return zlib.crc32(os.fsencode(name)) % total == number
 
 
-def digest(videos: Sequence[Video]) -> str:
-  """Stands for names, sizes and times of the videos."""
-  listed = repr([(video.name, video.stamp) for video in videos])
-  return hashlib.blake2b(
-    listed.encode(errors='surrogateescape'), digest_size=16
-  ).hexdigest()
+def is_text(path: str) -> bool:
+  """Whether a path is UTF-8, as JSON and SQLite want it."""
+  try:
+    path.encode()
+  except UnicodeEncodeError:
+    return False
+  return True
 
 
-def label_of(video: Video) -> str:
-  """The name of the folder that holds the video.
-
-  Raises:
-    UserError: it lies in none.
-  """
-  label = pathlib.PurePosixPath(video.name).parent.name
-  if not label:
-    raise errors.UserError(
-      f'{video.path}: lies in no folder below --videos, so it has no label; '
-      'move it into one, or leave --labels out.'
-    )
-  return label
+def label_of(path: str) -> str:
+  """The name of the folder that holds the file."""
+  return os.path.basename(os.path.dirname(os.path.abspath(path)))
 
 
-def label_names(videos: Sequence[Video], given: str | None) -> list[str]:
-  """The labels of all videos, sorted; or those of the file `given`, in order.
+def label_names(found: Iterable[str], given: str | None) -> list[str]:
+  """The labels `found`, sorted; or those of the file `given`, in its order.
 
   Args:
-    videos: of all shards, so that they agree on the columns.
+    found: of all shards, so that they agree on the columns.
     given: JSON list of names, as an earlier extraction wrote it.
 
   Raises:
-    UserError: `given` is no such list, or lacks a video's label.
+    UserError: `given` is no such list, or lacks one that was found.
   """
-  found = {label_of(video): video for video in videos}
   if given is None:
-    return sorted(found)
-  names = labels.read_names(given)
+    return sorted(set(found))
+  names = label_files.read_names(given)
   if len(set(names)) != len(names):
     raise errors.UserError(
       f'{given}: expected a JSON list of names, each once.'
     )
-  for label in sorted(found.keys() - set(names)):
+  for label in sorted(set(found) - set(names)):
     raise errors.UserError(
-      f'{given}: lacks the label {label!r} of {found[label].path}; add it, or '
+      f'{given}: lacks the label {label!r}, a folder of videos; add it, or '
       'extract all sets with a file that names the labels of all.'
     )
   return names
 
 
-def multi_hot(videos: Sequence[Sequence[str]], names: list[str]) -> np.ndarray:
-  """Labels of every video as uint8 [N, names] in {0, 1}."""
+def multi_hot(labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
+  """The label of every video as uint8 [N, names] in {0, 1}."""
   columns = {name: column for column, name in enumerate(names)}
-  array = np.zeros((len(videos), len(names)), np.uint8)
-  for row, own in zip(array, videos):
-    row[[columns[label] for label in own]] = 1
+  array = np.zeros((len(labels), len(names)), np.uint8)
+  for row, label in zip(array, labels):
+    row[columns[label]] = 1
   return array

@@ -128,7 +128,8 @@ class Model:
     if isinstance(shape[0], int):
       self._chunk = shape[0]
     # A chunk to a core: cores that share one wait for each other by spinning.
-    self._cores = futures.ThreadPoolExecutor(os.cpu_count() if on_cpu else 1)
+    cores = int(os.environ.get('OMP_NUM_THREADS') or os.cpu_count() or 1)
+    self._cores = futures.ThreadPoolExecutor(cores if on_cpu else 1)
     self.feature_dim = outputs[0].shape[1]
     if not isinstance(self.feature_dim, int):
       black = np.zeros((1, size, size, 3), np.uint8)

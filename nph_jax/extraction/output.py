@@ -2,30 +2,61 @@
 
 All are named after the features: `features.h5` has `features.manifest.jsonl`,
 `features.skipped.jsonl` where videos were, and with labels
-`features_labels.mat` and `features_labels.json`.
+`features_labels.mat` and `features_labels.json`. The features know their videos
+themselves, so that all others can be made anew.
 """
 
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import pathlib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from nph_jax import atomic, errors
 from nph_jax.data import blocks
-from nph_jax.extraction import files, store
+from nph_jax.extraction import extracting, files
 
-_ATTRIBUTE = 'extraction'
-_BLOCK_BYTES = 64 << 20
+_ATTRIBUTE, _ENTRIES = 'extraction', 'videos'
 # Of a .mat file's header, which else holds the date: equal labels shall be
 # equal files.
 _MAT_TEXT = b'MATLAB 5.0 MAT-file'.ljust(116)
+
+
+class Entry(NamedTuple):
+  """What the features know of a video.
+
+  Attributes:
+    name: path below the folder of all videos.
+    stamp: as of files.Video.
+    record: of extracting.extract.
+  """
+
+  name: str
+  stamp: tuple[int, int]
+  record: dict[str, Any]
+
+  @property
+  def is_bad(self) -> bool:
+    return extracting.ERROR in self.record
+
+
+class Finished(NamedTuple):
+  """What is in the features of an earlier run.
+
+  Attributes:
+    stamp: what the features depend on.
+    entries: the videos of the rows in order, then the bad ones.
+    shape: (N, M, L).
+  """
+
+  stamp: dict[str, Any]
+  entries: list[Entry]
+  shape: tuple[int, ...]
 
 
 def beside(out: pathlib.Path, ending: str) -> pathlib.Path:
@@ -38,33 +69,8 @@ def sharded(out: pathlib.Path, number: int, total: int) -> pathlib.Path:
   return out.with_name(f'{out.stem}-{number}-of-{total}{out.suffix}')
 
 
-def write(
-  out: pathlib.Path,
-  partial: store.Partial,
-  stamp: Mapping[str, Any],
-  label_names: list[str] | None,
-) -> None:
-  """Writes all files from a store that holds every video; the features last.
-
-  Raises:
-    UserError: the disk is full.
-  """
-  good = [record for record in partial.records if store.ERROR not in record]
-  bad = [record for record in partial.records if store.ERROR in record]
-  _write_lines(beside(out, blocks.MANIFEST_SUFFIX), good)
-  if bad:
-    _write_lines(beside(out, '.skipped.jsonl'), bad)
-  else:
-    beside(out, '.skipped.jsonl').unlink(missing_ok=True)
-  if label_names is not None:
-    labels = files.multi_hot([record['labels'] for record in good], label_names)
-    _write_mat(beside(out, '_labels.mat'), labels)
-    atomic.write_json(beside(out, '_labels.json'), label_names)
-  _write_features(out, partial, stamp)
-
-
-def finished_stamp(out: pathlib.Path) -> dict[str, Any] | None:
-  """The stamp `write` was given for `out`; None if that is not there.
+def read(out: pathlib.Path) -> Finished | None:
+  """What `write` wrote to `out`; None if that is not there.
 
   Raises:
     UserError: `out` is something else.
@@ -73,92 +79,107 @@ def finished_stamp(out: pathlib.Path) -> dict[str, Any] | None:
     return None
   try:
     with h5py.File(out, 'r') as file:
-      stamp = json.loads(file.attrs[_ATTRIBUTE])
+      stamp = dict(json.loads(file.attrs[_ATTRIBUTE]))
+      entries = [_entry(line) for line in file[_ENTRIES]]
+      shape = file[blocks.KEY].shape
   except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
     raise _foreign(out) from error
-  if not isinstance(stamp, dict):
+  if sum(not entry.is_bad for entry in entries) != shape[0]:
     raise _foreign(out)
-  return stamp
+  return Finished(stamp, entries, shape)
+
+
+def _entry(line: bytes) -> Entry:
+  name, (size, time), record = json.loads(line)
+  return Entry(name, (size, time), dict(record))
 
 
 def _foreign(out: pathlib.Path) -> errors.UserError:
   return errors.UserError(
-    f'{out}: is there already, and no extraction wrote it; move it away, or '
-    'give another --out.'
+    f'{out}: is there already, and no extraction of this version wrote it; '
+    'move it away, or give another --out.'
   )
 
 
-def read_skipped(out: pathlib.Path) -> list[dict[str, Any]]:
-  """The records of the videos that a finished extraction skipped.
-
-  Raises:
-    UserError: the file is damaged.
-  """
-  path = beside(out, '.skipped.jsonl')
-  if not path.exists():
-    return []
-  lines = path.read_bytes().splitlines()
-  records = [store.read_record(line) for line in lines]
-  if not all(record and store.ERROR in record for record in records):
-    raise _not_of(out, path)
-  return records
-
-
-def check_finished(out: pathlib.Path, num_videos: int, labels: bool) -> None:
-  """Raises a UserError unless the files beside `out` are those of its rows.
+def write(
+  out: pathlib.Path,
+  finished: Finished,
+  frames: Iterable[np.ndarray],
+  labels: Sequence[str],
+  label_names: list[str] | None,
+) -> None:
+  """Writes all files that are not yet so; the features last.
 
   Args:
     out: the features.
-    num_videos: that were not skipped.
-    labels: whether there are files of them.
+    finished: what is to be in them.
+    frames: blocks float16 [n, M, L] of the rows, read if `out` is not so.
+    labels: of each row.
+    label_names: the columns; None where labels are not wanted.
+
+  Raises:
+    UserError: the disk is full.
   """
-  with blocks.FeatureFiles([str(out)]) as features:
-    num_rows = features.shape[0]
-  if num_rows != num_videos:
-    raise _not_of(out, beside(out, '.skipped.jsonl'))
-  manifest = beside(out, blocks.MANIFEST_SUFFIX)
-  if not manifest.is_file() or _count_lines(manifest) != num_rows:
-    raise _not_of(out, manifest)
-  for ending in ('_labels.mat', '_labels.json') if labels else ():
-    if not beside(out, ending).is_file():
-      raise _not_of(out, beside(out, ending))
-
-
-def _count_lines(path: pathlib.Path) -> int:
-  with open(path, 'rb') as file:
-    return sum(1 for _ in file)
-
-
-def _not_of(out: pathlib.Path, path: pathlib.Path) -> errors.UserError:
-  return errors.UserError(
-    f'{path}: is missing, damaged or not of {out.name}, which is finished; put '
-    f'it back, or delete {out.name} and give the same command to extract anew.'
+  good = [x for x in finished.entries if not x.is_bad]
+  bad = [x for x in finished.entries if x.is_bad]
+  shown = labels if label_names is not None else [None] * len(good)
+  _write_lines(beside(out, blocks.MANIFEST_SUFFIX), _manifest(good, shown))
+  _write_lines(
+    beside(out, '.skipped.jsonl'), ({'path': x.name, **x.record} for x in bad)
   )
+  mat, names = (beside(out, x) for x in ('_labels.mat', '_labels.json'))
+  if label_names is None:
+    _write(mat, b'')
+    _write(names, b'')
+  else:
+    _write(mat, _mat(files.multi_hot(labels, label_names)))
+    _write(names, (json.dumps(label_names, indent=2) + '\n').encode())
+  if read(out) != finished:
+    _write_features(out, finished, frames)
+
+
+def _manifest(
+  entries: Sequence[Entry], labels: Sequence[str | None]
+) -> Iterator[dict[str, Any]]:
+  for entry, label in zip(entries, labels):
+    own = [] if label is None else [label]
+    yield {'path': entry.name, **entry.record, 'labels': own}
 
 
 def _write_lines(
   path: pathlib.Path, records: Iterable[Mapping[str, Any]]
 ) -> None:
-  atomic.write_text(path, ''.join(json.dumps(x) + '\n' for x in records))
+  _write(path, ''.join(json.dumps(x) + '\n' for x in records).encode())
 
 
-def _write_mat(path: pathlib.Path, labels: np.ndarray) -> None:
+def _write(path: pathlib.Path, content: bytes) -> None:
+  """Has a file be so; an empty one is none. Equal ones keep their time."""
+  if not content:
+    path.unlink(missing_ok=True)
+  elif not path.is_file() or path.read_bytes() != content:
+    atomic.write_bytes(path, content)
+
+
+def _mat(labels: np.ndarray) -> bytes:
   import scipy.io
 
   buffer = io.BytesIO()
   scipy.io.savemat(buffer, {'labels': labels}, do_compression=True)
-  atomic.write_bytes(path, _MAT_TEXT + buffer.getvalue()[len(_MAT_TEXT) :])
+  return _MAT_TEXT + buffer.getvalue()[len(_MAT_TEXT) :]
 
 
 def _write_features(
-  out: pathlib.Path, partial: store.Partial, stamp: Mapping[str, Any]
+  out: pathlib.Path, finished: Finished, frames: Iterable[np.ndarray]
 ) -> None:
-  rows = partial.rows()
   with atomic.replacing(out) as temporary, h5py.File(temporary, 'w') as file:
-    shape = (partial.num_rows, *partial.row_shape)
-    features = file.create_dataset(blocks.KEY, shape, np.float16)
-    step = max(_BLOCK_BYTES // features[:1].nbytes, 1)
-    for start in range(0, len(features), step):
-      block = np.stack(list(itertools.islice(rows, step)))
+    features = file.create_dataset(blocks.KEY, finished.shape, np.float16)
+    start = 0
+    for block in frames:
       features[start : start + len(block)] = block
-    file.attrs[_ATTRIBUTE] = json.dumps(stamp)
+      start += len(block)
+    file.create_dataset(
+      _ENTRIES,
+      data=[json.dumps(entry) for entry in finished.entries],
+      dtype=h5py.string_dtype(),
+    )
+    file.attrs[_ATTRIBUTE] = json.dumps(finished.stamp)

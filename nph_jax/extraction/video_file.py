@@ -26,6 +26,12 @@ _CODECS = (
   'wmv1,wmv2,wmv3,vc1,svq1,svq3,mjpeg,png,prores,dnxhd,dvvideo,ffv1,ffvhuff,'
   'huffyuv,utvideo,rawvideo,cinepak,gif'
 )
+# And their sound, for who wants to hear it.
+_SOUND = (
+  'aac,mp1,mp2,mp3,mp1float,mp2float,mp3float,ac3,eac3,opus,libopus,vorbis,'
+  'flac,alac,wmav1,wmav2,amrnb,amrwb,adpcm_ms,adpcm_ima_wav,pcm_s16le,'
+  'pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_u8,pcm_alaw,pcm_mulaw'
+)
 _MICROSECONDS = 1_000_000
 _PADDING = 1 << 16
 # Sound files may count a frame more or less.
@@ -127,8 +133,12 @@ class VideoFile:
     self._frames, self._shown, self._seconds = 0, 0, 0.0
 
   @contextlib.contextmanager
-  def opened(self) -> Iterator[tuple[Any, Any]]:
-    """Yields container and video stream, both checked by their headers."""
+  def opened(self, sound: bool = False) -> Iterator[tuple[Any, Any]]:
+    """Yields container and video stream, both checked by their headers.
+
+    Args:
+      sound: whether that can be decoded too.
+    """
     source = self._source
     if isinstance(source, (str, os.PathLike)):
       # Never an address or another of libav's protocols, whatever the name.
@@ -136,7 +146,8 @@ class VideoFile:
     else:
       source.seek(0)
     av = import_av()
-    options = {'format_whitelist': _FORMATS, 'codec_whitelist': _CODECS}
+    codecs = f'{_CODECS},{_SOUND}' if sound else _CODECS
+    options = {'format_whitelist': _FORMATS, 'codec_whitelist': codecs}
     settings: dict[str, Any] = {'options': options}
     # Titles come in any encoding. PyAV before 19 must be told to bear that.
     if hasattr(av.container.Container, 'metadata_errors'):

@@ -44,28 +44,36 @@ def ordered(
   Raises:
     UserError: Pebble is not installed.
   """
-  # Not forked: a worker must not hold copies of pipes, whose end is how it
-  # learns that the main process was killed.
-  pool = _import_pebble().ProcessPool(
-    min(num_workers, len(tasks)), context=multiprocessing.get_context('spawn')
-  )
+  pool = processes(min(num_workers, len(tasks)))
   left = iter(tasks)
   waiting: collections.deque[tuple[Any, Any]] = collections.deque()
 
   def begin(count: int) -> None:
     for task in itertools.islice(left, count):
-      made = pool.schedule(_attempt, (function, task), timeout=time_limit)
+      made = pool.schedule(attempt, (function, task), timeout=time_limit)
       waiting.append((task, made))
 
   try:
     begin(ahead)
     while waiting:
-      result = _result(*waiting.popleft(), time_limit)
+      result = result_of(*waiting.popleft(), time_limit)
       begin(1)
       yield result
   finally:
     pool.stop()
     pool.join()
+
+
+def processes(count: int) -> Any:
+  """A pool of so many, begun when they are needed.
+
+  Raises:
+    UserError: Pebble is not installed.
+  """
+  # Not forked: a worker must not hold copies of pipes, whose end is how it
+  # learns that the main process was killed.
+  context = multiprocessing.get_context('spawn')
+  return _import_pebble().ProcessPool(count, context=context)
 
 
 def _import_pebble() -> Any:
@@ -78,7 +86,8 @@ def _import_pebble() -> Any:
   return pebble
 
 
-def _result(task: Any, future: Any, time_limit: float) -> Any:
+def result_of(task: Any, future: Any, time_limit: float) -> Any:
+  """What a process made of a task, or a Failure."""
   try:
     return future.result()
   except TimeoutError:
@@ -95,7 +104,8 @@ def _result(task: Any, future: Any, time_limit: float) -> Any:
     )
 
 
-def _attempt(function: Callable[[Any], Any], task: Any) -> Any:
+def attempt(function: Callable[[Any], Any], task: Any) -> Any:
+  """function(task), or a Failure of what it raises."""
   try:
     return function(task)
   except errors.UserError as error:

@@ -45,7 +45,8 @@ _FLAGS: dict[str, dict[str, Any]] = {
   },
   'bundle': {
     'help': 'folder export/ of a trained workdir: makes the codes of '
-    '--features, or made --codes, which is recorded and checked'
+    "--features, by default those of the user's library or the starter; or "
+    'made --codes, which is recorded and checked'
   },
   'features': {
     'help': '.h5 with `feats` (videos, frames, width) or .npy; several by '

@@ -77,6 +77,7 @@ def batch(
   given_relaxed: Any,
   contents: Any,
   metadata: Any = None,
+  segments: Any = None,
 ) -> Batch:
   """A batch for `store`; ids follow the largest so far where none are given."""
   packed, half = codes(given_codes, num_bits), None
@@ -100,7 +101,13 @@ def batch(
       raise InvalidRequest(
         f'contents: of shape {contents.shape} for {count} videos.'
       )
-  return Batch(numbers, packed, half, metadata, contents)
+  if segments is not None:
+    if len(segments) != count:
+      raise InvalidRequest(f'segments: {len(segments)} for {count} videos.')
+    for one in segments:
+      if one is not None:
+        codes(one.codes, num_bits)
+  return Batch(numbers, packed, half, metadata, contents, segments)
 
 
 def _following(store: store_lib.Store, count: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -165,11 +165,15 @@ def _rows(connection: sqlite3.Connection, ids: np.ndarray) -> list[tuple]:
 
 def _chunked(
   connection: sqlite3.Connection, statement: str, values: list[int]
-) -> Iterator[tuple]:
+) -> list[tuple]:
+  # A list: a generator that is left at a damaged row would outlive its
+  # connection.
+  rows: list[tuple] = []
   for start in range(0, len(values), _MANY):
     some = values[start : start + _MANY]
     marks = ','.join('?' * len(some))
-    yield from connection.execute(f'{statement} ({marks})', some)
+    rows += connection.execute(f'{statement} ({marks})', some)
+  return rows
 
 
 def _checked(row: tuple) -> tuple:

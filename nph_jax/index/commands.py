@@ -87,9 +87,9 @@ def add(flags: argparse.Namespace) -> None:
   anew: whether the last command was cut a moment before or after its end is not
   for people to find.
   """
-  hasher = inputs.bundle(flags)
-  source = inputs.source(flags, hasher)
   with VideoIndex.open(flags.index) as index:
+    hasher = inputs.bundle(flags, index.bundle_digest)
+    source = inputs.source(flags, hasher)
     inputs.check_bundle(index, hasher)
     if hasher is None and index.bundle_digest is not None:
       _note(
@@ -185,8 +185,9 @@ def search(flags: argparse.Namespace) -> None:
   k = 10 if flags.k is None and flags.radius is None else flags.k
   # The video itself is one of them.
   wanted = k + 1 if k and flags.id is not None else k
-  where, hasher, number = inputs.where(flags), inputs.bundle(flags), 0
+  where, number = inputs.where(flags), 0
   with VideoIndex.open(flags.index, read_only=True) as index:
+    hasher = inputs.bundle(flags, index.bundle_digest)
     inputs.check_bundle(index, hasher)
     for codes, relaxed in _queries(flags, hasher, index):
       for hits in index.search(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from nph_jax import atomic
 from nph_jax.errors import UserError
-from nph_jax.index import catalogue, database, errors, records
+from nph_jax.index import catalogue, database, errors, records, segments
 from nph_jax.index import store as store_lib
 
 
@@ -58,6 +58,7 @@ def verify(directory: pathlib.Path) -> None:
         raise errors.damaged(store.path, f'is damaged ({problem})')
       store.changes(records.State())
       catalogue.check(connection)
+      segments.read(connection, store.settings.num_bits)
 
 
 def backup(directory: pathlib.Path, target: pathlib.Path) -> None:

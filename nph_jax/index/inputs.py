@@ -22,26 +22,34 @@ def where(flags: argparse.Namespace) -> dict[str, str] | None:
   return chosen or None
 
 
-def bundle(flags: argparse.Namespace) -> Any:
-  """The bundle of `--bundle`; None with an id, or for codes that name none."""
+def bundle(flags: argparse.Namespace, digest: str | None = None) -> Any:
+  """The bundle of `--bundle`; None with an id, or for codes that name none.
+
+  Args:
+    flags: whose features have the codes of a library or the starter by default.
+    digest: of the bundle whose codes the index holds.
+  """
   if flags.features is None and flags.codes is None and flags.bundle:
     raise errors.UserError(
       '--bundle: makes the codes of --features, or made --codes; without '
       'either, leave it out.'
     )
-  if flags.bundle is None and flags.features is not None:
+  if flags.bundle is None and flags.command == 'rehash':
     raise errors.UserError(
-      '--features: need the --bundle that makes their codes, the folder '
-      'export/ of a trained workdir.'
+      '--features: need the --bundle that is to make their codes.'
     )
-  if flags.bundle is None:
+  if flags.bundle is None and flags.features is None:
     return None
   from nph_jax import allocator, compilation
   from nph_jax.export import load_hasher
 
   allocator.keep_freed_memory()
   compilation.use_persistent_cache()
-  return load_hasher(flags.bundle)
+  if flags.bundle is not None:
+    return load_hasher(flags.bundle)
+  from nph_jax.library import codes
+
+  return load_hasher(codes.default(_paths(flags.features), digest))
 
 
 def source(flags: argparse.Namespace, hasher: Any) -> Any:

@@ -20,9 +20,10 @@ from nph_jax.index import (
   folder,
   live,
   searching,
+  segments,
 )
 from nph_jax.index import store as store_lib
-from nph_jax.index.records import Hit
+from nph_jax.index.records import Hit, Segments, State
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Reader:
     self._store = store
     self._lock = threading.RLock()
     self._bundle_in_use: str | None = None
+    self._segments: tuple[State, dict[int, Segments]] = State(), {}
     with contextlib.ExitStack() as stack:
       stack.callback(store.close)
       with store.reading():
@@ -64,6 +66,11 @@ class Reader:
   @property
   def keeps_relaxed(self) -> bool:
     return bool(self._store.settings.keep_relaxed)
+
+  @property
+  def version(self) -> tuple[int, ...]:
+    """Another one whenever videos, codes or metadata may have changed."""
+    return tuple(self._store.state())
 
   def __len__(self) -> int:
     with self._current() as now:
@@ -131,6 +138,44 @@ class Reader:
         for distance, video, score in result.rows()
       ]
       for result in found
+    ]
+
+  def has_segments(self) -> bool:
+    """Whether `moments` can find any."""
+    with self._current():
+      return self._store.ask(segments.are_there)
+
+  def moments(
+    self, clip: segments.Clip, k: int, where: Mapping[str, Any] | None = None
+  ) -> list[Hit]:
+    """The videos that a clip fits best, each with where it is in it.
+
+    Args:
+      clip: what is looked for.
+      k: results at most.
+      where: as of `search`.
+
+    Raises:
+      InvalidRequest: t of another length, or as of `search`.
+      Unavailable: as of `search`.
+    """
+    with self._current():
+      arguments.numbers(k, None, 0, self.num_bits)
+      arguments.relaxed(clip.t, len(clip.times), self.num_bits)
+      self._checked(np.packbits(clip.t >= 0, axis=1))
+      state = self._store.state()
+      if self._segments[0] != state:
+        found = self._store.ask(segments.read, self.num_bits)
+        self._segments = state, found
+      videos = self._segments[1]
+      if where:
+        some = self._store.ask(catalogue.matching, where).tolist()
+        videos = {video: videos[video] for video in some if video in videos}
+      found = segments.find(videos, clip, k)
+      about = self._metadata(np.array([x.id for x in found], np.int64))
+    return [
+      Hit(x.id, x.distance, known, x.score, x.start, x.end)
+      for x, known in zip(found, about, strict=True)
     ]
 
   def search_arrays(

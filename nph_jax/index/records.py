@@ -39,6 +39,20 @@ class State(NamedTuple):
   number: int = 0
 
 
+class Segments(NamedTuple):
+  """A code for every few seconds of a video.
+
+  Attributes:
+    seconds: how long a segment is; the last may be shorter.
+    duration: of the video, in seconds.
+    codes: uint8 [n, P], of the frame in the middle of each.
+  """
+
+  seconds: float
+  duration: float
+  codes: np.ndarray
+
+
 class Batch(NamedTuple):
   """Videos to be added.
 
@@ -48,6 +62,7 @@ class Batch(NamedTuple):
     relaxed: t float16 [n, K], None where it is not kept.
     metadata: one for each video, None for none at all.
     contents: int64 [n], stand for the features, None if unknown.
+    segments: of each video, or None; None for none at all.
   """
 
   ids: np.ndarray
@@ -55,6 +70,7 @@ class Batch(NamedTuple):
   relaxed: np.ndarray | None = None
   metadata: Sequence[Mapping[str, Any]] | None = None
   contents: np.ndarray | None = None
+  segments: Sequence[Segments | None] | None = None
 
 
 class Changes(NamedTuple):
@@ -85,9 +101,12 @@ class Hit:
     metadata: what was added with it.
     score: cosine of the query's t and the video's code (asymmetric ranking) or
       t (re-ranking), None for ranking by distance.
+    start, end: of the moment that was found, in seconds; None of a whole video.
   """
 
   id: int
   distance: int
   metadata: dict[str, Any]
   score: float | None
+  start: float | None = None
+  end: float | None = None

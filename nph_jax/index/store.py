@@ -19,7 +19,7 @@ import numpy as np
 
 from nph_jax import atomic
 from nph_jax.errors import writing
-from nph_jax.index import catalogue, database, errors
+from nph_jax.index import catalogue, database, errors, segments
 from nph_jax.index.records import Batch, Changes, Settings, State
 
 if TYPE_CHECKING:
@@ -189,6 +189,7 @@ class Store:
       if len(batch.ids):
         _append(connection, batch.ids, batch.codes, lists)
         catalogue.insert(connection, batch)
+        _insert_segments(connection, batch)
         next_id = max(_noted(connection, 'next_id'), int(batch.ids.max()) + 1)
         database.set_values(connection, {'next_id': next_id})
       database.set_job(connection, job)
@@ -198,6 +199,7 @@ class Store:
     with self._changing() as connection:
       _append(connection, ids, None, None)
       catalogue.delete(connection, ids)
+      segments.delete(connection, ids.tolist())
 
   def compact(
     self,
@@ -234,8 +236,10 @@ class Store:
     """
     with self._changing() as connection:
       parts = []
+      segments.delete(connection)
       for batch in batches:
         catalogue.replace(connection, batch)
+        _insert_segments(connection, batch)
         parts.append((batch.ids, batch.codes))
       new_ids, codes = map(np.concatenate, zip(*parts))
       order = np.argsort(new_ids)
@@ -322,6 +326,11 @@ def _append(
       '?, ?, ?, ?, ?)',
       [count if codes is not None else -count, _digest(*blobs), *blobs],
     )
+
+
+def _insert_segments(connection: sqlite3.Connection, batch: Batch) -> None:
+  if batch.segments is not None:
+    segments.insert(connection, batch.ids.tolist(), batch.segments)
 
 
 def _kept(ids: np.ndarray, gone: Mapping[int, int]) -> np.ndarray:

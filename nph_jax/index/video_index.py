@@ -114,6 +114,7 @@ class VideoIndex(reader.Reader):
     ids: np.ndarray | None = None,
     job: tuple[str, int, int] | None = None,
     contents: np.ndarray | None = None,
+    segments: Sequence[records.Segments | None] | None = None,
   ) -> np.ndarray:
     """Adds videos, all or nothing; durable on return.
 
@@ -127,6 +128,7 @@ class VideoIndex(reader.Reader):
       job: as Store.add has it.
       contents: `facets.contents` of the features, int64 [n], by which `known`
         and `rehash` find the videos again; None if unknown.
+      segments: of each video, by which `moments` finds clips, or None.
 
     Returns:
       The ids, int64 [n].
@@ -139,8 +141,9 @@ class VideoIndex(reader.Reader):
     with self._writing:
       self._check_writable()
       batch = arguments.batch(
-        self._store, self.num_bits, ids, codes, relaxed, contents, metadata
-      )
+        self._store, self.num_bits, ids, codes, relaxed, contents, metadata,
+        segments,
+      )  # fmt: skip
       _, taken = self._live.live.positions(batch.ids)
       if taken.any():
         raise errors.InvalidRequest(
@@ -180,7 +183,8 @@ class VideoIndex(reader.Reader):
 
     Args:
       batches: ids int64 [n], codes uint8 [n, K' / 8], t [n, K'] or None, and
-        contents int64 [n] or None, as of `add`; of every video once.
+        contents int64 [n] or None, as of `add`; of every video once. Then None
+        and segments, where videos have some.
       num_bits: K'.
       bundle_digest: of the bundle.
 

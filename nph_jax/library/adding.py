@@ -7,7 +7,6 @@ and the index follows the store.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,35 +16,7 @@ import numpy as np
 from nph_jax.extraction import files
 from nph_jax.library import extraction, following, scanning, store
 from nph_jax.library import library as library_lib
-
-_OUTCOMES = {
-  scanning.KNOWN: 'known',
-  scanning.TOUCHED: 'known',
-  scanning.MOVED: 'moved',
-  scanning.COPY: 'added',
-  'removed': 'removed',
-}
-_EXTRACTED = (scanning.NEW, scanning.CHANGED, scanning.AGAIN)
-
-
-@dataclasses.dataclass
-class Report:
-  """What came of it.
-
-  Attributes:
-    counts: files that were 'added', 'known', 'changed', 'moved', or 'removed'
-      from the index by someone.
-    ignored: other files, by suffix.
-    bad: why each file could not be used, by path.
-    gone: paths of files that are there no more.
-    taught: the line of following.learn.
-  """
-
-  counts: collections.Counter[str]
-  ignored: Mapping[str, int]
-  bad: dict[str, str]
-  gone: list[str]
-  taught: str | None = None
+from nph_jax.library import report as report_lib
 
 
 def run(
@@ -55,7 +26,7 @@ def run(
   *,
   prune: bool = False,
   retry: bool = False,
-) -> Report:
+) -> report_lib.Report:
   """Adds the videos in folders, and those named, to a library.
 
   Args:
@@ -74,7 +45,9 @@ def run(
   videos, ignored = scanning.find(places, [] if prune else known)
   found = scanning.compare(videos, known, retry)
   gone = scanning.gone(places, known, found)
-  report = Report(collections.Counter(), ignored, {}, [x.path for x in gone])
+  report = report_lib.Report(
+    collections.Counter(), ignored, {}, [x.path for x in gone]
+  )
   _settle(library, found, set(map(os.path.abspath, places)), report)
   _extract(library, found, _uploads(library, known), decoding, report)
   following.follow(library)
@@ -88,7 +61,7 @@ def _settle(
   library: library_lib.Library,
   found: Sequence[scanning.Found],
   named: set[str],
-  report: Report,
+  report: report_lib.Report,
 ) -> None:
   """Notes all that needs no extraction."""
   there = set(library.index.ids().tolist())
@@ -97,7 +70,10 @@ def _settle(
       library.store.move(file, video.path, video.stamp)
     elif kind == scanning.COPY:
       (frames,) = library.store.frames([file])
-      library.store.put(video.path, video.stamp, file.record, frames)
+      _, segments = library.store.segments(file) or (None, None)
+      library.store.put(
+        video.path, video.stamp, file.record, frames, segments=segments
+      )
     elif kind == scanning.BAD:
       report.bad[video.path] = file.record[store.ERROR]
     # Someone took it out of the index: its folder does not put it back.
@@ -105,8 +81,8 @@ def _settle(
       kind = scanning.COPY if video.path in named else 'removed'
       if kind == scanning.COPY:
         library.store.mark([file], indexed=False)
-    if kind in _OUTCOMES:
-      report.counts[_OUTCOMES[kind]] += 1
+    if kind in report_lib.OUTCOMES:
+      report.counts[report_lib.OUTCOMES[kind]] += 1
 
 
 def _uploads(
@@ -117,10 +93,12 @@ def _uploads(
   library.store.forget(
     [x for x in known if stored in x.record and x.video not in there]
   )
-  mine, found = {file.video for file in known}, {}
+  lacking, found = _lacking(library), {}
+  mine = {file.video: file.path for file in known}
   for video, about in there.items():
-    if video not in mine:
+    if video not in mine or mine[video] in lacking:
       path = str(library.folder / library_lib.UPLOADS / about[stored])
+      path = mine.get(video, path)
       found[files.Video(path, path, scanning.stamp(path))] = video, about
   return found
 
@@ -130,31 +108,46 @@ def _extract(
   found: Sequence[scanning.Found],
   uploads: Mapping[files.Video, tuple[int, dict[str, Any]]],
   decoding: extraction.Decoding,
-  report: Report,
+  report: report_lib.Report,
 ) -> None:
   def done(
-    video: files.Video, record: dict[str, Any], frames: np.ndarray | None
+    video: files.Video,
+    record: dict[str, Any],
+    frames: np.ndarray | None,
+    segments: np.ndarray | None = None,
   ) -> None:
     if frames is None:
       report.bad[video.path] = record[store.ERROR]
-      if video in uploads or not _is_text(video.path):
+      if video in uploads or not files.is_text(video.path):
         return
-    elif video not in uploads:
+    elif video not in uploads and video.path not in lacking:
       report.counts['changed' if video.path in changed else 'added'] += 1
     known, about = uploads.get(video, (None, record))
-    library.store.put(video.path, video.stamp, about, frames, known)
+    library.store.put(video.path, video.stamp, about, frames, known, segments)
 
-  new = [x.video for x in found if x.kind in _EXTRACTED]
+  lacking = _lacking(library)
+  new = [
+    x.video
+    for x in found
+    if x.kind in report_lib.EXTRACTED or x.video.path in lacking
+  ]
   changed = {x.video.path for x in found if x.kind == scanning.CHANGED}
   if new or uploads:
     chosen = library.store.settings
     extraction.run([*new, *uploads], chosen, decoding, done)
 
 
-def _is_text(path: str) -> bool:
-  """Whether the store can hold it; extraction says so of one it cannot."""
-  try:
-    path.encode()
-  except UnicodeEncodeError:
-    return False
-  return True
+def _lacking(library: library_lib.Library) -> set[str]:
+  """Paths of known videos whose segments are missing or of another length."""
+  if library.store.seconds is None:
+    return set()
+  there = set(library.index.ids().tolist())
+  done = library.store.segmented()
+  return {
+    file.path
+    for file in library.store.files()
+    if file.number not in done
+    and not file.is_bad
+    # Not of those that someone took out of the index.
+    and (not file.indexed or file.video in there)
+  }

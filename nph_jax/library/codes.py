@@ -15,14 +15,16 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from nph_jax import errors
-from nph_jax.export import bundle as bundle_lib
-from nph_jax.export import hasher as hasher_lib
-from nph_jax.library import closed_form
+from nph_jax import errors, export
+from nph_jax.data import blocks
+from nph_jax.export import files
+from nph_jax.index import VideoIndex
+from nph_jax.library import commands, store
 
 FIRST, NEIGHBORS = 45, 180  # videos
 NUM_BITS = 128
@@ -33,8 +35,10 @@ _FOLDER = 'codes'
 _FEWEST = 2  # videos that a closed form can tell apart
 
 
-def starter(num_frames: int, feature_dim: int) -> bundle_lib.Bundle | None:
+def starter(num_frames: int, feature_dim: int) -> files.Bundle | None:
   """What comes along; None for features of another network."""
+  from nph_jax.library import closed_form  # flax: a search does without
+
   with np.load(STARTER) as archive:
     tables = dict(archive)
   if feature_dim != len(tables['frame_mean']):
@@ -43,9 +47,61 @@ def starter(num_frames: int, feature_dim: int) -> bundle_lib.Bundle | None:
   return closed_form.export('itq_moments', tables, num_frames, about)
 
 
+def default(paths: Sequence[str], digest: str | None = None) -> pathlib.Path:
+  """The bundle for feature files where none is given, which it says.
+
+  The one that the user's library has in use; without a library, or if that is
+  of other features, the starter's, kept beside it: it stays the same when the
+  package changes.
+
+  Args:
+    paths: feature files, read as one array [N, M, L].
+    digest: of the bundle whose codes are there already.
+
+  Raises:
+    UserError: a file or the library cannot be read, or the starter is of
+      features of another width.
+  """
+  with blocks.FeatureFiles(paths) as opened:
+    num_frames, feature_dim = opened.shape[1:]
+  found = _default(num_frames, feature_dim, digest)
+  print(f'no --bundle: taking {found}', file=sys.stderr, flush=True)
+  return found
+
+
+def _default(
+  num_frames: int, feature_dim: int, digest: str | None
+) -> pathlib.Path:
+  home = commands.home()
+  if digest is not None and path_of(home, digest).is_dir():
+    return path_of(home, digest)
+  if digest is None and (own := _of_library(home)) is not None:
+    about = files.read(own).manifest
+    if (about['num_frames'], about['feature_dim']) == (num_frames, feature_dim):
+      return own
+  kept = home.with_name(f'starter-{num_frames}x{feature_dim}')
+  if not kept.is_dir():
+    made = starter(num_frames, feature_dim)
+    if made is None:
+      raise errors.UserError(
+        f'--bundle: no codes come along for features of width {feature_dim}; '
+        'give the folder export/ of a workdir trained on such features.'
+      )
+    files.write(made, kept)
+  return kept
+
+
+def _of_library(folder: pathlib.Path) -> pathlib.Path | None:
+  if not (folder / store.NAME).is_file():
+    return None
+  with VideoIndex.open(folder, read_only=True) as index:
+    digest = index.bundle_digest
+  return path_of(folder, digest) if digest else None
+
+
 def learn(
   read: Callable[[], Iterator[np.ndarray]], shape: tuple[int, int, int]
-) -> bundle_lib.Bundle:
+) -> files.Bundle:
   """The library's own.
 
   Args:
@@ -55,6 +111,8 @@ def learn(
   Raises:
     UserError: there are too few videos, or all are the same.
   """
+  from nph_jax.library import closed_form
+
   count, num_frames, _ = shape
   if count < _FEWEST:
     raise errors.UserError(
@@ -72,54 +130,53 @@ def method_for(num_videos: int) -> str:
   return 'itq_neighbors' if num_videos >= NEIGHBORS else 'itq_moments'
 
 
-def learned_from(hasher: hasher_lib.Hasher) -> int | None:
+def learned_from(bundle: files.Bundle) -> int | None:
   """Videos of the library; 0 of the starter, None of a given bundle."""
-  return hasher.manifest.get(_LEARNED_FROM)
+  return bundle.manifest.get(_LEARNED_FROM)
 
 
-def is_due(hasher: hasher_lib.Hasher, num_videos: int) -> bool:
+def is_due(bundle: files.Bundle, num_videos: int) -> bool:
   """Whether a library of so many videos should learn anew."""
-  before = learned_from(hasher)
+  before = learned_from(bundle)
   return before is not None and num_videos >= (2 * before or FIRST)
 
 
-def is_ranked_by_t(hasher: hasher_lib.Hasher) -> bool:
+def is_ranked_by_t(bundle: files.Bundle) -> bool:
   """Whether t of query and videos ranks better than the videos' bits.
 
   So it does wherever a library is small enough to have codes of moments.
   """
-  own = learned_from(hasher) is not None
-  return own and hasher.manifest['method'] == 'itq_moments'
+  own = learned_from(bundle) is not None
+  return own and bundle.manifest['method'] == 'itq_moments'
 
 
-def words(hasher: hasher_lib.Hasher) -> str:
+def words(bundle: files.Bundle) -> str:
   """What a person is told of the codes."""
-  count = learned_from(hasher)
+  count = learned_from(bundle)
   if count is None:
-    return f'codes of the bundle {hasher.digest[:8]}'
-  if not count:
-    return f'codes of the starter, {hasher.num_bits} bits'
-  return f'codes learned from {count:,} of them, {hasher.num_bits} bits'
+    return f'codes of the bundle {bundle.digest[:8]}'
+  of = f'learned from {count:,} of them' if count else 'of the starter'
+  return f'codes {of}, {bundle.manifest["num_bits"]} bits'
 
 
-def keep(folder: pathlib.Path, bundle: bundle_lib.Bundle) -> hasher_lib.Hasher:
+def keep(folder: pathlib.Path, bundle: files.Bundle) -> export.Hasher:
   """Writes a bundle into the folder of a library, for the index to name."""
   new = folder / _FOLDER / 'new'
-  bundle_lib.write(bundle, new)
+  files.write(bundle, new)
   return _placed(folder, new)
 
 
-def copy(folder: pathlib.Path, given: pathlib.Path) -> hasher_lib.Hasher:
+def copy(folder: pathlib.Path, given: pathlib.Path) -> export.Hasher:
   """As `keep`, for the bundle in the folder `given`."""
-  hasher_lib.load_hasher(given)
+  export.load_hasher(given)
   new = folder / _FOLDER / 'new'
   shutil.rmtree(new, ignore_errors=True)
   shutil.copytree(given, new)
   return _placed(folder, new)
 
 
-def _placed(folder: pathlib.Path, new: pathlib.Path) -> hasher_lib.Hasher:
-  hasher = hasher_lib.load_hasher(new)
+def _placed(folder: pathlib.Path, new: pathlib.Path) -> export.Hasher:
+  hasher = export.load_hasher(new)
   target = path_of(folder, hasher.digest)
   if target.exists():
     shutil.rmtree(new)

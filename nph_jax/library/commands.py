@@ -6,6 +6,7 @@ Nothing slow is imported before the flags are known to be right.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import pathlib
 import sys
@@ -47,12 +48,31 @@ def _decoding_flags(parser: argparse.ArgumentParser) -> None:
     default=1800,
     help='seconds to decode one video; default 1800',
   )
+  parser.add_argument(
+    '--provider',
+    help="ONNX Runtime's, as in CUDAExecutionProvider; default the CPU",
+  )
 
 
 def _positive(text: str) -> int:
   if not (text.isdecimal() and len(text) < 10 and int(text)):
     raise argparse.ArgumentTypeError(f'{text!r} is none; expected 1 or more')
   return int(text)
+
+
+def _seconds(text: str) -> float:
+  """Seconds of a segment; 0 for none."""
+  if text == 'none':
+    return 0.0
+  try:
+    value = float(text)
+  except ValueError:
+    value = math.nan
+  if not 0.1 <= value <= 3600:
+    raise argparse.ArgumentTypeError(
+      f'{text!r}; expected 0.1 to 3600 seconds, or none'
+    )
+  return value
 
 
 def add(argv: Sequence[str]) -> None:
@@ -70,7 +90,15 @@ def add(argv: Sequence[str]) -> None:
        'workdir, for good; by default it learns its own')  # fmt: skip
   flag('--backbone', help='of a new library: as of `nph-jax extract`')
   flag('--weights', help='of a new library: weights file of the backbone')
+  for name in ('size', 'mean', 'scale'):
+    flag(f'--{name}', help='of a new library with --backbone=onnx')
   flag('--num_frames', type=_positive, help='of a new library; default 25')
+  flag('--cluster', metavar='ADDRESS',
+       help='of a Ray cluster that extracts, as in 10.0.0.1:6379')  # fmt: skip
+  flag('--segments', type=_seconds, metavar='SECONDS',
+       help='how long each part of a video is that has a code of its own, by '
+       'which `search` finds where a clip is; as before by default, none at '
+       'first; 2 is enough; none: no more of them')  # fmt: skip
   _decoding_flags(parser)
   flags = _started(parser, argv)
   from nph_jax.library import running  # slow

@@ -5,31 +5,51 @@ The network and the frames of a library are chosen when it is made.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.extraction import backbones, extracting, files
+from nph_jax.extraction import (
+  backbones,
+  extracting,
+  files,
+  onnx_model,
+  tasks,
+)
 
 NUM_FRAMES = 25
-_BATCH = 4  # videos through the network together
-# A record without what the library knows better.
-_DROPPED = ('path', 'labels')
-
-Done = Callable[[files.Video, dict[str, Any], np.ndarray | None], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-  """How much a library may take: processes, and seconds to decode one video."""
+  """How a library extracts.
+
+  Attributes:
+    workers: decoding processes.
+    time_limit: seconds to decode one video.
+    provider: of ONNX Runtime.
+    cluster: address of a Ray cluster that does it; None: this machine.
+  """
 
   workers: int
   time_limit: float
+  provider: str = onnx_model.CPU
+  cluster: str | None = None
+
+  @classmethod
+  def of(cls, flags: argparse.Namespace) -> Decoding:
+    """As the flags have it."""
+    return cls(
+      flags.workers,
+      flags.time_limit,
+      flags.provider or onnx_model.CPU,
+      getattr(flags, 'cluster', None),
+    )
 
 
 def settings(
@@ -41,19 +61,32 @@ def settings(
     UserError: there is no such network.
   """
   name = backbone or backbones.DEFAULT
+  width = backbones.feature_dim(name, weights)
   return {
     'backbone': name,
     'weights': weights and os.path.abspath(weights),
+    'weights_hash': weights and _hash(weights),
     'num_frames': num_frames or NUM_FRAMES,
-    'feature_dim': backbones.feature_dim(name, weights),
+    'feature_dim': width,
   }
+
+
+def _hash(path: str) -> str:
+  try:
+    with open(path, 'rb') as file:
+      return tasks.digest(file)
+  except OSError as error:
+    raise errors.UserError(
+      f'{path}: cannot be read ({error.strerror}); the library needs these '
+      'weights.'
+    ) from error
 
 
 def run(
   videos: Sequence[files.Video],
   chosen: Mapping[str, Any],
   decoding: Decoding,
-  done: Done,
+  done: extracting.Done,
 ) -> None:
   """Extracts videos, a bar on the way.
 
@@ -61,44 +94,30 @@ def run(
     videos: whose names are their absolute paths.
     chosen: of `settings`.
     decoding: how much it may take.
-    done: is told of each video: its record, and its frames [M, L] or None.
+    done: of extracting.extract; segments are made where `chosen` says how long
+      they are.
 
   Raises:
     UserError: no weights, or a package is missing.
   """
   name, weights = chosen['backbone'], chosen['weights']
+  if weights and chosen.get('weights_hash') not in (None, _hash(weights)):
+    raise errors.UserError(
+      f'{weights}: is not the file that the library was made with; put that '
+      'back, or make another library with --index.'
+    )
   options = extracting.Options(
-    videos='',
-    out=pathlib.Path(),
     backbone=name,
     weights=weights,
     precision=backbones.check_precision(name, None),
     num_frames=chosen['num_frames'],
-    labels=False,
-    label_names=None,
-    shard=(0, 1),
-    batch_size=_BATCH,
     num_workers=decoding.workers,
     time_limit=decoding.time_limit,
+    provider=decoding.provider,
+    cluster=decoding.cluster,
+    spacing=chosen.get('segments'),
   )
-  extracting.extract(options, videos, _Sink(videos, done))
-
-
-class _Sink:
-  """What extraction fills, group by group, in the order of the videos."""
-
-  def __init__(self, videos: Sequence[files.Video], done: Done):
-    self.records: list[dict[str, Any]] = []
-    self._left, self._done = iter(videos), done
-
-  def append(
-    self, records: Sequence[Mapping[str, Any]], rows: np.ndarray
-  ) -> None:
-    left = iter(rows)
-    for record in records:
-      frames = None if 'error' in record else next(left)
-      kept = {x: record[x] for x in record if x not in _DROPPED}
-      self._done(next(self._left), kept, frames)
+  extracting.extract(options, videos, done)
 
 
 def of_clip(
@@ -111,8 +130,9 @@ def of_clip(
   """
   found = []
   video = files.Video(path, path, (0, 0))
-  run([video], chosen, decoding, lambda *result: found.append(result[1:]))
+  whole = {**chosen, 'segments': None}
+  run([video], whole, decoding, lambda *result: found.append(result[1:3]))
   ((record, frames),) = found
   if frames is None:
-    raise errors.UserError(record['error'])
+    raise errors.UserError(record[extracting.ERROR])
   return record, frames

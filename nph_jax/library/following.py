@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nph_jax import errors
-from nph_jax.export import bundle as bundle_lib
-from nph_jax.export import hasher as hasher_lib
-from nph_jax.library import codes, store
+from nph_jax import errors, export
+from nph_jax.export import files
+from nph_jax.index.records import Segments
+from nph_jax.library import codes, moments, store
 from nph_jax.library import library as library_lib
 
 _BLOCK = 128  # videos
@@ -24,7 +25,7 @@ def follow(library: library_lib.Library) -> None:
     UserError: features of a network without a starter are of too few videos.
   """
   waiting = library.store.waiting()
-  if waiting and library.hasher is None:
+  if waiting and library.bundle is None:
     made = codes.starter(*_shape(library)) or _learned(library, waiting)
     _rehash(library, codes.keep(library.folder, made), [])
   bad = [x.video for x in library.store.files() if x.is_bad]
@@ -42,8 +43,38 @@ def _add(
   packed, relaxed = library.hasher.encode_relaxed(frames)
   library.index.remove(ids)
   about = [library.metadata(file) for file in files]
-  library.index.add(packed, about, relaxed, ids)
+  segments = _segments(library, library.hasher, files)
+  library.index.add(packed, about, relaxed, ids, segments=segments)
   library.store.mark(files, indexed=True)
+
+
+def _segments(
+  library: library_lib.Library,
+  hasher: export.Hasher,
+  files: Sequence[store.File],
+) -> list[Segments | None] | None:
+  """Codes of the segments of each of these files, where it has some."""
+  if library.store.seconds is None:
+    return None
+  about: list[tuple[float, float, int] | None] = []
+
+  def frames() -> Iterator[np.ndarray]:
+    for file in files:
+      seconds, rows = library.store.segments(file) or (0.0, ())
+      duration = file.record.get('duration', seconds * len(rows))
+      about.append((seconds, duration, len(rows)) if len(rows) else None)
+      yield from rows
+
+  left, codes = frames(), [np.empty((0, hasher.num_bits // 8), np.uint8)]
+  blocks = iter(lambda: [*itertools.islice(left, hasher.block_size)], [])
+  still = (moments.still(np.stack(rows), hasher.num_frames) for rows in blocks)
+  codes += [packed for packed, _ in hasher.encode_blocks(still)]
+  ends = np.cumsum([x[-1] if x else 0 for x in about], dtype=int)
+  joined = np.concatenate(codes)
+  return [
+    x and Segments(x[0], x[1], joined[end - x[2] : end])
+    for x, end in zip(about, ends, strict=True)
+  ]
 
 
 def _ids(
@@ -89,11 +120,11 @@ def give(library: library_lib.Library, bundle: str) -> None:
       f'{made.feature_dim}, but the library has {frames} of width {width}; '
       'give another bundle, or --backbone.'
     )
-  if library.hasher is None:
+  if library.bundle is None:
     _rehash(library, made, [])
-  elif library.hasher.digest != made.digest:
+  elif library.bundle.digest != made.digest:
     raise errors.UserError(
-      f'--bundle={bundle}: the library has {codes.words(library.hasher)}; '
+      f'--bundle={bundle}: the library has {codes.words(library.bundle)}; '
       'leave --bundle out, or give another --index.'
     )
 
@@ -114,13 +145,13 @@ def learn(library: library_lib.Library, force: bool = False) -> str | None:
     UserError: forced, but the codes are a given bundle's, or there are too few
       videos or some without features.
   """
-  if library.hasher is None:
+  if library.bundle is None:
     return None
   videos = library.videos()
   why_not = _why_not(library, len(videos))
   if why_not and force:
     raise errors.UserError(f'{library.folder}: {why_not}.')
-  if not (force or codes.is_due(library.hasher, len(videos))):
+  if not (force or codes.is_due(library.bundle, len(videos))):
     return None
   if why_not:
     return f'codes stay as they are: {why_not}'
@@ -131,8 +162,8 @@ def learn(library: library_lib.Library, force: bool = False) -> str | None:
 
 def _why_not(library: library_lib.Library, count: int) -> str | None:
   """Why codes cannot be learned from `count` videos; None if they can."""
-  if codes.learned_from(library.hasher) is None:
-    return f'has {codes.words(library.hasher)}, which were given for good'
+  if codes.learned_from(library.bundle) is None:
+    return f'has {codes.words(library.bundle)}, which were given for good'
   others = len(library.index) - count
   if not others:
     return None
@@ -150,7 +181,7 @@ def _shape(library: library_lib.Library) -> tuple[int, int]:
 
 def _learned(
   library: library_lib.Library, videos: Sequence[store.File]
-) -> bundle_lib.Bundle:
+) -> files.Bundle:
   def read() -> Iterator[np.ndarray]:
     for start in range(0, len(videos), _BLOCK):
       yield library.store.frames(videos[start : start + _BLOCK])
@@ -160,7 +191,7 @@ def _learned(
 
 def _rehash(
   library: library_lib.Library,
-  hasher: hasher_lib.Hasher,
+  hasher: export.Hasher,
   videos: Sequence[store.File],
 ) -> None:
   """Gives all videos of the index the codes of `hasher`, in one step."""
@@ -170,7 +201,8 @@ def _rehash(
       some = videos[start : start + _BLOCK]
       ids = np.array([file.video for file in some], np.int64)
       frames = library.store.frames(some)
-      yield ids, *hasher.encode_relaxed(frames), None
+      segments = _segments(library, hasher, some)
+      yield ids, *hasher.encode_relaxed(frames), None, None, segments
 
   library.index.rehash(batches(), hasher.num_bits, hasher.digest)
-  library.use(hasher)
+  library.use(hasher.digest)

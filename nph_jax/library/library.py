@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nph_jax import compilation, errors
-from nph_jax.export import hasher as hasher_lib
+from nph_jax import compilation, errors, export
+from nph_jax.export import files
+from nph_jax.extraction import files as video_files
 from nph_jax.index import VideoIndex
 from nph_jax.index import errors as index_errors
-from nph_jax.library import codes, store
+from nph_jax.library import codes, moments, store
 
 _PAGE = 1000
 # All of a library that is ranked so, unless something keeps it from learning.
@@ -30,7 +32,7 @@ class Library:
     folder: of the index; the rest lies in it too.
     index: what is searched.
     store: what is known of the files.
-    hasher: whose codes the index holds; None of a library without videos.
+    bundle: whose codes the index holds; None of a library without videos.
   """
 
   def __init__(self, folder: pathlib.Path, mode: str = 'make'):
@@ -49,8 +51,9 @@ class Library:
       raise errors.UserError(
         f'{folder}: no library is there; `nph-jax add VIDEOS` makes one.'
       )
-    compilation.use_persistent_cache()
     read_only = mode == 'read'
+    if not read_only:
+      compilation.use_persistent_cache()
     with contextlib.ExitStack() as stack:
       if there:
         self.index = VideoIndex.open(folder, read_only=read_only)
@@ -58,9 +61,9 @@ class Library:
         self.index = _new_index(folder)
       stack.callback(self.index.close)
       self.store = stack.enter_context(store.Store(folder, read_only))
-      self.hasher, digest = None, self.index.bundle_digest
+      self.bundle, digest = None, self.index.bundle_digest
       if digest is not None:
-        self.use(hasher_lib.load_hasher(codes.path_of(folder, digest)))
+        self.use(digest)
       elif mode != 'make':
         raise errors.UserError(
           f'{folder}: the library holds no video yet; `nph-jax add VIDEOS`.'
@@ -75,10 +78,18 @@ class Library:
   def __exit__(self, *_: object) -> None:
     self._closing.close()
 
-  def use(self, hasher: hasher_lib.Hasher) -> None:
-    """Takes up the hasher whose codes the index holds."""
-    self.index.check_bundle(hasher.digest, hasher.num_bits)
-    self.hasher = hasher
+  def use(self, digest: str) -> None:
+    """Takes up the bundle whose codes the index holds."""
+    bundle = files.read(codes.path_of(self.folder, digest))
+    self.index.check_bundle(bundle.digest, bundle.manifest['num_bits'])
+    self.bundle = bundle
+    self.__dict__.pop('hasher', None)
+
+  @functools.cached_property
+  def hasher(self) -> export.Hasher:
+    """The bundle's; loaded, with jax, only once something is to be hashed."""
+    compilation.use_persistent_cache()
+    return export.load_hasher(codes.path_of(self.folder, self.bundle.digest))
 
   def search(
     self,
@@ -95,7 +106,7 @@ class Library:
       k: results at most.
       where: as VideoIndex.search has it.
     """
-    by_t = codes.is_ranked_by_t(self.hasher)
+    by_t = codes.is_ranked_by_t(self.bundle)
     return self.index.search(
       code[None],
       k,
@@ -103,6 +114,24 @@ class Library:
       rerank=max(k, _RANKED_BY_T) if by_t else 0,
       relaxed=relaxed[None],
     )[0]
+
+  def moments(
+    self,
+    frames: np.ndarray,
+    about: Mapping[str, Any],
+    k: int,
+    where: dict[str, str] | None = None,
+  ) -> list[Any]:
+    """The k videos in which a clip is, or what is most like it, and where.
+
+    Args:
+      frames: [M, L] of the clip.
+      about: its record, as extraction makes it.
+      k, where: as of `search`.
+    """
+    return moments.find(
+      self.index, self.store, self.hasher, frames, about, k, where
+    )
 
   def items(self) -> Iterator[tuple[int, dict[str, Any]]]:
     """Id and metadata of all videos of the index."""
@@ -136,7 +165,7 @@ class Library:
       return file.record
     about = {**file.record, 'path': file.path, 'bytes': file.stamp[0]}
     if self.store.settings.get('labels') == 'folders':
-      about['labels'] = [os.path.basename(os.path.dirname(file.path))]
+      about['labels'] = [video_files.label_of(file.path)]
     return about
 
   def label(self, labels: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.index import Hit
-from nph_jax.library import codes, extraction, scanning
+from nph_jax.library import codes, extraction, scanning, store
 from nph_jax.library import library as library_lib
 
 Query = tuple[int | None, np.ndarray, np.ndarray, Mapping[str, Any]]
@@ -27,8 +27,11 @@ def run(flags: argparse.Namespace) -> None:
   """
   where = _where(flags.where)
   with library_lib.Library(flags.index, 'read') as library:
-    video, code, relaxed, about = _query(library, flags)
-    found = library.search(code, relaxed, flags.k + 1, where)
+    if os.path.exists(flags.query) and library.index.has_segments():
+      video, about, found = _moments(library, flags, where)
+    else:
+      video, code, relaxed, about = _query(library, flags)
+      found = library.search(code, relaxed, flags.k + 1, where)
     hits = [hit for hit in found if hit.id != video][: flags.k]
     if not found and where:
       raise errors.UserError(_nothing(library, where))
@@ -56,14 +59,45 @@ def _query(library: library_lib.Library, flags: argparse.Namespace) -> Query:
         'a result.'
       )
     return _indexed(library, int(flags.query))
+  if known := _known(library, flags):
+    return _indexed(library, known.video)
+  about, frames = _extracted(library, flags)
+  code, relaxed = library.hasher.encode_query(frames[None])
+  return None, code[0], relaxed[0], about
+
+
+def _moments(
+  library: library_lib.Library,
+  flags: argparse.Namespace,
+  where: dict[str, str] | None,
+) -> tuple[int | None, Mapping[str, Any], list[Hit]]:
+  """Id in the library or None, metadata, and where the clip may be."""
+  if known := _known(library, flags):
+    about, (frames,) = library.metadata(known), library.store.frames([known])
+  else:
+    about, frames = _extracted(library, flags)
+  found = library.moments(frames, about, flags.k + 1, where)
+  return known and known.video, about, found
+
+
+def _known(
+  library: library_lib.Library, flags: argparse.Namespace
+) -> store.File | None:
+  """What the library has of the clip, if that is a video of it."""
   path = os.path.abspath(flags.query)
   for file in library.videos():
     if file.path == path and file.stamp == scanning.stamp(path):
-      return _indexed(library, file.video)
-  decoding = extraction.Decoding(flags.workers, flags.time_limit)
+      return file
+  return None
+
+
+def _extracted(
+  library: library_lib.Library, flags: argparse.Namespace
+) -> tuple[dict[str, Any], np.ndarray]:
+  path = os.path.abspath(flags.query)
+  decoding = extraction.Decoding.of(flags)
   record, frames = extraction.of_clip(path, library.store.settings, decoding)
-  code, relaxed = library.hasher.encode_query(frames[None])
-  return None, code[0], relaxed[0], {**record, 'path': path}
+  return {**record, 'path': path}, frames
 
 
 def _indexed(library: library_lib.Library, video: int) -> Query:
@@ -91,22 +125,31 @@ def _print(
   as_json: bool,
 ) -> None:
   if as_json:
-    results = [vars(hit) for hit in hits]
+    results = [_fields(hit) for hit in hits]
     print(json.dumps({'query': dict(about), 'results': results}))
     return
   bits = library.index.num_bits
   print(f'searched for: {_described(about)}')
-  print(f'among {len(library.index):,} videos, {codes.words(library.hasher)}')
+  print(f'among {len(library.index):,} videos, {codes.words(library.bundle)}')
   for hit in hits:
     print(
       f'{hit.id:>7}  {hit.score:5.2f}  {hit.distance:>3} of {bits} bits differ'
-      f'  {_described(hit.metadata)}'
+      f'  {_described(hit.metadata, hit)}'
     )
 
 
-def _described(about: Mapping[str, Any]) -> str:
-  """Path, duration and labels."""
+def _fields(hit: Hit) -> dict[str, Any]:
+  """What a program is told; of a whole video no moment."""
+  whole = hit.start is None
+  hidden = ('start', 'end') if whole else ()
+  return {x: value for x, value in vars(hit).items() if x not in hidden}
+
+
+def _described(about: Mapping[str, Any], hit: Hit | None = None) -> str:
+  """Path, moment, duration and labels."""
   name = about.get('path') or about.get('name') or 'an uploaded video'
+  if hit is not None and hit.start is not None:
+    name += f' from {_clock(hit.start)} to {_clock(hit.end)}'
   labels = ', '.join(map(str, about.get('labels', [])))
   return '  '.join(
     x for x in (name, _clock(about.get('duration')), labels) if x

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.extraction import extracting
 
 NAME = 'library.sqlite'
-ERROR = 'error'  # the key of the reason in the record of a bad file
+ERROR = extracting.ERROR
 _COLUMNS = 'number, path, size, time, record, video, indexed'
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value);
@@ -32,6 +33,10 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE TABLE IF NOT EXISTS features (
   number INTEGER PRIMARY KEY REFERENCES files ON DELETE CASCADE,
   frames BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS segments (
+  number INTEGER PRIMARY KEY REFERENCES files ON DELETE CASCADE,
+  seconds REAL NOT NULL, frames BLOB NOT NULL
 );
 """
 
@@ -65,17 +70,32 @@ class File:
 class Store:
   """The file; a context manager. One program writes: whoever has the index."""
 
-  def __init__(self, folder: pathlib.Path, read_only: bool = False):
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    read_only: bool = False,
+    alone: str | None = None,
+  ):
     """Opens the file in the folder of an index, or makes it.
 
+    Args:
+      folder: of the file.
+      read_only: it is there, and stays as it is.
+      alone: the name of a file without an index, which it locks.
+
     Raises:
-      UserError: it cannot be read or written.
+      UserError: it cannot be read or written, or is locked.
     """
-    self.path = folder / NAME
+    self.path, self._alone = folder / (alone or NAME), alone is not None
     self.read_only = read_only
     with self._guarded(), contextlib.ExitStack() as stack:
-      self._database = sqlite3.connect(self.path, 30, isolation_level=None)
+      self._database = sqlite3.connect(
+        self.path, timeout=0 if alone else 30, isolation_level=None
+      )
       stack.callback(self._database.close)
+      if alone:
+        # Held until closed, and given back by the system if this is killed.
+        self._database.execute('PRAGMA locking_mode = EXCLUSIVE')
       if not read_only:
         self._database.execute('PRAGMA synchronous = FULL')
         self._database.execute('PRAGMA foreign_keys = ON')
@@ -116,6 +136,7 @@ class Store:
     record: Mapping[str, Any],
     frames: np.ndarray | None,
     video: int | None = None,
+    segments: np.ndarray | None = None,
   ) -> None:
     """Adds a file, or replaces what was known of one at this path.
 
@@ -125,19 +146,30 @@ class Store:
       record: of extraction.
       frames: [M, L], None of a bad file.
       video: the id of a file that is in the index already; its own otherwise.
+      segments: [n, L], where the settings say how long segments are; the index
+        is to have the file anew then.
     """
+    known = video is not None and segments is None
     with self._changing() as database:
       (number,) = database.execute(
         'INSERT INTO files (path, size, time, record, video, indexed) '
         'VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET '
         'size = excluded.size, time = excluded.time, '
         'record = excluded.record, indexed = 0 RETURNING number',
-        [path, *stamp, json.dumps(record), video, video is not None],
+        [path, *stamp, json.dumps(record), video, known],
       ).fetchone()
-      database.execute('DELETE FROM features WHERE number = ?', [number])
+      for table in ('features', 'segments'):
+        database.execute(f'DELETE FROM {table} WHERE number = ?', [number])
       if frames is not None:
         blob = np.asarray(frames, '<f2').tobytes()
         database.execute('INSERT INTO features VALUES (?, ?)', [number, blob])
+      if segments is not None:
+        blob = np.asarray(segments, '<f2').tobytes()
+        database.execute(
+          'INSERT INTO segments VALUES (?, (SELECT value FROM settings '
+          "WHERE name = 'segments'), ?)",
+          [number, blob],
+        )
 
   def move(self, file: File, path: str, stamp: tuple[int, int]) -> None:
     """Gives a file another place; the index will be told if it is another."""
@@ -188,6 +220,65 @@ class Store:
       found.append(np.frombuffer(rows[0][0], '<f2').reshape(shape))
     return np.stack(found) if found else np.empty((0, *shape), np.float16)
 
+  @property
+  def seconds(self) -> float | None:
+    """How long segments are to be; None where there are none."""
+    return self.settings.get('segments')
+
+  def segmented(self) -> set[int]:
+    """Numbers of the rows that have segments as long as they are to be."""
+    rows = self._read(
+      'SELECT number FROM segments WHERE seconds = ?', self.seconds
+    )
+    return {number for (number,) in rows}
+
+  def segments(self, file: File) -> tuple[float, np.ndarray] | None:
+    """Seconds of a row's segments and a frame of each, float16 [n, L].
+
+    None where there are none.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    return self._segments('number = ?', file.number)
+
+  def segments_of(self, video: int) -> tuple[float, np.ndarray] | None:
+    """As `segments`, of the row whose id in the index this is."""
+    number = 'number = (SELECT number FROM files WHERE video = ?)'
+    return self._segments(number, video)
+
+  def _segments(
+    self, which: str, value: int
+  ) -> tuple[float, np.ndarray] | None:
+    rows = self._read(
+      f'SELECT seconds, frames FROM segments WHERE {which}', value
+    )
+    if not rows:
+      return None
+    ((seconds, blob),) = rows
+    width = self.settings['feature_dim']
+    if not blob or len(blob) % (2 * width):
+      raise self._damaged()
+    return seconds, np.frombuffer(blob, '<f2').reshape(-1, width)
+
+  def cut(self, seconds: float | None) -> None:
+    """Sets how long segments are to be; None takes all of them out.
+
+    Files have them once they are extracted again.
+    """
+    if seconds == self.seconds:
+      return
+    with self._changing() as database:
+      database.execute(
+        "INSERT OR REPLACE INTO settings VALUES ('segments', ?)", [seconds]
+      )
+      if seconds is None:
+        database.execute(
+          'UPDATE files SET indexed = 0 WHERE number IN '
+          '(SELECT number FROM segments)'
+        )
+        database.execute('DELETE FROM segments')
+
   def _files(self, statement: str) -> list[File]:
     rows = self._read(statement.format(_COLUMNS))
     try:
@@ -209,9 +300,8 @@ class Store:
       yield self._database
 
   def _damaged(self) -> errors.UserError:
-    return errors.UserError(
-      f'{self.path}: is damaged; delete the folder and add the videos anew.'
-    )
+    what = 'it to begin anew' if self._alone else 'the folder and add them anew'
+    return errors.UserError(f'{self.path}: is damaged; delete {what}.')
 
   @contextlib.contextmanager
   def _guarded(self) -> Iterator[None]:
@@ -222,6 +312,11 @@ class Store:
       name = getattr(error, 'sqlite_errorname', '')
       if name.startswith(('SQLITE_CORRUPT', 'SQLITE_NOTADB')):
         raise self._damaged() from error
+      if self._alone and name.startswith('SQLITE_BUSY'):
+        raise errors.UserError(
+          f'{self.path}: another process is writing this extraction; wait for '
+          'it, or give another --out.'
+        ) from error
       raise errors.UserError(
         f'{self.path}: cannot be read or written ({error}); free some space '
         'or change its permissions, and run the same command again.'

@@ -87,6 +87,7 @@ class AutoencoderMethod:
   module: Autoencoder
 
   is_closed_form = False
+  has_epochs = False
 
   def init(self, key: jax.Array, tables: Mapping[str, Any]):
     """Parameters, and no other collections."""

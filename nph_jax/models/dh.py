@@ -60,6 +60,7 @@ class DeepHashing:
   encodes_neighborhood = False
   is_closed_form = False
   is_continuous = True
+  has_epochs = False
 
   @property
   def widths(self) -> tuple[int, int, int]:

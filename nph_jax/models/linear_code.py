@@ -40,6 +40,7 @@ class LinearCode:
   encodes_neighborhood = False
   is_closed_form = True
   is_continuous = True
+  has_epochs = False
   NAMES = ('mean', 'projection', 'threshold')  # of its tables
 
   @classmethod

@@ -18,6 +18,9 @@ import jax.numpy as jnp
 from nph_jax.models import precision as precision_lib
 
 Carry = tuple[jax.Array, ...]
+# Steps of a scan that a GPU gets as one piece: it waits for launches, not for
+# products (docs/speed.md). A CPU gains nothing, and either compiles for longer.
+_GPU_UNROLL = 5
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -55,7 +58,12 @@ def _scan(step, precision, weight, carry, offsets, inputs):
     carry, output = step(carry, value, linear)
     return carry, (output, hidden)
 
-  carry, (outputs, hidden) = jax.lax.scan(body, carry, (offsets, inputs))
+  carry, (outputs, hidden) = jax.lax.scan(
+    body,
+    carry,
+    (offsets, inputs),
+    unroll=_GPU_UNROLL if jax.default_backend() == 'gpu' else 1,
+  )
   return (carry, outputs), hidden
 
 

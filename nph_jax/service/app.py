@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 from collections.abc import AsyncIterator, Sequence
 
 import fastapi
@@ -14,6 +15,7 @@ from nph_jax.service import (
   npy,
   problems,
   rooms,
+  routes_duplicates,
   routes_pages,
   routes_search,
   routes_videos,
@@ -66,8 +68,15 @@ def create(
     2 * service.bounds.concurrency * max(1 << 16, app.state.feature_bytes),
     'The service holds as many uploads as it has memory for',
   )
-  for routes in (routes_search, routes_videos, routes_pages):
+  for routes in (
+    routes_search,
+    routes_videos,
+    routes_duplicates,
+    routes_pages,
+  ):
     app.include_router(routes.router)
+  # What Windows says of it, browsers do not run as a module.
+  mimetypes.add_type('text/javascript', '.js')
   app.mount('/static', staticfiles.StaticFiles(directory=routes_pages.STATIC))
   problems.install(app)
   app.add_middleware(guard.Guard, state=app.state, names=names)

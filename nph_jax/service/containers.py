@@ -6,12 +6,28 @@ from nph_jax.service import problems
 
 HEAD_BYTES = 64
 _MP4_BOXES = (b'ftyp', b'moov', b'mdat', b'wide', b'free', b'skip', b'pnot')
-# What browsers play; the others are shown as a few moving frames.
-PLAYABLE = {'.mp4': 'video/mp4', '.m4v': 'video/mp4', '.webm': 'video/webm'}
-MEDIA_TYPES = PLAYABLE | {
+# By suffix; a browser finds out by itself what it can play.
+MEDIA_TYPES = {
+  '.3g2': 'video/3gpp2',
+  '.3gp': 'video/3gpp',
+  '.asf': 'video/x-ms-asf',
   '.avi': 'video/x-msvideo',
+  '.flv': 'video/x-flv',
+  '.gif': 'image/gif',
+  '.m2ts': 'video/mp2t',
+  '.m4v': 'video/mp4',
   '.mkv': 'video/x-matroska',
   '.mov': 'video/quicktime',
+  '.mp4': 'video/mp4',
+  '.mpeg': 'video/mpeg',
+  '.mpg': 'video/mpeg',
+  '.mts': 'video/mp2t',
+  '.ogv': 'video/ogg',
+  '.ts': 'video/mp2t',
+  '.vob': 'video/mpeg',
+  '.webm': 'video/webm',
+  '.webp': 'image/webp',
+  '.wmv': 'video/x-ms-wmv',
 }
 
 

@@ -1,19 +1,17 @@
-"""What a decoding process does: features of an upload, pictures of a video."""
+"""What decoding processes do: features, pictures, and videos that play."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+import os
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from nph_jax import errors
 from nph_jax.extraction import backbones, decoding, images, video_file
-from nph_jax.service import decoding_process
+from nph_jax.service import decoding_process, stills, transcoding
 
-_PICTURE_SIZE = 320  # longer side, pixels
-_PREVIEW_SIZE, _PREVIEW_FRAMES, _PREVIEW_MILLISECONDS = 256, 10, 300
+_NICENESS = 10  # what is watched later leaves the processor to searches
 
 
 def load(
@@ -35,14 +33,22 @@ def load(
   images.import_pillow()
   network = _network(backbone, weights, *shape) if backbone else None
 
-  def handle(
-    job: dict[str, Any], file: BinaryIO
-  ) -> tuple[dict[str, Any], Sequence[bytes]]:
+  def handle(job: dict[str, Any], file: BinaryIO) -> decoding_process.Answer:
     if job['do'] == 'features':
       return _features(network, job, file)
-    return _pictures(file)
+    make = {'thumbnail': stills.thumbnail, 'preview': stills.preview}
+    return {}, [make[job['do']](file)]
 
   return handle
+
+
+def load_transcoder() -> decoding_process.Handler:
+  """The function that converts a video; its answer comes in parts."""
+  if hasattr(os, 'nice'):
+    os.nice(_NICENESS)
+  return lambda job, file: transcoding.transcode(
+    file, transcoding.FORMS[job['form']]
+  )
 
 
 def _network(
@@ -63,13 +69,15 @@ def _network(
 
 def _features(
   network: Any, job: dict[str, Any], file: BinaryIO
-) -> tuple[dict[str, Any], Sequence[bytes]]:
+) -> decoding_process.Answer:
   """Features float16 [M, L] of a video, and a thumbnail."""
   video = decoding.sample_frames(
     file,
     job['num_frames'],
-    # Whole frames of 4K video would take 25 MB each.
-    prepare=lambda pixels: (network.preprocess([pixels])[0], _shrunk(pixels)),
+    prepare=lambda pixels: (
+      network.preprocess([pixels])[0],
+      stills.shrunk(pixels),
+    ),
     **job['limits'],
   )
   crops, pictures = zip(*video.frames)
@@ -80,47 +88,5 @@ def _features(
     'duration': float(video.duration),
     'frame_times': [float(time) for time in video.times],
   }
-  return fields, [features.tobytes(), _thumbnail(pictures)]
-
-
-def _pictures(file: BinaryIO) -> tuple[dict[str, Any], Sequence[bytes]]:
-  """A thumbnail (JPEG) and a preview (animated WebP)."""
-  # The operator's own videos are shown whatever their length.
-  frames = decoding.sample_frames(file, _PREVIEW_FRAMES, prepare=_shrunk).frames
-  return {}, [_thumbnail(frames), _preview(frames)]
-
-
-def _thumbnail(frames: Sequence[Any]) -> bytes:
-  file = io.BytesIO()
-  middle = frames[len(frames) // 2]
-  _picture(middle, _PICTURE_SIZE).save(file, 'JPEG', quality=82)
-  return file.getvalue()
-
-
-def _preview(frames: Sequence[Any]) -> bytes:
-  first, *others = [_picture(frame, _PREVIEW_SIZE) for frame in frames]
-  file = io.BytesIO()
-  first.save(
-    file,
-    'WEBP',
-    save_all=True,
-    # A stream may change its size, an animation may not.
-    append_images=[other.resize(first.size) for other in others],
-    duration=_PREVIEW_MILLISECONDS,
-    loop=0,
-    quality=70,
-    method=2,
-  )
-  return file.getvalue()
-
-
-def _shrunk(pixels: Any) -> Any:
-  import numpy as np
-
-  return np.asarray(_picture(pixels, _PICTURE_SIZE))
-
-
-def _picture(frame: Any, size: int) -> Any:
-  picture = images.import_pillow().fromarray(frame)
-  picture.thumbnail((size, size))
-  return picture
+  thumbnail = stills.jpeg(pictures[len(pictures) // 2])
+  return fields, [features.tobytes(), thumbnail]

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing import reduction
 from typing import Any, BinaryIO
@@ -17,6 +18,8 @@ from nph_jax.service import decoding_process, limits, problems
 
 _LOG = logging.getLogger('uvicorn.error')
 _START_SECONDS = 180.0
+# Told of each part of an answer but the last.
+OnPart = Callable[[dict[str, Any], list[bytes]], None]
 
 
 class Decoder:
@@ -29,6 +32,7 @@ class Decoder:
     bounds: limits.Limits,
     on_replaced: Callable[[str], None] = lambda why: None,
     offline: bool = True,
+    lazy: bool = False,
   ):
     """Starts the process; `wait` before its first job.
 
@@ -39,6 +43,7 @@ class Decoder:
       on_replaced: told `timeout`, `memory` or `crash` when the process had to
         be replaced.
       offline: see decoding_process.main.
+      lazy: start it with its first job.
     """
     self._start_arguments = (
       load.__module__,
@@ -52,21 +57,27 @@ class Decoder:
     self._on_replaced = on_replaced
     self._thread = concurrent.futures.ThreadPoolExecutor(1, 'decoder')
     self._ready = False
-    self._start()
+    self._process: Any = None
+    if not lazy:
+      self._start()
 
   def __enter__(self) -> Decoder:
     return self
 
   def __exit__(self, *_: object) -> None:
     # A job that still runs ends with its process, not the other way round.
-    self._process.kill()
+    if self._process is not None:
+      self._process.kill()
     self._thread.shutdown(cancel_futures=True)
-    self._kill()
+    if self._process is not None:
+      self._kill()
 
   async def run(
-    self, job: dict[str, Any], file: BinaryIO
+    self, job: dict[str, Any], file: BinaryIO, on_part: OnPart | None = None
   ) -> tuple[dict[str, Any], list[bytes]]:
     """The answer to `job` on `file`, after those that came before.
+
+    Where `on_part` raises, in another thread, the job ends with that.
 
     Raises:
       UserError: the file is at fault, in the decoder's own words.
@@ -74,10 +85,12 @@ class Decoder:
         died of it; 503, there is no process at the moment.
     """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(self._thread, self._do, job, file)
+    return await loop.run_in_executor(
+      self._thread, self._do, job, file, on_part
+    )
 
   def _do(
-    self, job: dict[str, Any], file: BinaryIO
+    self, job: dict[str, Any], file: BinaryIO, on_part: OnPart | None
   ) -> tuple[dict[str, Any], list[bytes]]:
     try:
       self.wait()
@@ -91,7 +104,11 @@ class Decoder:
     try:
       self._connection.send_bytes(decoding_process.pack(job))
       reduction.send_handle(self._connection, file.fileno(), self._process.pid)
+      end = time.monotonic() + self._seconds
       fields, blobs = self._receive(self._seconds)
+      while on_part and 'more' in fields:
+        self._take(on_part, fields, blobs)
+        fields, blobs = self._receive(max(end - time.monotonic(), 0))
     except TimeoutError as error:
       raise self._replaced('timeout') from error
     except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
@@ -101,6 +118,16 @@ class Decoder:
     if 'error' in fields:
       raise errors.UserError(str(fields['error']))
     return fields, blobs
+
+  def _take(
+    self, on_part: OnPart, fields: dict[str, Any], blobs: list[bytes]
+  ) -> None:
+    try:
+      on_part(fields, blobs)
+    except (errors.UserError, problems.Problem):
+      self._kill()  # else it would go on
+      self._start()
+      raise
 
   def _receive(self, seconds: float) -> tuple[dict[str, Any], list[bytes]]:
     """The next message, which has to be whole by then."""
@@ -151,7 +178,7 @@ class Decoder:
     Raises:
       UserError: loading raised it, or took minutes.
     """
-    if self._connection.closed:  # the last one did not start
+    if self._process is None or self._connection.closed:  # it did not start
       self._start()
     if self._ready:
       return
@@ -196,11 +223,11 @@ class Pool:
     self._stack.close()
 
   async def run(
-    self, job: dict[str, Any], file: BinaryIO
+    self, job: dict[str, Any], file: BinaryIO, on_part: OnPart | None = None
   ) -> tuple[dict[str, Any], list[bytes]]:
     """The answer of whichever decoder is free first; as Decoder.run."""
     decoder = await self._idle.get()
-    task = asyncio.create_task(decoder.run(job, file))
+    task = asyncio.create_task(decoder.run(job, file, on_part))
     # Not before the job has ended, though its caller may go away earlier.
     task.add_done_callback(lambda _: self._idle.put_nowait(decoder))
     return await asyncio.shield(task)

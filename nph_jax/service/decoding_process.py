@@ -8,7 +8,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any, BinaryIO
@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 from nph_jax import errors
 from nph_jax.service import sandbox
 
-Handler = Callable[
-  [dict[str, Any], BinaryIO], tuple[dict[str, Any], Sequence[bytes]]
-]
+Answer = tuple[dict[str, Any], Sequence[bytes]]
+# Of a long job in parts, all but the last of which have `more` in their fields.
+Handler = Callable[[dict[str, Any], BinaryIO], Answer | Iterator[Answer]]
 
 # Beyond the service's own time limit, for when the service itself is gone.
 _GRACE_SECONDS = 5
@@ -73,20 +73,28 @@ def main(
       return
     # Ends the process even inside a library that never comes back.
     signal.alarm(math.ceil(seconds) + _GRACE_SECONDS)
-    connection.send_bytes(_answer(handle, job, descriptor))
+    for message in _answers(handle, job, descriptor):
+      connection.send_bytes(message)
     signal.alarm(0)
 
 
-def _answer(handle: Handler, job: dict[str, Any], descriptor: int) -> bytes:
+def _answers(
+  handle: Handler, job: dict[str, Any], descriptor: int
+) -> Iterator[bytes]:
   try:
     with _Named(io.FileIO(descriptor)) as file:
       file.name = job.get('name', '')
       file.seek(0, os.SEEK_SET)
-      return pack(*handle(job, file))
+      answer = handle(job, file)
+      for part in [answer] if isinstance(answer, tuple) else answer:
+        yield pack(*part)
+      return
   except errors.UserError as error:
-    return pack({'error': str(error)})
+    failed = {'error': str(error)}
   except MemoryError:
-    return pack({'memory': True})
+    failed = {'memory': True}
+  # Not within: an exception that is still there keeps what its frames hold.
+  yield pack(failed)
 
 
 def pack(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:

@@ -22,6 +22,7 @@ _OPEN = ('/', '/healthz', '/docs', '/openapi.json', '/session')
 _OPEN_FOLDER = '/static/'
 # Of addresses that change nothing whatever is sent to them.
 _SEARCHES = ('/search', '/session')
+_CONVERTS = '/converted'
 _READING = ('GET', 'HEAD', 'OPTIONS')
 _HEADERS = {
   'Content-Security-Policy': (
@@ -38,6 +39,7 @@ _HEADERS = {
 # may send what they announced, and then hear what was wrong with it.
 _HANG_UP = (408, 413)
 _SMALL_BYTES = 4 << 10
+_BIT_BYTES = 32  # of JSON, with its real value
 _OTHER_NAME = (
   'This service does not go by that name; open it by its address, or start it '
   'with --allowed_hosts=NAME if that name is its own.'
@@ -109,7 +111,8 @@ class Guard:
       origin = headers.get('origin')
       if origin and _host(origin) != headers.get('host', ''):
         raise problems.Problem(403, 'Pages of other sites may not send here.')
-      if self._state.service.read_only and not path.startswith(_SEARCHES):
+      harmless = path.startswith(_SEARCHES) or path.endswith(_CONVERTS)
+      if self._state.service.read_only and not harmless:
         raise problems.Problem(
           403, 'This service only searches: it was started with --read_only.'
         )
@@ -121,9 +124,11 @@ class Guard:
     """Bytes of a body; few where nobody has shown a token yet."""
     if path in ('/search/video', '/videos'):
       return self._bounds.upload_bytes
-    return (
-      self._state.feature_bytes if path.endswith('/features') else _SMALL_BYTES
-    )
+    if path.endswith('/features'):
+      return self._state.feature_bytes
+    if path.endswith('/code'):
+      return _SMALL_BYTES + _BIT_BYTES * self._state.service.index.num_bits
+    return _SMALL_BYTES
 
   def _observe(self, scope: Any, status: int, seconds: float) -> None:
     # The route's pattern, not the address, and its own methods: whoever invents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 import re
@@ -24,12 +25,18 @@ class Library:
   until after it is gone.
   """
 
-  def __init__(self, videos: pathlib.Path | None, kept: pathlib.Path):
+  def __init__(
+    self,
+    videos: pathlib.Path | None,
+    kept: pathlib.Path,
+    follow_links: bool = False,
+  ):
     """Args as follows.
 
     Args:
       videos: folder that `path` of the metadata is relative to, or None.
       kept: folder of added videos, made when there is one.
+      follow_links: also those in `videos` that lead out of it.
 
     Raises:
       UserError: `videos` is no folder.
@@ -41,19 +48,57 @@ class Library:
       )
     self._videos = videos
     self._kept = kept
+    self._follow_links = follow_links
 
   def find(self, metadata: Mapping[str, Any]) -> pathlib.Path | None:
     """The file of the video with this metadata, None where there is none."""
+    found, leads_out = self._found(metadata)
+    return None if leads_out and not self._follow_links else found
+
+  def leads_out(self, metadata: Mapping[str, Any]) -> bool:
+    """Whether `find` finds nothing since a link is not to be followed."""
+    return self._found(metadata)[1] and not self._follow_links
+
+  def _found(
+    self, metadata: Mapping[str, Any]
+  ) -> tuple[pathlib.Path | None, bool]:
+    """A file, and whether a link in the folder leads out of it to there."""
     folder, name = self._place(metadata)
     if folder is None:
-      return None
+      return None, False
+    named = os.path.abspath(folder / name)
     try:
-      # Links are followed before the comparison, so none leads out.
-      found = (folder / name).resolve(strict=True)
+      # Links are followed before the comparison.
+      found = pathlib.Path(named).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
-      return None
+      return None, False
     inside = found.is_relative_to(folder.resolve())
-    return found if inside and found.is_file() else None
+    linked = pathlib.Path(named).is_relative_to(os.path.abspath(folder))
+    there = (inside or linked) and found.is_file()
+    return (found if there else None), there and not inside
+
+  def changed(self, metadata: Mapping[str, Any]) -> float:
+    """When its file last changed, seconds since 1970; NaN if there is none."""
+    folder, name = self._place(metadata)
+    try:
+      return (folder / name).stat().st_mtime if folder else math.nan
+    except (OSError, ValueError):
+      return math.nan
+
+  def public(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What callers see of `metadata`: nothing of where it lies here."""
+    shown = {k: v for k, v in metadata.items() if k not in _HIDDEN}
+    path = shown.get('path')
+    if isinstance(path, str) and os.path.isabs(path):
+      inside = self._videos and pathlib.PurePath(path).is_relative_to(
+        self._videos.absolute()
+      )
+      shown['path'] = (
+        pathlib.PurePath(path).relative_to(self._videos.absolute()).as_posix()
+        if inside
+        else os.path.basename(path)
+      )
+    return shown
 
   def suffix(self, metadata: Mapping[str, Any]) -> str:
     """Of the file that `find` would look for, '' where it would not."""
@@ -107,15 +152,6 @@ class Library:
       return set()
     files = (path.name for path in self._kept.iterdir() if path.is_file())
     return {name for name in files if _NAME.fullmatch(name)}
-
-
-def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
-  """What callers see of `metadata`: nothing of where it lies here."""
-  shown = {k: v for k, v in metadata.items() if k not in _HIDDEN}
-  path = shown.get('path')
-  if isinstance(path, str) and os.path.isabs(path):
-    shown['path'] = os.path.basename(path)
-  return shown
 
 
 def recover(library: Library, index: Any) -> int:

@@ -21,7 +21,7 @@ class Limits:
     upload_rate: bytes of a body that come in a second at least.
     patience_seconds: that they may be late.
     pixels: of a frame.
-    pictures: videos whose thumbnails and previews are kept in memory.
+    conversions: videos that wait to be converted, the first included.
   """
 
   upload_bytes: int = _flag(
@@ -52,8 +52,18 @@ class Limits:
   wait_seconds: float = _flag(
     0.002, 'batch_wait_ms', 'that a video or a search waits for others', 0.001
   )
+  cache_bytes: int = _flag(
+    4 << 30,
+    'cache_mb',
+    'MiB on the disk of thumbnails, and of videos that were converted for '
+    'browsers',
+    1 << 20,
+  )
+  convert_seconds: float = _flag(
+    900.0, 'convert_seconds', 'that converting one video may take'
+  )
   upload_seconds: float = 300.0
   upload_rate: int = 16 << 10
   patience_seconds: float = 10.0
   pixels: int = 4096 * 2304
-  pictures: int = 1000
+  conversions: int = 16

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import fastapi
 import pydantic
 
+from nph_jax.service import listing
 from nph_jax.service import service as service_lib
 
 _MAX_ID = 2**63 - 2
@@ -37,6 +38,23 @@ class Indexed(pydantic.BaseModel):
   """An indexed video."""
 
   id: int = pydantic.Field(ge=0, le=_MAX_ID, strict=True)
+
+
+class Coded(pydantic.BaseModel):
+  """A code, as the `query` of an answer with `bits` holds it."""
+
+  code: list[Literal[0, 1]] = pydantic.Field(max_length=1 << 16)
+  relaxed: list[pydantic.FiniteFloat] | None = pydantic.Field(
+    None, max_length=1 << 16, description='its real values'
+  )
+
+
+class Apart(pydantic.BaseModel):
+  """Videos no two of which are copies."""
+
+  ids: list[Annotated[int, pydantic.Field(ge=0, le=_MAX_ID, strict=True)]] = (
+    pydantic.Field(min_length=2, max_length=1000)
+  )
 
 
 class Session(pydantic.BaseModel):
@@ -82,6 +100,41 @@ class Wanted(pydantic.BaseModel):
   @property
   def filters(self) -> dict[str, Any] | None:
     return _object(self.where) if self.where else None
+
+
+class Browsed(pydantic.BaseModel):
+  """Which videos are wanted, and in which order."""
+
+  name: str = pydantic.Field(
+    '', max_length=200, description='that the name of the file holds'
+  )
+  label: str | None = pydantic.Field(None, description='that they have')
+  sort: listing.Sort = 'added'
+  descending: bool = False
+  offset: int = pydantic.Field(0, ge=0, le=_MAX_ID)
+  limit: int = pydantic.Field(24, ge=1, le=200)
+
+
+class Copies(pydantic.BaseModel):
+  """What counts as a copy, as the flags of `nph-jax duplicates` say it."""
+
+  false_pairs: float | None = pydantic.Field(
+    None, gt=0, allow_inf_nan=False, description='that may be expected'
+  )
+  radius: float | None = pydantic.Field(
+    None, gt=0, allow_inf_nan=False, description='the distance itself'
+  )
+  keep: str | None = pydantic.Field(
+    None, pattern='^[a-z_,]{1,200}$', description='rules, the weightiest first'
+  )
+  since: str | None = pydantic.Field(
+    None, pattern=r'^[\d-]{1,10}$', description='an id, or a day'
+  )
+
+  @property
+  def flags(self) -> list[str]:
+    given = self.model_dump(exclude_none=True)
+    return [f'--{name}={value}' for name, value in given.items()]
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,72 +1,91 @@
-"""Thumbnails and previews of indexed videos, made once and kept in memory."""
+"""Thumbnails and previews of indexed videos, made once and kept on the disk."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import pathlib
-from typing import NamedTuple
 
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.service import cache as cache_lib
 from nph_jax.service import decoders, limits, problems, rooms
 
 _LOG = logging.getLogger('uvicorn.error')
 _WIDTH, _HEIGHT = 320, 240
-
-
-class Pictures(NamedTuple):
-  """A JPEG and an animated WebP of one video; empty where it has none."""
-
-  thumbnail: bytes = b''
-  preview: bytes = b''
+_FAILED = 10_000  # videos without pictures that are remembered
+_FORMS = {'thumbnail': 'jpg', 'preview': 'webp'}
 
 
 class Gallery:
-  """Pictures by id, the least recently wanted forgotten first."""
+  """Pictures by the file that they are of."""
 
-  def __init__(self, decoder: decoders.Pool | None, bounds: limits.Limits):
+  def __init__(
+    self,
+    decoder: decoders.Pool | None,
+    cache: cache_lib.Cache,
+    bounds: limits.Limits,
+  ):
     """`decoder` does the jobs of decoder_tasks; None makes no pictures."""
-    self._decoder = decoder
+    self._decoder, self._cache = decoder, cache
     self._room = rooms.room(bounds.concurrency, 'pictures')
-    self._most = bounds.pictures
-    # Whoever asks while they are being made gets the same ones.
-    self._made: dict[int, asyncio.Task[Pictures]] = {}
+    # Whoever asks while one is being made gets the same one.
+    self._making: dict[pathlib.Path, asyncio.Task[bytes]] = {}
+    self._failed: dict[pathlib.Path, None] = {}
 
-  async def get(self, id: int, path: pathlib.Path | None) -> Pictures:
-    """The pictures of the video `id` whose file is `path`.
+  async def get(self, path: pathlib.Path | None, what: str) -> bytes:
+    """A picture of the video at `path`, empty where there is none.
+
+    Args:
+      path: of the video.
+      what: 'thumbnail', a JPEG, or 'preview', an animated WebP.
 
     Raises:
       Problem: status 503, too many are being made.
     """
     if path is None or self._decoder is None:
-      return Pictures()
-    task = self._made.pop(id, None) or asyncio.create_task(
-      self._make(id, path, self._decoder)
-    )
-    self._made[id] = task
-    if len(self._made) > self._most:
-      self.forget(next(iter(self._made)))
+      return b''
+    try:
+      place = self._cache.place(path, f'{what}.{_FORMS[what]}')
+      if self._cache.has(place):
+        return await asyncio.to_thread(place.read_bytes)
+    except OSError:  # gone a moment ago
+      return b''
+    if place in self._failed:
+      return b''
+    task = self._making.get(place)
+    if task is None:
+      make = self._make(path, place, what, self._decoder)
+      task = self._making[place] = asyncio.create_task(make)
+      task.add_done_callback(lambda _: self._making.pop(place))
     return await asyncio.shield(task)
 
-  def forget(self, id: int) -> None:
-    """Drops what is kept of a removed video."""
-    self._made.pop(id, None)
-
   async def _make(
-    self, id: int, path: pathlib.Path, decoder: decoders.Pool
-  ) -> Pictures:
+    self,
+    path: pathlib.Path,
+    place: pathlib.Path,
+    what: str,
+    decoder: decoders.Pool,
+  ) -> bytes:
     try:
       with self._room.share(1), open(path, 'rb') as file:
-        job = {'do': 'pictures', 'name': path.name}
-        return Pictures(*(await decoder.run(job, file))[1])
-    except (errors.UserError, problems.Problem, OSError, TypeError) as error:
-      if getattr(error, 'status_code', 0) == 503:
-        self.forget(id)  # no fault of the video
+        job = {'do': what, 'name': path.name}
+        _, (made,) = await decoder.run(job, file)
+    except (errors.UserError, problems.Problem, OSError, ValueError) as error:
+      if getattr(error, 'status_code', 0) == 503:  # no fault of the video
         raise
-      _LOG.warning('no pictures of video %d: %s', id, error)
-      return Pictures()
+      _LOG.warning('no %s of %s: %s', what, path.name, error)
+      self._failed[place] = None
+      if len(self._failed) > _FAILED:
+        del self._failed[next(iter(self._failed))]
+      return b''
+    try:
+      with self._cache.writing(place) as target:
+        target.write(made)
+    except (errors.UserError, OSError) as error:  # shown, if not kept
+      _LOG.warning('a picture is not kept: %s', error)
+    return made
 
 
 def placeholder(code: np.ndarray) -> bytes:

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import fastapi
-import numpy as np
 
 from nph_jax.service import forms, problems, uploads, views
 from nph_jax.service import service as service_lib
-from nph_jax.service.models import Access, Features, Indexed, Wanted
+from nph_jax.service.models import Access, Coded, Features, Indexed, Wanted
 
 router = fastapi.APIRouter(tags=['search'], route_class=forms.Route)
 Query = Annotated[Wanted, fastapi.Query()]
@@ -34,6 +33,15 @@ async def search_features(
 ) -> dict[str, Any]:
   """The k videos nearest to one of which the frame features are known."""
   see = functools.partial(service.see_features, features)
+  return await _search(service, wanted, see)
+
+
+@router.post('/search/code')
+async def search_code(
+  service: Access, query: Coded, wanted: Query
+) -> dict[str, Any]:
+  """The k videos nearest to a code, such as that of an earlier query."""
+  see = functools.partial(service.see_code, query.code, query.relaxed)
   return await _search(service, wanted, see)
 
 
@@ -59,24 +67,27 @@ async def _search(
   own = int(id is not None)
   with service.room.share(1):
     seen = await see()
-    found = await service.search(
-      seen,
-      wanted.k + own,
-      rank=wanted.rank,
-      rerank=wanted.rerank + own if wanted.rerank else 0,
-      radius=wanted.radius,
-      where=wanted.filters,
-    )
+    found = None
+    if not (wanted.rank or wanted.rerank) and wanted.radius is None:
+      found = await service.moments(seen, wanted.k, wanted.filters)
+    if found is None:
+      found = await service.search(
+        seen,
+        wanted.k + own,
+        rank=wanted.rank,
+        rerank=wanted.rerank + own if wanted.rerank else 0,
+        radius=wanted.radius,
+        where=wanted.filters,
+      )
   hits = [hit for hit in found if hit.id != id][: wanted.k]
-  labels = views.labels(seen.metadata)
-  results = [views.result(service, hit, labels) for hit in hits]
+  results = [views.result(service, hit, seen, wanted.rerank) for hit in hits]
   if wanted.bits:
     add = views.add_differing_bits
     await asyncio.to_thread(add, service, results, seen.code)
   return {
     'query': {
       **views.query(service, id, seen),
-      'code': np.unpackbits(seen.code).tolist() if wanted.bits else None,
+      **(views.code(seen) if wanted.bits else {}),
     },
     'results': results,
     'seconds': time.perf_counter() - start,

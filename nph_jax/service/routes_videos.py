@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -18,36 +19,51 @@ from nph_jax.service import (
   views,
 )
 from nph_jax.service import service as service_lib
-from nph_jax.service.models import METADATA, Access, Features, Id, Metadata
+from nph_jax.service.models import (
+  METADATA,
+  Access,
+  Browsed,
+  Features,
+  Id,
+  Metadata,
+)
 
+_LINK = (
+  'The file of video {} is a link to another folder; `nph-jax serve '
+  '--follow_links` plays such files.'
+)
 router = fastapi.APIRouter(tags=['videos'], route_class=forms.Route)
 
-_PAGE = 200
+Browse = Annotated[Browsed, fastapi.Query()]
+_LABELS = 200
 # As in `lines=0-9`; what names no unit is only malformed.
 _OTHER_UNIT = re.compile(r'(?!bytes=)[\w-]+=', re.I)
 _KEEP = {'Cache-Control': 'private, max-age=3600'}
 
 
 @router.get('/videos')
-def browse(
-  service: Access,
-  start_after: Annotated[
-    int, fastapi.Query(ge=-1, le=2**63 - 2, description='an id')
-  ] = -1,
-  limit: Annotated[int, fastapi.Query(ge=1, le=_PAGE)] = 24,
-) -> dict[str, Any]:
-  """Indexed videos in the order of their ids.
+def browse(service: Access, wanted: Browse) -> dict[str, Any]:
+  """Indexed videos in some order.
 
-  `next` is the `start_after` of the page that follows, null on the last one.
+  `total` is how many there are of that name and label, `next` the `offset` of
+  the page that follows, null on the last one.
   """
-  # One more than is shown, if there is one.
-  items = service.index.items(start_after=start_after, limit=limit + 1)
-  shown = items[:limit]
+  chosen = wanted.name, wanted.label, wanted.sort, wanted.descending
+  ids = service.listing.ids(*chosen)
+  end = wanted.offset + wanted.limit
+  shown = service.known(ids[wanted.offset : end])
   return {
     'videos': [views.video(service, id, metadata) for id, metadata in shown],
-    'next': shown[-1][0] if len(items) > limit else None,
-    'total': len(service.index),
+    'next': end if end < len(ids) else None,
+    'total': len(ids),
   }
+
+
+@router.get('/labels')
+def labels(service: Access) -> list[dict[str, Any]]:
+  """The labels of all videos, the commonest first."""
+  found = service.listing.labels()[:_LABELS]
+  return [{'label': label, 'videos': count} for label, count in found]
 
 
 @router.post('/videos', status_code=201)
@@ -111,14 +127,49 @@ async def file(
   request: fastapi.Request, service: Access, id: Id
 ) -> responses.FileResponse:
   """The video itself, or the part of it that a header Range asks for."""
-  path = service.videos.find((await service.see(id)).metadata)
-  media_type = path and containers.MEDIA_TYPES.get(path.suffix.lower())
-  if path is None or media_type is None:
+  return _sent(request, await _found(service, id))
+
+
+@router.post('/videos/{id}/converted')
+async def convert(service: Access, id: Id) -> dict[str, Any]:
+  """Has a video that a browser does not play converted to one that it does.
+
+  The answer comes at once: `share` says how much is done; at 1 it is there, and
+  kept for a while. Ask again until then.
+  """
+  return {'share': service.converter.progress(await _found(service, id))}
+
+
+@router.head('/videos/{id}/converted', include_in_schema=False)
+@router.get('/videos/{id}/converted', response_class=responses.FileResponse)
+async def converted(
+  request: fastapi.Request, service: Access, id: Id
+) -> responses.FileResponse:
+  """What POST made of it, or a part of that as above."""
+  path = service.converter.find(await _found(service, id))
+  if path is None:
+    raise problems.Problem(404, f'Video {id} is not converted; POST does that.')
+  return _sent(request, path)
+
+
+async def _found(service: service_lib.Service, id: int) -> pathlib.Path:
+  metadata = (await service.see(id)).metadata
+  path = service.videos.find(metadata)
+  if service.videos.leads_out(metadata):
+    raise problems.Problem(404, _LINK.format(id))
+  if path is None or path.suffix.lower() not in containers.MEDIA_TYPES:
     raise problems.Problem(404, f'The file of video {id} is not here.')
+  return path
+
+
+def _sent(
+  request: fastapi.Request, path: pathlib.Path
+) -> responses.FileResponse:
   if _OTHER_UNIT.match(request.headers.get('range', '')):
     # As HTTP wants it; FileResponse, which looks for itself, would refuse it.
     headers = request.scope['headers']
     request.scope['headers'] = [x for x in headers if x[0] != b'range']
+  media_type = containers.MEDIA_TYPES[path.suffix.lower()]
   return responses.FileResponse(path, media_type=media_type, headers=_KEEP)
 
 
@@ -126,9 +177,9 @@ async def file(
 async def thumbnail(service: Access, id: Id) -> fastapi.Response:
   """A JPEG of its middle frame; an SVG of its code where there is none."""
   seen = await service.see(id)
-  made = await service.gallery.get(id, service.videos.find(seen.metadata))
-  if made.thumbnail:
-    return fastapi.Response(made.thumbnail, 200, _KEEP, 'image/jpeg')
+  path = service.videos.find(seen.metadata)
+  if made := await service.gallery.get(path, 'thumbnail'):
+    return fastapi.Response(made, 200, _KEEP, 'image/jpeg')
   return fastapi.Response(
     pictures.placeholder(seen.code), 200, _KEEP, 'image/svg+xml'
   )
@@ -137,8 +188,7 @@ async def thumbnail(service: Access, id: Id) -> fastapi.Response:
 @router.get('/videos/{id}/preview')
 async def preview(service: Access, id: Id) -> fastapi.Response:
   """A few frames of it as an animated WebP."""
-  seen = await service.see(id)
-  made = await service.gallery.get(id, service.videos.find(seen.metadata))
-  if not made.preview:
-    raise problems.Problem(404, f'There are no pictures of video {id}.')
-  return fastapi.Response(made.preview, 200, _KEEP, 'image/webp')
+  path = service.videos.find((await service.see(id)).metadata)
+  if made := await service.gallery.get(path, 'preview'):
+    return fastapi.Response(made, 200, _KEEP, 'image/webp')
+  raise problems.Problem(404, f'There are no pictures of video {id}.')

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.index import errors as index_errors
 from nph_jax.index import facets
+from nph_jax.library import moments, scanning, store
 from nph_jax.service import (
   batching,
+  converting,
+  duplicates,
   library,
   limits,
+  listing,
   npy,
   pictures,
   problems,
@@ -34,6 +40,7 @@ class Seen:
     relaxed: t float32 [K], None if unknown.
     metadata: of an indexed video, or what is known of an upload.
     content: what its features are known by; None of an indexed video.
+    frames: those features [M, L]; None of an indexed video.
     thumbnail: of an uploaded video, a data: address, or None.
   """
 
@@ -41,6 +48,7 @@ class Seen:
   relaxed: np.ndarray | None
   metadata: dict[str, Any]
   content: int | None = None
+  frames: np.ndarray | None = None
   thumbnail: str | None = None
 
 
@@ -56,10 +64,14 @@ class Service:
     hashing: makes (code, t) of (frames float16 [M, L], whether t is kept).
     searching: runs a searching.Search.
     videos: the library of files.
+    listing: of all that can be browsed.
     gallery: their pictures.
+    converter: of those that browsers cannot play.
+    duplicates: finds copies.
     bounds: the limits.
     room: for searches and additions in progress.
     directory: of the index; nothing tells callers of it.
+    forget: what was made of a file that is to be deleted.
     extractor: None where videos cannot be hashed.
     no_videos: why not, one sentence.
     read_only: nothing may be added or removed.
@@ -70,10 +82,14 @@ class Service:
   hashing: batching.Batcher
   searching: batching.Batcher
   videos: library.Library
+  listing: listing.Listing
   gallery: pictures.Gallery
+  converter: converting.Converter
+  duplicates: duplicates.Duplicates
   bounds: limits.Limits
   room: rooms.Room
   directory: str
+  forget: Callable[[pathlib.Path], None]
   extractor: uploads.Extractor | None = None
   no_videos: str = ''
   read_only: bool = False
@@ -95,7 +111,8 @@ class Service:
   async def see_video(self, upload: uploads.Upload, kept: bool = False) -> Seen:
     """Hashes a video, which was admitted; `kept` if its t is to be."""
     assert self.extractor is not None
-    return await self._see(kept, *await self.extractor.extract(upload))
+    frames, *about = await self.extractor.extract(upload)
+    return await self._see(kept, frames, *about)
 
   async def _see(
     self,
@@ -106,16 +123,62 @@ class Service:
   ) -> Seen:
     code, relaxed = await self.hashing.submit((frames, kept))
     content = int(facets.contents(frames[None])[0])
-    return Seen(code, relaxed, metadata, content, thumbnail)
+    return Seen(code, relaxed, metadata, content, frames, thumbnail)
+
+  async def see_code(
+    self, bits: Sequence[int], relaxed: Sequence[float] | None
+  ) -> Seen:
+    """A code of K bits and its t, which an earlier answer told."""
+    for name, values in (('code', bits), ('relaxed', relaxed)):
+      if values is not None and len(values) != self.index.num_bits:
+        raise problems.Problem(
+          422, f'{name}: has {len(values)} values, not {self.index.num_bits}.'
+        )
+    t = None if relaxed is None else np.array(relaxed, np.float32)
+    return Seen(np.packbits(np.array(bits, np.uint8)), t, {})
 
   async def see(self, id: int) -> Seen:
     """An indexed video."""
     return Seen(*await asyncio.to_thread(self.index.get, id))
 
+  def known(self, ids: Sequence[int]) -> list[tuple[int, dict[str, Any]]]:
+    """Ids and metadata of those that are there still."""
+    try:
+      return list(zip(ids, self.index.metadata(ids)))
+    except index_errors.UnknownVideo:  # removed a moment ago
+      left = set(self.index.ids().tolist())
+      ids = [id for id in ids if id in left]
+      return list(zip(ids, self.index.metadata(ids)))
+
   async def search(self, seen: Seen, k: int, **options: Any) -> list[Any]:
     """Hits, nearest first; the options are those of VideoIndex.search."""
     wanted = searching.Search(seen.code, seen.relaxed, k, options)
     return await self.searching.submit(wanted)
+
+  async def moments(
+    self, seen: Seen, k: int, where: dict[str, Any] | None
+  ) -> list[Any] | None:
+    """Videos in which an upload is, and where; None without segments."""
+
+    def find() -> list[Any] | None:
+      # Of features alone nobody knows how many seconds they are.
+      if seen.frames is None or 'duration' not in seen.metadata:
+        return None
+      if not self.index.has_segments():
+        return None
+      # Whatever the process that decoded it says.
+      seconds = min(max(seen.metadata['duration'], 0.0), self.bounds.duration)
+      about = {**seen.metadata, 'duration': seconds}
+      folder = pathlib.Path(self.directory)
+      if not (folder / store.NAME).is_file():
+        clip = moments.clip(seen.frames, about, self.hasher)
+        return self.index.moments(clip, k, where)
+      with store.Store(folder, read_only=True) as kept:
+        return moments.find(
+          self.index, kept, self.hasher, seen.frames, about, k, where
+        )
+
+    return await asyncio.to_thread(find)
 
   async def add_features(
     self, content: bytes, given: dict[str, Any]
@@ -177,6 +240,7 @@ class Service:
       (id,) = self.index.add(
         seen.code[None], [metadata], relaxed=relaxed, contents=[seen.content]
       )
+      self._keep_features(int(id), seen, metadata)
     except errors.UserError:
       self.videos.drop(metadata)
       raise
@@ -184,10 +248,29 @@ class Service:
     # stays, and the next start deletes it if nothing names it.
     return int(id), metadata
 
+  def _keep_features(
+    self, id: int, seen: Seen, metadata: dict[str, Any]
+  ) -> None:
+    """In a library, so that `duplicates` and `refit` know the video too.
+
+    Else the next `nph-jax add` extracts it once more, and where this fails.
+    """
+    path = self.videos.find(metadata)
+    if 'stored' not in metadata or path is None or not self.duplicates.known:
+      return
+    with store.Store(pathlib.Path(self.directory)) as kept:
+      if kept.settings['backbone'] == metadata.get('backbone'):
+        stamp = scanning.stamp(path)
+        kept.put(str(path), stamp, metadata, seen.frames, id)
+
   async def remove(self, id: int) -> None:
     """Removes a video and what the service kept of it."""
     async with self.changing:
       metadata = (await self.see(id)).metadata
       await asyncio.to_thread(self.index.remove, [id])
-      await asyncio.to_thread(self.videos.drop, metadata)
-    self.gallery.forget(id)
+      await asyncio.to_thread(self._drop, metadata)
+
+  def _drop(self, metadata: dict[str, Any]) -> None:
+    if (path := self.videos.find(metadata)) is not None:
+      self.forget(path)
+    self.videos.drop(metadata)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import os
 import pathlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -18,13 +20,18 @@ from nph_jax.index import video_index
 from nph_jax.service import app as app_lib
 from nph_jax.service import (
   batching,
+  cache,
+  converting,
   decoder_tasks,
   decoders,
+  duplicates,
   library,
   limits,
+  listing,
   pictures,
   rooms,
   searching,
+  transcoding,
   uploads,
 )
 from nph_jax.service import metrics as metrics_lib
@@ -46,7 +53,9 @@ class Setup:
     token: that callers must bear, or None.
     hosts: names that the service goes by, apart from addresses and localhost.
     read_only: nothing is added or removed.
+    follow_links: files that links in `videos` lead to elsewhere are shown.
     bounds: the limits.
+    cache: folder of pictures and converted videos; None for the user's own.
   """
 
   index: pathlib.Path
@@ -57,7 +66,9 @@ class Setup:
   token: str | None = None
   hosts: Sequence[str] = ()
   read_only: bool = False
+  follow_links: bool = False
   bounds: limits.Limits = limits.Limits()
+  cache: pathlib.Path | None = None
 
 
 @contextlib.contextmanager
@@ -75,7 +86,9 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       video_index.VideoIndex.open(setup.index, read_only=setup.read_only)
     )
     index.check_bundle(hasher.digest, hasher.num_bits)
-    videos = library.Library(setup.videos, setup.index / 'videos')
+    videos = library.Library(
+      setup.videos, setup.index / 'videos', setup.follow_links
+    )
     if not setup.read_only:
       library.recover(videos, index)
     metrics = metrics_lib.Metrics()
@@ -96,18 +109,23 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
         ('searching', functools.partial(searching.run, index)),
       )
     ]
+    kept, viewer = _cache(setup, stack), _viewer(pool)
     made = service_lib.Service(
       index,
       hasher,
       *batchers,
-      videos,
-      pictures.Gallery(_viewer(pool), setup.bounds),
-      setup.bounds,
-      room,
-      str(setup.index),
-      extractor,
-      why_not,
-      setup.read_only,
+      videos=videos,
+      listing=listing.Listing(index, videos),
+      gallery=pictures.Gallery(viewer, kept, setup.bounds),
+      converter=_converter(setup.bounds, viewer is not None, kept, stack),
+      duplicates=duplicates.Duplicates(index, setup.index),
+      bounds=setup.bounds,
+      room=room,
+      directory=str(setup.index),
+      forget=kept.drop,
+      extractor=extractor,
+      no_videos=why_not,
+      read_only=setup.read_only,
     )
     yield app_lib.create(made, setup.token, metrics, setup.hosts), _words(made)
 
@@ -146,6 +164,35 @@ def _indexed_backbone(index: Any) -> str | None:
     backbone = metadata.get('backbone')
     return backbone if isinstance(backbone, str) else None
   return None
+
+
+def _cache(setup: Setup, stack: contextlib.ExitStack) -> cache.Cache:
+  """Of the user; of this process alone where that cannot be written."""
+  folder = setup.cache or compilation.cache_folder() / 'videos'
+  try:
+    made = cache.Cache(folder, setup.bounds.cache_bytes)
+    if os.access(folder, os.W_OK):
+      return made
+  except OSError:
+    pass
+  folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+  return cache.Cache(folder, setup.bounds.cache_bytes)
+
+
+def _converter(
+  bounds: limits.Limits,
+  has_av: bool,
+  kept: cache.Cache,
+  stack: contextlib.ExitStack,
+) -> converting.Converter:
+  form = transcoding.form() if has_av else None
+  if form is None:
+    return converting.Converter(None, None, kept, bounds)
+  patient = dataclasses.replace(bounds, decode_seconds=bounds.convert_seconds)
+  decoder = decoders.Decoder(
+    decoder_tasks.load_transcoder, (), patient, lazy=True
+  )
+  return converting.Converter(stack.enter_context(decoder), form, kept, bounds)
 
 
 def _viewer(pool: Callable[..., decoders.Pool]) -> decoders.Pool | None:

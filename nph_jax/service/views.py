@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.service import containers, library
+from nph_jax.index import asymmetric
+from nph_jax.service import containers, listing
 from nph_jax.service import service as service_lib
+
+_MARK = 8  # characters of a hash
 
 
 def video(
@@ -20,15 +23,18 @@ def video(
   Addresses are relative to the service's, which a proxy may have moved.
   """
   # Not looked for on the disk: a page of results would wait for that.
-  suffix = service.videos.suffix(metadata)
-  there = suffix in containers.MEDIA_TYPES
+  kind = containers.MEDIA_TYPES.get(service.videos.suffix(metadata))
+  # Another video may have had the id, and browsers keep what they have seen.
+  known = metadata.get('hash')
+  mark = f'?of={known[:_MARK]}' if isinstance(known, str) else ''
   return {
     'id': id,
-    'metadata': library.public(metadata),
-    'thumbnail': f'videos/{id}/thumbnail',
-    'preview': f'videos/{id}/preview' if there else None,
-    'file': f'videos/{id}/file' if there else None,
-    'playable': suffix in containers.PLAYABLE,
+    'metadata': service.videos.public(metadata),
+    'type': kind,
+    'file': kind and f'videos/{id}/file{mark}',
+    'converted': kind and f'videos/{id}/converted{mark}',
+    'thumbnail': f'videos/{id}/thumbnail{mark}',
+    'preview': kind and f'videos/{id}/preview{mark}',
   }
 
 
@@ -40,30 +46,50 @@ def query(
     return video(service, id, seen.metadata)
   return {
     'id': None,
-    'metadata': library.public(seen.metadata),
+    'metadata': service.videos.public(seen.metadata),
     'thumbnail': seen.thumbnail,
   }
 
 
+def code(seen: service_lib.Seen) -> dict[str, Any]:
+  """Its bits and t, as /search/code takes them."""
+  return {
+    'code': np.unpackbits(seen.code).tolist(),
+    'relaxed': None if seen.relaxed is None else seen.relaxed.tolist(),
+  }
+
+
 def result(
-  service: service_lib.Service, hit: Any, query_labels: Sequence[str]
+  service: service_lib.Service,
+  hit: Any,
+  seen: service_lib.Seen,
+  rerank: int,
 ) -> dict[str, Any]:
   """A hit; `relevant` says whether it shares a label, None if unknown."""
-  found = labels(hit.metadata)
-  known = bool(query_labels and found)
+  found, wanted = listing.labels(hit.metadata), listing.labels(seen.metadata)
+  known = bool(wanted and found)
   return {
     **video(service, hit.id, hit.metadata),
     'distance': hit.distance,
     'score': hit.score,
-    'relevant': bool(set(found) & set(query_labels)) if known else None,
+    'similarity': _similarity(hit, seen, rerank),
+    'relevant': bool(set(found) & set(wanted)) if known else None,
+    'start': hit.start,
+    'end': hit.end,
   }
 
 
-def labels(metadata: Mapping[str, Any]) -> list[str]:
-  """The labels of a video, whatever a caller called that."""
-  found = metadata.get('labels', [])
-  found = found if isinstance(found, list) else [found]
-  return [label for label in found if isinstance(label, str)]
+def _similarity(hit: Any, seen: service_lib.Seen, rerank: int) -> float:
+  """1 of the same, 0 of strangers by chance; in the order of the results."""
+  if hit.score is None:
+    value = 1 - 2 * hit.distance / (8 * len(seen.code))
+  elif rerank or hit.start is not None:
+    value = hit.score
+  else:
+    # Of t no code has more than its own, which has less than 1.
+    own = float(asymmetric.cosines(seen.code[None], seen.relaxed)[0])
+    value = hit.score / own if own > 0 else 0.0
+  return round(min(max(value, -1.0), 1.0), 4)
 
 
 def add_differing_bits(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 
 import h5py
 import numpy as np
+import programs
 import pytest
 import scipy.io
 
@@ -192,9 +191,7 @@ from nph_jax.data import rows, sources, video_features
 spec = sources.DataSpec.from_config({files.config(**kwargs)!r}, 0)
 errors.run_main(lambda: video_features.build(spec, {str(data_dir)!r}))
 """
-  return subprocess.run(
-    [sys.executable, '-c', code], capture_output=True, text=True, timeout=120
-  )
+  return programs.run('-c', code)
 
 
 KILLED_IN_A_LATER_SHARD = """
@@ -228,10 +225,8 @@ def test_full_disk_is_one_sentence(files, tmp_path):
   files.dataset(train=400)  # 12 kB of frames in one shard
   limit = 'resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))'
   result = run_build(files, tmp_path / 'data', limit)
-  assert result.returncode == 1, result.stderr
-  (line,) = result.stderr.splitlines()
-  assert line.startswith(f'error: {tmp_path}/data/custom-')
-  assert 'a file-size limit was reached' in line
+  programs.assert_failed(result, f'{tmp_path}/data/custom-')
+  assert 'a file-size limit was reached' in result.stderr
   assert set(os.listdir(tmp_path / 'data')) == {'.lock', digests.CACHE}
 
 

@@ -3,10 +3,10 @@
 import json
 import os
 import pathlib
-import resource
 import sys
 
 import numpy as np
+import programs
 import pytest
 
 from nph_jax import errors
@@ -25,10 +25,8 @@ def written(toy, tmp_path):
 @pytest.fixture
 def small_files():
   """Files may not grow beyond 4 KiB, as if the disk were full."""
-  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-  yield
-  resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  with programs.full_disk(4096):
+    yield
 
 
 def other(toy):

@@ -1,10 +1,10 @@
 """Runs of the command on clips, with a small network for the default's."""
 
 import pathlib
-import subprocess
 import sys
 
 import extraction_clips
+import programs
 
 WORKER = pathlib.Path(__file__).with_name('extract_worker.py')
 SUFFIXES = ('.mp4', '.avi', '.MOV', '.mkv', '.webm')
@@ -23,8 +23,11 @@ def make_videos(folder):
 
 
 def command(videos, out, *flags):
+  return [sys.executable, *_arguments(videos, out, *flags)]
+
+
+def _arguments(videos, out, *flags):
   return [
-    sys.executable,
     str(WORKER),
     f'--videos={videos}',
     f'--out={out}',
@@ -36,9 +39,7 @@ def command(videos, out, *flags):
 
 
 def run(*arguments):
-  return subprocess.run(
-    command(*arguments), capture_output=True, text=True, timeout=100
-  )
+  return programs.run(*_arguments(*arguments))
 
 
 def contents(folder):

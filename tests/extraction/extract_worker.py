@@ -1,6 +1,7 @@
 """`python -m nph_jax.extract` with a small network in the place of its own.
 
-Workers start from this file too, and decode and crop as they always do.
+Workers start from this file too, and decode and crop as they always do. With
+HANGS_AT=PATH,NUMBER it does not go on once that store holds so many videos.
 """
 
 import os
@@ -8,12 +9,12 @@ import sys
 import time
 
 import numpy as np
+import progress
 
 from nph_jax import errors, extract
 from nph_jax.extraction import backbones, vgg16
 
-# Long enough to interrupt it in between.
-SECONDS = float(os.environ.get('SECONDS_A_BATCH', '0.15'))
+STORE, _, NUMBER = os.environ.get('HANGS_AT', '').partition(',')
 
 
 class Averages(vgg16.VGG16):
@@ -26,7 +27,8 @@ class Averages(vgg16.VGG16):
     self.precision = precision
 
   def features(self, batch):
-    time.sleep(SECONDS)
+    if STORE and progress.count(STORE) >= int(NUMBER):
+      time.sleep(3600)
     cells = batch.reshape(len(batch), 4, 56, 4, 56, 3).mean((2, 4))
     return cells.reshape(len(batch), -1).astype(np.float32) / 255
 

@@ -1,11 +1,10 @@
 """VGG-16: what it sees by hand, what it computes against Keras, its weights."""
 
 import os
-import subprocess
-import sys
 
 import h5py
 import numpy as np
+import programs
 import pytest
 
 from nph_jax import errors
@@ -62,24 +61,12 @@ def test_vgg16_weights_that_are_none(tmp_path):
 
 def test_vgg16_says_when_it_cannot_download(tmp_path):
   """A proxy that refuses stands for every network that is not there."""
-  environment = {
-    **os.environ,
-    'KERAS_HOME': str(tmp_path),
-    'HTTPS_PROXY': 'http://127.0.0.1:9',
-    'https_proxy': 'http://127.0.0.1:9',
-  }
+  proxy = dict.fromkeys(('HTTPS_PROXY', 'https_proxy'), 'http://127.0.0.1:9')
   code = (
     'from nph_jax import errors; from nph_jax.extraction import backbones; '
     'errors.run_main(lambda: backbones.create("vgg16"))'
   )
-  run = subprocess.run(
-    [sys.executable, '-c', code],
-    env=environment,
-    capture_output=True,
-    text=True,
-    timeout=100,
-  )
-  assert run.returncode == 1
-  assert run.stderr.count('\n') == 1
-  assert 'error: vgg16: its weights cannot be downloaded' in run.stderr
+  run = programs.run('-c', code, KERAS_HOME=str(tmp_path), **proxy)
+  assert run.returncode == 1 and run.stderr.count('\n') == 1
+  assert run.stderr.startswith('error: vgg16: its weights cannot be downloaded')
   assert '--weights=PATH' in run.stderr

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import index, index_tables
+from benchmarks import index, tables
 from nph_jax.index import VideoIndex
 
 
@@ -34,7 +34,7 @@ def test_every_engine_is_measured_and_shown(monkeypatch):
     'num_bits': 64, 'k': 100, 'batch': 128, 'flat': [flat], 'others': others,
     'asymmetric': asymmetric,
   }  # fmt: skip
-  text = ' '.join(index_tables.index(results).split())  # columns are padded
+  text = ' '.join(tables.index(results).split())  # columns are padded
   assert '| 3,000 | faiss, 1 thread | ' in text
   assert '| ivf | 2,000 | ' in text and '| 12,000 | asymmetric | ' in text
 

@@ -9,6 +9,7 @@ import sys
 import encode_test as linear  # a bundle whose codes are known by hand
 import index_cases
 import numpy as np
+import programs
 import pytest
 import scipy.io
 from index_cases import build, write_manifest, write_rows
@@ -19,7 +20,6 @@ from nph_jax.export import bundle, load_hasher
 from nph_jax.index import VideoIndex, facets, filling
 from nph_jax.index import __main__ as index
 
-ROOT = pathlib.Path(__file__).parents[2]
 BITS = linear.NUM_BITS
 
 
@@ -413,33 +413,20 @@ def test_a_cut_after_the_last_commit_adds_nothing_more(files, capsys):
 
 
 def test_from_the_shell(files):
-  environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-  command = [sys.executable, '-m', 'nph_jax.index']
-  run = lambda *arguments: subprocess.run(  # noqa: E731
-    [*command, *arguments], env=environment, capture_output=True, text=True
-  )
-  done = run('build', '--out=ix', '--codes=codes.npy')
+  command = ['-m', 'nph_jax.index']
+  done = programs.run(*command, 'build', '--out=ix', '--codes=codes.npy')
   assert done.returncode == 0 and done.stderr.count('\n') == 1
   assert done.stderr.startswith('note: ix: does not know the bundle')
-  done = run('search', '--index=gone', '--id=1')
-  assert (done.returncode, done.stdout) == (1, '')
-  assert done.stderr.startswith('error: gone/index.sqlite: is missing')
-  assert done.stderr.count('\n') == 1
+  done = programs.run(*command, 'search', '--index=gone', '--id=1')
+  programs.assert_failed(done, 'gone/index.sqlite: is missing')
   # Whoever reads the first line alone is no mistake.
   search = [*command, 'search', '--index=ix', '--codes=codes.npy']
+  environment = {**os.environ, 'PYTHONPATH': str(programs.ROOT)}
   with subprocess.Popen(
-    search, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    [sys.executable, *search],
+    env=environment,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
   ) as cut:
     cut.stdout.close()
     assert (cut.stderr.read(), cut.wait()) == (b'', 141)
-  heavy = ('numpy', 'faiss', 'jax', 'sqlite3')
-  code = f"""
-import sys
-from nph_jax import errors
-from nph_jax.index import __main__ as index
-try: index.main(['search'])
-except errors.UserError: sys.exit(str([x for x in {heavy} if x in sys.modules]))
-"""
-  done = subprocess.run([sys.executable, '-c', code], env=environment,
-                        capture_output=True, text=True)  # fmt: skip
-  assert done.stderr == '[]\n'

@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import programs
 import pytest
 from index_cases import BITS, assert_nearest, codes
 
@@ -70,10 +71,8 @@ def nested(depth):
   ],
 )  # fmt: skip
 def test_mistakes_get_one_sentence_and_change_nothing(index, call, complaint):
-  with pytest.raises(errors.UserError) as caught:
+  with programs.one_sentence(complaint):
     call(index)
-  message = str(caught.value)
-  assert complaint in message and '\n' not in message and message.endswith('.')
   assert_nearest(index, codes()[:3], codes(), np.arange(90), 90)
   index.verify()
 

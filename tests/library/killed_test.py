@@ -1,11 +1,9 @@
 """Killed anywhere, `nph-jax add` loses nothing and goes on."""
 
-import os
 import signal
-import subprocess
-import sys
 
 import library_worker
+import programs
 import pytest
 
 from nph_jax.library import codes, store
@@ -15,16 +13,14 @@ FILES = 14  # twelve are enough to learn from
 
 
 def add(videos, library, starter, killed_at):
-  return subprocess.run(
-    [
-      sys.executable,
-      library_worker.__file__,
-      *('add', str(videos), f'--index={library}'),
-    ],
-    env=os.environ | {'STARTER': str(starter), 'KILLED_AT': killed_at},
-    capture_output=True,
-    text=True,
-    timeout=300,
+  return programs.run(
+    library_worker.__file__,
+    'add',
+    videos,
+    f'--index={library}',
+    *(['--segments=5'] if 'index' in killed_at else []),
+    STARTER=str(starter),
+    KILLED_AT=killed_at,
   )
 
 
@@ -35,6 +31,7 @@ def add(videos, library, starter, killed_at):
     'nph_jax.library.store:Store.put,5',
     'nph_jax.library.store:Store.allot',
     'nph_jax.index.video_index:VideoIndex.add',
+    'nph_jax.index.segments:insert',  # within the transaction
     'nph_jax.library.codes:keep,2',  # of its own codes, not yet in use
     'nph_jax.export.hasher:Hasher.encode_relaxed,3',  # within the transaction
     'nph_jax.index.video_index:VideoIndex.rehash,2',
@@ -55,7 +52,7 @@ def test_a_killed_addition_goes_on(toy, tmp_path, starter, place):
     assert report.counts['known'] == done['files']
     assert done['ids'].items() <= after.items()
   with library_lib.Library(library, 'read') as opened:
-    assert codes.learned_from(opened.hasher) == FILES
+    assert codes.learned_from(opened.bundle) == FILES
 
 
 def _done(library):

@@ -11,6 +11,7 @@ import signal
 import numpy as np
 
 from nph_jax.extraction import tasks
+from nph_jax.index import segments as index_segments
 from nph_jax.library import adding, closed_form, codes, extraction, running
 from nph_jax.library import library as library_lib
 
@@ -62,9 +63,15 @@ def features(path):
   return (np.maximum(place + 0.3 * own - 0.3, 0)).astype(np.float16)
 
 
+def segments(path, seconds):
+  """float16 [n, WIDTH] of a file of 61 s, its own frames again and again."""
+  rows = features(path)
+  return rows[np.arange(int(61 / seconds)) % len(rows)]
+
+
 def run(videos, chosen, decoding, done):
   """In place of extraction.run: a file that says bad is one."""
-  del chosen, decoding
+  del decoding
   for video in videos:
     with open(video.path, 'rb') as file:
       bad = file.read().startswith(b'bad')
@@ -74,7 +81,9 @@ def run(videos, chosen, decoding, done):
       done(video, {'error': f'{video.path}: is bad.'}, None)
     else:
       facts = {'duration': 61.0, 'hash': content, 'backbone': 'toy'}
-      done(video, facts, features(video.path))
+      seconds = chosen.get('segments')
+      parts = segments(video.path, seconds) if seconds else None
+      done(video, facts, features(video.path), parts)
 
 
 def flags(folder, *places, **others):
@@ -82,7 +91,7 @@ def flags(folder, *places, **others):
   given = {
     'labels': None, 'prune': False, 'retry': False, 'bundle': None,
     'backbone': None, 'weights': None, 'num_frames': FRAMES, 'workers': 1,
-    'time_limit': 60,
+    'time_limit': 60, 'segments': None,
   }  # fmt: skip
   names = [str(place) for place in places]
   return argparse.Namespace(index=folder, videos=names, **given | others)
@@ -123,7 +132,21 @@ def check(folder):
       np.testing.assert_allclose(kept, t, rtol=2e-3, atol=1e-4)
       assert about == library.metadata(file)
     library.index.verify()
+    check_segments(library, files)
     return {file.path: file.video for file in files}
+
+
+def check_segments(library, files):
+  """That the index has codes of just the segments that are to be."""
+  seconds = library.store.seconds
+  found = library.index._store.ask(index_segments.read, library.index.num_bits)
+  assert set(found) == {file.video for file in files if seconds}
+  for file in files if seconds else ():
+    frames = segments(file.path, seconds)
+    still = np.repeat(frames[:, None], library.hasher.num_frames, axis=1)
+    kept = found[file.video]
+    assert kept[:2] == (seconds, 61.0)
+    np.testing.assert_array_equal(kept.codes, library.hasher.encode(still))
 
 
 def check_codes(folder):

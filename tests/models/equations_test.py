@@ -1,5 +1,7 @@
 """Eq. 1-12 and 15-17, literally, against float64 NumPy from the paper."""
 
+import functools
+
 import ablation_cases as cases
 import jax
 import nph_reference as reference
@@ -22,6 +24,12 @@ def problem():
   return cases.problem('nph_paper', literal=True)
 
 
+def loss_of(method, params, collections, batch, tables):
+  """The loss, its terms and the collections, compiled."""
+  run = jax.jit(lambda *a: method.loss(*a, jax.random.key(0), None))
+  return run(params, collections, batch, tables)
+
+
 def reference_loss(params, batch, tables):
   """L of eq. 12 and its terms."""
   terms = reference.terms('nph', params, batch, tables, SCALE)
@@ -30,10 +38,8 @@ def reference_loss(params, batch, tables):
 
 
 def test_loss_and_terms_equal_the_paper(problem):
-  method, params, collections, batch, tables = problem
-  loss, (terms, _) = method.loss(
-    params, collections, batch, tables, jax.random.key(0), None
-  )
+  _, params, _, batch, tables = problem
+  loss, (terms, _) = loss_of(*problem)
   expected, expected_terms = reference_loss(params, batch, tables)
   np.testing.assert_allclose(loss, expected, rtol=1e-10)
   for name, value in expected_terms.items():
@@ -43,13 +49,12 @@ def test_loss_and_terms_equal_the_paper(problem):
 def test_loss_of_the_outputs_alone_equals_the_paper(problem):
   method, params, collections, batch, tables = problem
   ids = tables['anchor_indices'][batch['index']]
-  outputs, _ = method.module.apply(
-    {'params': params, **collections},
-    batch['frames'],
-    tables['anchors'][ids],
-    train=True,
-    mutable=list(collections),
+  apply = functools.partial(
+    method.module.apply, train=True, mutable=list(collections)
   )
+  variables = {'params': params, **collections}
+  nearest = tables['anchors'][ids]
+  outputs, _ = jax.jit(apply)(variables, batch['frames'], nearest)
   similarity = np.where(
     [[bool({*i} & {*j}) for j in ids.tolist()] for i in ids.tolist()], 1, -1
   )
@@ -67,10 +72,12 @@ def test_loss_of_the_outputs_alone_equals_the_paper(problem):
 def test_gradient_equals_finite_differences_of_the_paper(problem):
   """In the decoder's output, behind the sign, where all is smooth."""
   method, params, collections, batch, tables = problem
-  gradient = jax.grad(
-    lambda p: method.loss(
-      p, collections, batch, tables, jax.random.key(0), None
-    )[0]
+  gradient = jax.jit(
+    jax.grad(
+      lambda p: method.loss(
+        p, collections, batch, tables, jax.random.key(0), None
+      )[0]
+    )
   )(params)
   for path in (
     ('decoder', 'cell', 'output', 'kernel'),
@@ -99,12 +106,11 @@ def test_gradient_equals_finite_differences_of_the_paper(problem):
 
 def test_encoding_uses_debiased_running_statistics(problem):
   method, params, collections, batch, tables = problem
-  _, (_, updated) = method.loss(
-    params, collections, batch, tables, jax.random.key(0), None
-  )
+  _, (_, updated) = loss_of(*problem)
   nearest = tables['anchors'][tables['anchor_indices'][batch['index']]]
   variables = method.inference_variables(params, updated)
-  relaxed = method.relaxed_code(variables, batch['frames'], nearest)
+  encode = jax.jit(method.relaxed_code)
+  relaxed = encode(variables, batch['frames'], nearest)
   n = reference.dense(
     params['neighborhood'], np.asarray(nearest).reshape(B, -1)
   )
@@ -121,17 +127,14 @@ def test_statistics_average_with_the_momentum(problem):
   frames = [batch['frames'], 3 * batch['frames'] + 1]
   means = []
   for v in frames:
-    _, (_, one) = method.loss(
-      params, collections, {**batch, 'frames': v}, tables, jax.random.key(0),
-      None,
-    )  # fmt: skip
+    given = params, collections, {**batch, 'frames': v}, tables
+    _, (_, one) = loss_of(method, *given)
     stats = one['batch_stats']['encoder']['norm']
     means.append(stats['mean'] / stats['weight'])
   state = collections
   for v in frames:
-    _, (_, state) = method.loss(
-      params, state, {**batch, 'frames': v}, tables, jax.random.key(0), None
-    )
+    given = params, state, {**batch, 'frames': v}, tables
+    _, (_, state) = loss_of(method, *given)
   stats = state['batch_stats']['encoder']['norm']
   expected = (0.99 * 0.01 * means[0] + 0.01 * means[1]) / (0.99 * 0.01 + 0.01)
   np.testing.assert_allclose(

@@ -53,7 +53,8 @@ def assert_equal(build, fields, wide):
     dtype = jnp.float64 if wide else jnp.float32
     literal, fused = build(True, **fields), build(False, **fields)
     tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
-    params, collections = literal.init(jax.random.key(0), tables)
+    init = jax.jit(literal.init)
+    params, collections = init(jax.random.key(0), tables)
     if wide:
       rng = np.random.default_rng(6)
       params = jax.tree.map(lambda x: rng.normal(size=x.shape) / 2, params)
@@ -94,11 +95,11 @@ def test_autoencoder_in_float64(copy_cell):
 def test_encoding_equals_literal():
   with jax.enable_x64(True):
     tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
-    params, collections = nph(True).init(jax.random.key(0), tables)
+    params, collections = jax.jit(nph(True).init)(jax.random.key(0), tables)
     frames = np.random.default_rng(5).normal(size=(B, M, L))
     nearest = tables['anchors'][tables['anchor_indices'][:B]]
     codes = [
-      nph(literal).relaxed_code(
+      jax.jit(nph(literal).relaxed_code)(
         {'params': params, **collections}, frames, nearest
       )
       for literal in (True, False)
@@ -106,11 +107,16 @@ def test_encoding_equals_literal():
     np.testing.assert_allclose(codes[0], codes[1], rtol=1e-10)
 
 
-def test_recurrent_scan_differentiates_as_a_plain_scan():
+@pytest.mark.parametrize('backend, unrolled', [('cpu', 1), ('gpu', 5)])
+def test_recurrent_scan_differentiates_as_a_plain_scan(
+  monkeypatch, backend, unrolled
+):
+  """On a GPU five steps at a time; seven steps are not a multiple."""
+  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
   rng = np.random.default_rng(0)
   with jax.enable_x64(True):
     weight = rng.normal(size=(3, 3))
-    offsets = rng.normal(size=(5, 2, 3))
+    offsets = rng.normal(size=(7, 2, 3))
     start = rng.normal(size=(2, 3))
 
     def step(carry, x, linear):
@@ -119,23 +125,24 @@ def test_recurrent_scan_differentiates_as_a_plain_scan():
 
     def by_helper(weight, start, offsets):
       carry, out = recurrent_scan(
-        step, 'float32', weight, (start,), offsets, jnp.arange(5.0)
+        step, 'float32', weight, (start,), offsets, jnp.arange(7.0)
       )
       return jnp.sum(out**2) + jnp.sum(carry[0])
 
     def plain(weight, hidden, offsets):
       total = 0.0
-      for t in range(5):
+      for t in range(7):
         hidden = jnp.tanh((offsets[t] + hidden @ weight) * t)
         total += jnp.sum((hidden * 2) ** 2)
       return total + jnp.sum(hidden)
 
     arguments = (weight, start, offsets)
+    assert f'unroll={unrolled}' in str(jax.make_jaxpr(by_helper)(*arguments))
     for found, expected in zip(
       jax.grad(by_helper, (0, 1, 2))(*arguments),
       jax.grad(plain, (0, 1, 2))(*arguments),
     ):
-      np.testing.assert_allclose(found, expected, rtol=1e-10)
+      np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_bfloat16_product_rounds_operands_only():

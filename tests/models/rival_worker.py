@@ -10,8 +10,8 @@ import sys
 
 os.environ['NPROC'] = '16'
 os.environ['XLA_FLAGS'] = (
-  '--xla_force_host_platform_device_count=4 '
-  '--xla_cpu_collective_call_terminate_timeout_seconds=60'
+  f'{os.environ.get("XLA_FLAGS", "")} --xla_force_host_platform_device_count=4 '
+  '--xla_cpu_collective_call_terminate_timeout_seconds=600'
 )
 
 import functools

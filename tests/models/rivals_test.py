@@ -2,12 +2,10 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 import subprocess
 import sys
 
-import digits_runs
 import jax
 import jax.numpy as jnp
 import methods
@@ -15,9 +13,9 @@ import numpy as np
 import pytest
 import rival_reference as reference
 
-from nph_jax import pipeline, train, train_state
+from nph_jax import train, train_state
 from nph_jax.data import pooled
-from nph_jax.export import bundle, load_hasher
+from nph_jax.export import bundle
 
 # The trainer's, run in this process.
 pytestmark = pytest.mark.filterwarnings('ignore:optax.global_norm')
@@ -174,29 +172,3 @@ def test_four_devices_equal_one(names, tmp_path):
       np.testing.assert_allclose(
         four[path], value, rtol=2e-4, atol=2e-5, err_msg=f'{name} {path}'
       )
-
-
-DIGITS = digits_runs.Digits(
-  {'train': 400, 'query': 40, 'database': 200}, seed=5, num_frames=5, canvas=9
-)
-
-
-@pytest.fixture(scope='module')
-def data_dir(tmp_path_factory):
-  return tmp_path_factory.mktemp('data')
-
-
-@pytest.mark.parametrize('name', RIVALS)
-def test_job_beats_random_codes_and_exports(name, data_dir, tmp_path):
-  config = DIGITS.config(name, data_dir, num_steps=200, batch_size=64)
-  config.model.hidden_width = 32
-  workdir = tmp_path / 'run'
-  pipeline.run(config, str(workdir), tuple(pipeline.STAGES))
-  assert not (workdir / 'neighborhood').exists()
-  metrics = json.loads((workdir / 'metrics.json').read_text())
-  found = digits_runs.map_at_20(metrics['map'])
-  assert found > 1.2 * DIGITS.chance()
-  np.testing.assert_array_equal(
-    load_hasher(workdir / 'export').encode(DIGITS.split('query')[0]),
-    np.load(workdir / 'codes' / 'query.npy'),
-  )

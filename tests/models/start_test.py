@@ -1,5 +1,7 @@
 """A method begun at a closed form; y from principal components."""
 
+import functools
+
 import jax
 import methods
 import moments_reference as reference
@@ -53,7 +55,17 @@ def start(method):
   """Tables, parameters and collections before the first step."""
   fitted = method.fit_tables(features(), jax.random.key(1))
   tables = {**TABLES, **fitted}
-  return tables, *method.init(jax.random.key(2), tables)
+  return tables, *jax.jit(method.init)(jax.random.key(2), tables)
+
+
+def code(method, variables, frames, nearest=None):
+  return jax.jit(method.relaxed_code)(variables, frames, nearest)
+
+
+def loss_of(method, *arguments):
+  """The loss, its terms and the collections; axis_name is the last argument."""
+  loss = lambda *a: method.loss(*a, None)  # noqa: E731
+  return jax.jit(loss)(*arguments)
 
 
 @pytest.mark.parametrize('name', ['nph_tuned', 'plain', 'jtae', 'ssth', 'ssvh'])
@@ -62,10 +74,10 @@ def test_any_deep_method_starts_as_the_closed_form_of_mean_square_one(name):
   tables, params, collections = start(method)
   variables = method.inference_variables(params, collections)
   nearest = TABLES['anchors'][TABLES['anchor_indices']]
-  found = method.relaxed_code(variables, FRAMES, nearest)
+  found = code(method, variables, FRAMES, nearest)
   closed = build(name=CLOSED)
   _, shallow, _ = start(closed)
-  expected = closed.relaxed_code(shallow, FRAMES, None)
+  expected = code(closed, shallow, FRAMES)
   scale = np.sqrt(np.mean(np.square(expected)))
   np.testing.assert_allclose(found, expected / scale, rtol=1e-3, atol=1e-4)
 
@@ -88,9 +100,9 @@ def test_codes_of_frames_start_as_the_closed_form_s(name):
   tracing.check(method, 8, N)
   tables, params, collections = start(method)
   variables = method.inference_variables(params, collections)
-  found = jax.jit(method.relaxed_code)(variables, FRAMES, None)
+  found = code(method, variables, FRAMES)
   _, shallow, _ = start(build(name=CLOSED))
-  closed = build(name=CLOSED).relaxed_code(shallow, FRAMES, None)
+  closed = code(build(name=CLOSED), shallow, FRAMES)
   sure = np.abs(closed) > 1e-4 * np.abs(closed).max()
   np.testing.assert_array_equal(found[sure], np.sign(closed)[sure])
 
@@ -141,7 +153,7 @@ def test_t_of_itq_moments_is_that_of_numpy_from_scratch(from_scratch):
   _, params, collections = start(method)
   variables = method.inference_variables(params, collections)
   for videos in (FRAMES, unseen()):
-    found = method.relaxed_code(variables, videos, None)
+    found = code(method, variables, videos)
     expected = centred(videos) @ projection
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
@@ -159,14 +171,15 @@ def test_t_of_nph_tuned_is_that_of_numpy_from_scratch(from_scratch):
   variables = method.inference_variables({**params, **trained}, collections)
   videos, rows = unseen(), TABLES['anchor_indices'][:9]
   nearest = TABLES['anchors'][rows]
-  found = method.relaxed_code(variables, videos, nearest)
+  found = code(method, variables, videos, nearest)
 
   def encoded(module):
     neighborhood = module.neighborhood(nearest.reshape(len(nearest), -1))
     return module.encoder(videos, neighborhood, False).video
 
   own = variables['method']
-  video = method.method.module.apply(own, method=encoded)
+  apply = method.method.module.apply
+  video = jax.jit(lambda own: apply(own, method=encoded))(own)
   start_t = centred(FRAMES) @ projection
   scale = 1 / np.sqrt(np.mean(np.square(start_t)))
   learned, hash_layer = trained[hashing.START], trained['hash_layer']
@@ -183,10 +196,9 @@ def test_the_start_is_a_prior_worth_so_many_videos():
   """P / N mean (t - t_0)^2, t_0 the linear map at its start."""
   tables, params, collections = start(build(**OF_MOMENTS))
   batch = {'frames': FRAMES, 'index': np.arange(N)}
-  args = batch, tables, jax.random.key(3), None
-  assert (
-    build(**OF_MOMENTS).loss(params, collections, *args)[1][0]['change'] == 0
-  )
+  args = batch, tables, jax.random.key(3)
+  _, (terms, _) = loss_of(build(**OF_MOMENTS), params, collections, *args)
+  assert terms['change'] == 0
   fitted = log_covariance.pooled_features(
     features(), {k: tables[f'start_{k}'] for k in log_covariance.TABLES}
   )
@@ -197,7 +209,7 @@ def test_the_start_is_a_prior_worth_so_many_videos():
   # The same dropout and the batch's moments, so t itself comes from the module.
   method = build(start_videos=300.0, **OF_MOMENTS)
   (loss, (terms, _)), (plain, _) = (
-    m.loss(moved, collections, *args)
+    loss_of(m, moved, collections, *args)
     for m in (method, build(start_videos=0.0, **OF_MOMENTS))
   )
   dropout, _ = jax.random.split(args[2])
@@ -205,13 +217,14 @@ def test_the_start_is_a_prior_worth_so_many_videos():
   offset = first + centred @ learned['kernel'] + learned['bias']
   begun = {'hash_layer': {'offset': offset.astype(np.float32), 'gain': 1.0}}
   own = {k: v for k, v in moved.items() if k != hashing.START}
-  outputs, _ = method.method.module.apply(
+  apply = functools.partial(
+    method.method.module.apply, train=True, mutable=list(collections)
+  )
+  outputs, _ = jax.jit(apply)(
     {'params': own, **collections, hashing.START: begun},
     FRAMES,
     TABLES['anchors'][TABLES['anchor_indices']],
-    train=True,
     rngs={'dropout': dropout},
-    mutable=list(collections),
   )
   expected = np.mean(np.square(outputs.relaxed_code - first))
   np.testing.assert_allclose(terms['change'], expected, rtol=1e-4)
@@ -263,7 +276,7 @@ def test_exported_codes_are_the_models():
   _, relaxed = made.load().encode_relaxed(FRAMES[:7].astype(np.float16))
   frames = FRAMES[:7].astype(np.float16).astype(np.float32)
   nearest, _ = neighborhood.nearest(neighborhood.parameters(), frames)
-  expected = method.relaxed_code(variables, frames, nearest)
+  expected = code(method, variables, frames, nearest)
   np.testing.assert_allclose(relaxed, expected, atol=1e-3)
 
 

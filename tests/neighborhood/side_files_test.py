@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 
 import h5py
 import numpy as np
+import programs
 import pytest
 
 from nph_jax import errors
@@ -179,13 +178,6 @@ errors.run_main(write)
 @pytest.mark.parametrize('kind', ['anchors', 'latent'])
 def test_full_disk(tmp_path, kind):
   path = tmp_path / 'full.h5'
-  done = subprocess.run(
-    [sys.executable, '-c', _FULL_DISK, kind, path],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert done.returncode == 1, done.stderr
-  assert done.stderr.startswith(f'error: {path}: the disk is full')
-  assert done.stderr.count('\n') == 1
+  done = programs.run('-c', _FULL_DISK, kind, path)
+  programs.assert_failed(done, f'{path}: the disk is full')
   assert not list(tmp_path.iterdir())

@@ -1,14 +1,10 @@
 """FCVID's size: 45,600 queries against 45,600 codes, in time and memory."""
 
 import json
-import os
-import pathlib
-import subprocess
 import sys
 
+import programs
 import pytest
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 # In a process of its own, whose peak memory is this evaluation's.
 SCRIPT = """
@@ -23,11 +19,11 @@ labels = np.zeros((num_videos, num_labels), np.uint8)
 labels[np.arange(num_videos), rng.integers(0, num_labels, num_videos)] = 1
 second = rng.choice(num_videos, num_videos // 10, replace=False)
 labels[second, rng.integers(0, num_labels, len(second))] = 1
-start = time.perf_counter()
+start = time.process_time()
 scored = evaluation.evaluate_codes(
   codes, labels, codes, labels, self_rows=np.arange(num_videos)
 )
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 with open('/proc/self/status') as file:
   peak = int(re.search(r'VmHWM:\\s+(\\d+)', file.read())[1])
 json.dump({
@@ -41,14 +37,8 @@ json.dump({
 @pytest.mark.skipif(
   not sys.platform.startswith('linux'), reason='peak memory is read from /proc'
 )
-def test_fcvid_size_takes_under_a_minute_and_two_gib():
-  done = subprocess.run(
-    [sys.executable, '-c', SCRIPT],
-    env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    capture_output=True,
-    check=True,
-    text=True,
-  )
+def test_fcvid_size_takes_a_minute_of_a_processor_and_two_gib():
+  done = programs.run('-c', SCRIPT)
   found = json.loads(done.stdout)
   print(f'{found["seconds"]:.1f} s, {found["gib"]:.2f} GiB')
   assert found['seconds'] < 60

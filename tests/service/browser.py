@@ -112,6 +112,10 @@ class Browser:
     """What JavaScript returns; `arguments` as it has them."""
     return self._post('/execute/sync', script=script, args=list(arguments))
 
+  def run_async(self, script, *arguments):
+    """As `run`; the last of JavaScript's `arguments` takes the result."""
+    return self._post('/execute/async', script=script, args=list(arguments))
+
   def wait(self, script, *arguments, seconds=20):
     """Waits until JavaScript, an expression, is true; returns its value."""
     return _wait(

@@ -70,6 +70,7 @@ def start(bundle, clips):
     setup = start.Setup(
       index=folder / 'index',
       bundle=bundle[0],
+      cache=folder / 'cache',
       **{'videos': clips, 'backbone': 'toy', 'bounds': bounds} | changes,
     )
     with pytest.MonkeyPatch.context() as patch:

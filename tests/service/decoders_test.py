@@ -79,6 +79,31 @@ def test_a_decoder_that_did_not_start_is_started_again(tmp_path):
     assert asyncio.run(run()) == ({'went': 'content'}, [])
 
 
+def test_an_answer_in_parts_ends_where_nobody_wants_more(tmp_path):
+  """And a process that is started late is the same as any other."""
+  (tmp_path / 'file').write_text('abc' * 1000)
+  decoder = decoders.Decoder(toy.load_in_parts, (), limits.Limits(), lazy=True)
+  assert decoder._process is None
+  parts = []
+
+  def take(fields, blobs):
+    parts.append((fields['number'], blobs))
+    if len(parts) > 3:
+      raise problems.Problem(422, 'Enough.')
+
+  async def run(number):
+    with open(tmp_path / 'file', 'rb') as file:
+      return (await decoder.run({'parts': number}, file, take))[0]['process']
+
+  with decoder:
+    first = asyncio.run(run(3))
+    assert parts == [(0, [b'a']), (1, [b'b']), (2, [b'c'])]
+    with pytest.raises(problems.Problem, match='Enough'):
+      asyncio.run(run(10**9))
+    parts.clear()
+    assert asyncio.run(run(1)) != first
+
+
 def test_jobs_wait_in_a_queue_for_several_decoders(tmp_path):
   """A slow one holds up nobody, and who goes away costs no decoder."""
   (tmp_path / 'file').touch()

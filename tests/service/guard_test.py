@@ -144,10 +144,14 @@ def test_read_only_changes_nothing(closed, bearer):
     closed.client.post('/videos', content=b'', headers=bearer),
     closed.client.post('/videos/features', content=b'', headers=bearer),
     closed.client.delete('/videos/0', headers=bearer),
+    closed.client.post('/duplicates/rejected', content=b'', headers=bearer),
   ):
     assert answer.status_code == 403
     assert '--read_only' in answer.json()['error']
   assert len(closed.service.index) == 44
+  # This changes nothing but the cache.
+  answer = closed.client.post('/videos/0/converted', headers=bearer)
+  assert answer.status_code == 404
 
 
 def test_pages_of_other_sites_change_nothing(served):

@@ -56,6 +56,22 @@ def test_links_inside_the_videos_are_followed(tmp_path):
   assert found.find({'path': 'link.mp4'}) == tmp_path / 'real.mp4'
 
 
+def test_links_that_lead_out_are_followed_when_asked(tmp_path):
+  (tmp_path / 'secret.mp4').write_bytes(b'film')
+  (tmp_path / 'videos').mkdir()
+  (tmp_path / 'videos' / 'link.mp4').symlink_to(tmp_path / 'secret.mp4')
+  (tmp_path / 'videos' / 'folder').symlink_to(tmp_path)
+  for follow in (True, False):
+    found = library.Library(tmp_path / 'videos', tmp_path / 'kept', follow)
+    for name in ('link.mp4', 'folder/secret.mp4'):
+      expected = tmp_path / 'secret.mp4' if follow else None
+      assert found.find({'path': name}) == expected
+      assert found.leads_out({'path': name}) != follow
+    for name in ('../secret.mp4', 'folder/../../secret.mp4', '/etc/passwd'):
+      assert found.find({'path': name}) is None
+      assert not found.leads_out({'path': name})
+
+
 def test_what_a_killed_service_left_is_deleted(tmp_path):
   """Whether it was adding or removing: a file that no record names."""
   videos = library.Library(None, tmp_path / 'kept')
@@ -111,10 +127,13 @@ def test_a_folder_of_videos_has_to_be_one(tmp_path):
     library.Library(tmp_path / 'none', tmp_path)
 
 
-def test_absolute_paths_stay_here():
-  assert library.public({'path': '/data/x/film.mp4', 'stored': 'y'}) == {
-    'path': 'film.mp4'
-  }
+def test_paths_are_shown_below_the_videos_alone(tmp_path):
+  found = library.Library(tmp_path, tmp_path / 'kept')
+  inside = found.public({'path': f'{tmp_path}/a/film.mp4', 'stored': 'y'})
+  assert inside == {'path': 'a/film.mp4'}
+  assert found.public({'path': '/data/x/film.mp4'}) == {'path': 'film.mp4'}
+  nowhere = library.Library(None, tmp_path / 'kept')
+  assert nowhere.public({'path': '/data/x/film.mp4'}) == {'path': 'film.mp4'}
 
 
 @pytest.mark.parametrize('num_bits', [8, 32, 64, 136, 1024])

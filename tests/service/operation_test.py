@@ -20,7 +20,9 @@ import service_toy as toy
 
 from nph_jax import errors
 from nph_jax.index import errors as index_errors
-from nph_jax.service import problems
+from nph_jax.service import problems, routes_pages
+
+SCRIPTS = sorted(routes_pages.STATIC.glob('*.js'))
 
 
 def test_wrong_addresses_and_methods_are_a_sentence(served):
@@ -99,7 +101,8 @@ def test_the_documentation_needs_no_other_host(served):
   ):
     body = api['paths'][path]['post']['requestBody']
     assert list(body['content']) == [kind] and body['required']
-  for name in ('', 'docs', 'static/page.js', 'static/page.css'):
+  scripts = [f'static/{path.name}' for path in SCRIPTS]
+  for name in ('', 'docs', *scripts, 'static/page.css'):
     text = served.client.get(f'/{name}').text
     assert 'http://' not in text.replace('http://www.w3.org/2000/svg', '')
     assert 'https://' not in text
@@ -114,9 +117,10 @@ def test_everything_works_below_a_prefix(served):
     for address in addresses:
       assert not address.startswith('/')
       assert served.client.get(f'/{address}').status_code == 200
-  for script in ('page.js', 'docs.js'):
-    text = served.client.get(f'/static/{script}').text
-    assert not re.search(r"""['"`]/[a-z?]""", text)
+  for script in SCRIPTS:
+    answer = served.client.get(f'/static/{script.name}')
+    assert answer.headers['content-type'].startswith('text/javascript')
+    assert not re.search(r"""['"`]/[a-z?]""", answer.text), script
   video = served.client.get('/videos/0').json()
   for name in ('thumbnail', 'preview', 'file'):
     assert served.client.get(f'/{video[name]}').status_code == 200
@@ -140,7 +144,7 @@ def test_an_error_of_the_index_is_of_its_kind(
   def fail(*_, **__):
     raise kind(f'{served.service.directory}: no such id.') from KeyError('id')
 
-  for name in ('get', 'items', 'known', 'search', '__len__'):
+  for name in ('get', 'ids', 'known', 'search', '__len__'):
     monkeypatch.setattr(type(served.service.index), name, fail)
   kind_of_body = {'Content-Type': 'application/x-npy'}
   body = {'content': toy.npy(toy.features(1)), 'headers': kind_of_body}

@@ -49,7 +49,12 @@ def command(*flags, environment=None, program=PROGRAM):
   process = subprocess.Popen(
     [*program, '--port=0', *map(str, flags)],
     cwd=ROOT,
-    env={**os.environ, 'JAX_PLATFORMS': 'cpu', **(environment or {})},
+    env={
+      **os.environ,
+      'JAX_PLATFORMS': 'cpu',
+      'XDG_CACHE_HOME': str(ROOT / '.pytest_cache'),
+      **(environment or {}),
+    },
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,

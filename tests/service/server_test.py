@@ -140,3 +140,21 @@ def test_answers_have_to_be_read():
         count += len(content)
     assert count < 64 << 20
     assert answered(connect()).startswith(b'HTTP/1.1 200')
+
+
+def test_a_body_is_sent_at_once(monkeypatch):
+  """Not when its head was acknowledged, 40 ms later."""
+  found = []
+
+  class Accepting:
+    def run(self, sockets):
+      with socket.create_connection(sockets[0].getsockname()):
+        with sockets[0].accept()[0] as accepted:
+          option = socket.IPPROTO_TCP, socket.TCP_NODELAY
+          found.append(accepted.getsockopt(*option))
+
+  monkeypatch.setattr(server, 'server', lambda *_: Accepting())
+  monkeypatch.setattr(server.signal, 'signal', lambda *_: None)
+  with socket.create_server(('127.0.0.1', 0)) as listening:
+    server.serve(None, listening)
+  assert found == [1]

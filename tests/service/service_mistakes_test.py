@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -74,7 +75,8 @@ TEXT = b'--edge\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n'
     ('', b'', JSON, 422, 'body: '),
     ('', b'{"id": 1}', 'text/plain', 422, 'body: '),
     ('', b'\xff', JSON, 400, 'body'),
-    ('', b'[' * 4000, JSON, 400, 'body'),
+    # Too deep for a reader before Python 3.13, which finds no end of it.
+    ('', b'[' * 4000, JSON, 400 if sys.version_info < (3, 13) else 422, 'body'),
     ('/features', b'', NPY['Content-Type'], 422, 'body: '),
     ('/features', b'x' * 100, NPY['Content-Type'], 422, 'a .npy file of one'),
     ('/features', b'{}', JSON, 422, 'body: '),

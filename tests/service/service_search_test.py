@@ -15,6 +15,8 @@ import httpx
 import numpy as np
 import service_toy as toy
 
+from nph_jax.index.records import Segments
+
 NPY = {'Content-Type': 'application/x-npy'}
 
 
@@ -61,6 +63,48 @@ def test_every_ranking_is_that_of_the_index(served, clips, rank):
       assert pairs(answer) != expected(served, query[1][0], 9, but=own)
     else:
       assert scores == pytest.approx([hit.score for hit in hits], abs=1e-5)
+
+
+@pytest.mark.parametrize('rank', [None, 'hamming', 'asymmetric', 'rerank'])
+def test_a_code_finds_what_its_video_found(served, clips, rank):
+  """And similarity is in the order of the results, 1 of itself."""
+  wanted = {'k': 9, 'bits': True}
+  wanted |= (
+    {'rerank': 44} if rank == 'rerank' else {'rank': rank} if rank else {}
+  )
+  files = {'video': (clips / 'cat/two.mp4').read_bytes()}
+  post = served.client.post
+  first = post('/search/video', params=wanted, files=files).json()
+  query = {name: first['query'][name] for name in ('code', 'relaxed')}
+  again = post('/search/code', params=wanted, json=query).json()
+  assert again['results'] == first['results']
+  near = [result['similarity'] for result in first['results']]
+  assert near == sorted(near, reverse=True)
+  assert near[0] == pytest.approx(1, abs=1e-3) and near[1] < 0.9
+  if rank == 'hamming':
+    distances = [result['distance'] for result in first['results']]
+    assert near == [round(1 - distance / 16, 4) for distance in distances]
+    del query['relaxed']
+    again = post('/search/code', params=wanted, json=query)
+    assert again.json()['results'] == first['results']
+
+
+@pytest.mark.parametrize(
+  'body, words',
+  [
+    ({'code': [0, 1] * 15}, 'code: has 30 values, not 32'),
+    ({'code': [0, 2] * 16}, 'code: '),
+    ({'code': [0, 1] * 16, 'relaxed': [1.0]}, 'relaxed: has 1 values'),
+    ({'code': [0, 1] * 16, 'relaxed': ['nan'] * 32}, 'relaxed: '),
+    ({'code': 'ff'}, 'code: '),
+    ({}, 'code: '),
+    ({'code': [0] * 9000}, 'The body is larger'),
+  ],
+)
+def test_what_is_no_code_is_a_sentence(served, body, words):
+  answer = served.client.post('/search/code', json=body)
+  assert answer.status_code in (413, 422)
+  assert answer.json()['error'].startswith(words)
 
 
 def both(frames):
@@ -198,3 +242,30 @@ def test_everybody_gets_their_own_answer(served):
     found = expected(served, t, 44, ids=ids if 'where' in asked else None)
     found = [x for x in found if x[0] <= asked.get('radius', 32)]
     assert pairs(answer) == found[: asked['k']], number
+
+
+def test_an_upload_is_found_where_it_is_within_a_video(start, clips, tmp_path):
+  """Its frames stand still, one segment each; others have none."""
+  with start(tmp_path) as served:
+    index, post = served.service.index, served.client.post
+    film = (clips / 'cat/two.mp4').read_bytes()
+    frames = toy.clip_features(clips / 'cat/two.mp4')[0]
+    still = np.repeat(frames[:, None], toy.NUM_FRAMES, axis=1)
+    strange = toy.features(6, 700)
+    codes = toy.codes(np.concatenate([strange, still, strange]))
+    code, t, _ = index.get(5)
+    (long,) = index.add(
+      code[None], [{'labels': ['long']}], t[None],
+      segments=[Segments(0.25, 4.0, codes)],
+    )  # fmt: skip
+    answer = post('/search/video', files={'video': film})
+    (found,) = answer.json()['results']
+    assert found['id'] == long and found['distance'] == 0
+    assert found['start'] == pytest.approx(1.5, abs=0.1)
+    assert found['end'] - found['start'] == pytest.approx(1.0, abs=0.01)
+    for asked in (
+      post('/search/video?rank=hamming', files={'video': film}),
+      post('/search', json={'id': int(long)}),
+    ):
+      assert asked.json()['results'][0]['start'] is None
+      assert len(asked.json()['results']) == 10

@@ -83,6 +83,15 @@ def load_sleeper():
   return sleep
 
 
+def load_in_parts():
+  def answer(job, file):
+    for number in range(job['parts']):
+      yield {'more': True, 'number': number}, [file.read(1)]
+    yield {'process': os.getpid()}, []
+
+  return answer
+
+
 def load_probe():
   return lambda job, _: (_probe(**job), [])
 
@@ -113,7 +122,7 @@ def _probe(port, folder):
 
 def _features(job, file):
   from nph_jax.extraction import decoding
-  from nph_jax.service import decoder_tasks
+  from nph_jax.service import stills
 
   video = decoding.sample_frames(file, job['num_frames'], **job['limits'])
   features = quarters(np.stack(video.frames)).astype('<f2')
@@ -121,7 +130,7 @@ def _features(job, file):
     'duration': video.duration,
     'frame_times': video.times.tolist(),
   }
-  return fields, [features.tobytes(), decoder_tasks._thumbnail(video.frames)]
+  return fields, [features.tobytes(), stills.jpeg(video.frames[0])]
 
 
 def quarters(frames):
@@ -216,7 +225,7 @@ def write_bundle(folder, num_frames=NUM_FRAMES, feature_dim=FEATURE_DIM):
   return hasher.load_hasher(folder)
 
 
-def clip(path, seed=0, num_frames=12, size=64, codec=None):
+def clip(path, seed=0, num_frames=12, size=64, codec=None, height=None):
   """Writes a clip of four coloured quarters that slowly change."""
   import av
 
@@ -228,12 +237,12 @@ def clip(path, seed=0, num_frames=12, size=64, codec=None):
   path.parent.mkdir(parents=True, exist_ok=True)
   with av.open(str(path), 'w') as container:
     stream = container.add_stream(codec, rate=12)
-    stream.width = stream.height = size
+    stream.width, stream.height = size, height or size
     stream.pix_fmt = 'yuv420p'
     for number in range(num_frames):
       share = number / num_frames
       colours = start * (1 - share) + end * share
-      pixels = colours.repeat(size // 2, 0).repeat(size // 2, 1)
+      pixels = colours.repeat(stream.height // 2, 0).repeat(size // 2, 1)
       frame = av.VideoFrame.from_ndarray(pixels.astype(np.uint8), 'rgb24')
       container.mux(stream.encode(frame))
     container.mux(stream.encode())

@@ -43,7 +43,7 @@ def test_without_labels_there_is_a_hasher_and_nothing_evaluated(
   run(files(tmp_path), workdir)
   out = capsys.readouterr().out
   assert 'no labels, so nothing was evaluated' in out
-  assert f'nph_jax.index build --bundle={workdir}/export' in out
+  assert f'--bundle={workdir}/export --out={workdir}/index' in out
   assert not (workdir / 'metrics.json').exists()
   codes = load_hasher(workdir / 'export').encode(
     np.load(tmp_path / 'train.npy')

@@ -1,10 +1,9 @@
 """What is computed before training: once, shared, and never of another run."""
 
-import h5py
 import numpy as np
 import pytest
 
-from nph_jax import configuration, errors, pipeline
+from nph_jax import configuration, errors
 from nph_jax.stages import prepare, tables
 from nph_jax.stages.job import open_job
 
@@ -120,19 +119,6 @@ def test_other_anchors_share_the_autoencoder(first, root, tmp_path):
     digits_config(root, neighborhood__width=9), str(tmp_path / 'wider')
   )
   assert tables.feature_folder(wider) != folder
-
-
-def test_a_job_on_a_shared_neighbourhood_exports_a_hasher(
-  first, root, tmp_path
-):
-  config = digits_config(root, train__num_epochs=0, train__num_steps=2)
-  pipeline.run(config, str(tmp_path / 'run'), tuple(pipeline.STAGES))
-  with (
-    np.load(tmp_path / 'run' / 'export' / 'parameters.npz') as parameters,
-    h5py.File(tables.neighborhood_folder(first) / 'anchors.h5') as file,
-  ):
-    np.testing.assert_array_equal(parameters['anchors'], file['feats'])
-  assert 'anchors (n)' in (tmp_path / 'run' / 'report.md').read_text()
 
 
 def test_a_damaged_stamp_is_an_error(first):

@@ -1,0 +1,119 @@
+"""Clips in long videos, by the codes of single frames.
+
+To a hash function a frame is a video that stands still. So the codes of
+segments are the library's own, whatever bundle it has. They say which videos
+are looked at again: by the features of their frames, which are nearer to those
+of a copy than to any others (benchmarks/README.md, "Moments").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nph_jax import export
+from nph_jax.index import Hit, VideoIndex
+from nph_jax.index.segments import Clip, place
+from nph_jax.library import store as store_lib
+
+CHECKED = 20  # videos that are looked at again
+
+
+def find(
+  index: VideoIndex,
+  store: store_lib.Store,
+  hasher: export.Hasher,
+  frames: np.ndarray,
+  about: Mapping[str, Any],
+  k: int,
+  where: dict[str, Any] | None = None,
+) -> list[Hit]:
+  """The k videos in which a clip is, or what is most like it, and where.
+
+  Args:
+    index, store, hasher: of the library.
+    frames: [M, L] of the clip.
+    about: its record: duration, and frame_times where they are known, seconds.
+    k, where: as VideoIndex.moments has them.
+
+  Returns:
+    Hits whose score is the mean cosine of the frames that meet, less the mean
+    of all frames that were looked at; of those beyond CHECKED it is of codes.
+  """
+  looked_for = clip(frames, about, hasher)
+  hits = index.moments(looked_for, max(k, CHECKED), where)
+  rows = {hit.id: store.segments_of(hit.id) for hit in hits[:CHECKED]}
+  return checked(hits, rows, frames, looked_for)[:k]
+
+
+def checked(
+  hits: Sequence[Hit],
+  rows: Mapping[int, tuple[float, np.ndarray] | None],
+  frames: np.ndarray,
+  looked_for: Clip,
+) -> list[Hit]:
+  """Hits looked at again, by what `find` says; those without rows come last.
+
+  Args:
+    hits: of VideoIndex.moments.
+    rows: seconds and frames [n, L] of the segments of each video, where known.
+    frames: [M, L] of the clip.
+    looked_for: that clip.
+  """
+  known = [hit for hit in hits if rows.get(hit.id)]
+  if not known:
+    return list(hits)
+  parts = [rows[hit.id][1] for hit in known]
+  total = sum(part.sum(axis=0, dtype=np.float64) for part in parts)
+  mean = (total / sum(map(len, parts))).astype(np.float32)
+  found = [
+    _again(hit, *rows[hit.id], frames, mean, looked_for) for hit in known
+  ]
+  found.sort(key=lambda hit: (-hit.score, hit.id))
+  return found + [hit for hit in hits if not rows.get(hit.id)]
+
+
+def _again(
+  hit: Hit,
+  seconds: float,
+  rows: np.ndarray,
+  frames: np.ndarray,
+  mean: np.ndarray,
+  looked_for: Clip,
+) -> Hit:
+  similar = _unit(rows, mean) @ _unit(frames, mean).T
+  duration = hit.metadata.get('duration', seconds * len(rows))
+  score, start = place(similar, seconds, duration, looked_for)
+  end = min(start + looked_for.duration, duration)
+  return dataclasses.replace(hit, score=score, start=max(start, 0.0), end=end)
+
+
+def _unit(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+  rows = rows.astype(np.float32) - mean
+  lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+  return rows / np.maximum(lengths, 1e-9)
+
+
+def still(frames: np.ndarray, num_frames: int) -> np.ndarray:
+  """Frames [n, L] as n videos of one frame each, [n, M, L]."""
+  return np.repeat(frames[:, None], num_frames, axis=1)
+
+
+def clip(
+  frames: np.ndarray, about: Mapping[str, Any], hasher: export.Hasher
+) -> Clip:
+  """What VideoIndex.moments looks for.
+
+  Args:
+    frames: [M, L] of the clip.
+    about: its record: duration, and frame_times where they are known, seconds.
+    hasher: of the index.
+  """
+  duration = float(about['duration'])
+  centres = (np.arange(len(frames)) + 0.5) * duration / len(frames)
+  times = np.asarray(about.get('frame_times', centres), np.float64)
+  _, t = hasher.encode_relaxed(still(frames, hasher.num_frames))
+  return Clip(t, times, duration)
