@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 
 import h5py
@@ -102,14 +103,18 @@ def test_the_next_day_extracts_what_is_new_behind_the_old(
 def test_what_is_known_is_neither_extracted_nor_written(
   toy, videos, out, extraction
 ):
-  before = {x: x.stat() for x in out.parent.iterdir() if x.is_file()}
+  def written():
+    files = filter(pathlib.Path.is_file, out.parent.iterdir())
+    return {x.name: (x.stat().st_ino, x.stat().st_mtime_ns) for x in files}
+
+  before = written()
   os.utime(videos / 'x/0.mp4', ns=(1, 1))
   assert run(videos, out).counts == {'known': 5}
   assert extraction.seen == []
   run(videos, out)
-  after = {x: x.stat() for x in before}
+  after = written()
   # The features know the file's new time.
-  assert [x.name for x in before if after[x] != before[x]] == ['f.h5']
+  assert [x for x in before if after[x] != before[x]] == ['f.h5']
 
 
 def test_a_moved_file_keeps_its_row(toy, videos, out, extraction):

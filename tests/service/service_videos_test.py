@@ -131,21 +131,19 @@ def test_a_video_says_where_its_parts_are(served):
   assert served.client.get('/videos/2').json()['type'] == 'video/x-msvideo'
 
 
-def test_what_browsers_do_not_play_is_converted(served):
-  missing = served.client.get('/videos/2/converted')
+def test_what_browsers_do_not_play_is_converted(own):
+  missing = own.client.get('/videos/2/converted')
   assert missing.status_code == 404 and 'POST' in missing.json()['error']
 
   def share():
-    return served.client.post('/videos/2/converted').json()['share']
+    return own.client.post('/videos/2/converted').json()['share']
 
   assert share() < 1
   toy.comes_to(lambda: share() == 1)
-  part = served.client.get(
-    '/videos/2/converted', headers={'Range': 'bytes=4-11'}
-  )
+  part = own.client.get('/videos/2/converted', headers={'Range': 'bytes=4-11'})
   assert part.status_code == 206 and part.content[:4] == b'ftyp'
   assert part.headers['content-type'] == 'video/mp4'
-  assert served.client.post('/videos/9/converted').status_code == 404
+  assert own.client.post('/videos/9/converted').status_code == 404
 
 
 def test_ranges_of_a_file(served, clips):
