@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from nph_jax import errors
+
 _FAST = {'preset': 'veryfast', 'threads': '1'}
 _CROP_10 = ('crop', 'iw*0.9:ih*0.9')
 _BLUE_FRAME = (
@@ -132,9 +134,18 @@ def _pasted(inset: Any, frame: Any) -> Any:
   return _av().VideoFrame.from_ndarray(outer, format='rgb24')
 
 
+def originals(data: pathlib.Path) -> list[pathlib.Path]:
+  """The raw videos below `data`; UserError if there are none."""
+  videos = sorted((data / 'ucf101_10_videos').rglob('*.avi'))
+  if not videos:
+    raise errors.UserError(f'--data={data}: has no ucf101_10_videos.')
+  return videos
+
+
 def write(
   frames: Iterator[Any], rate: Fraction, out: pathlib.Path, crf: int
 ) -> None:
+  """Writes frames of PyAV as H.264 in mp4, making the folder if need be."""
   out.parent.mkdir(parents=True, exist_ok=True)
   with _av().open(str(out), 'w') as file:
     stream = file.add_stream('libx264', rate=rate)

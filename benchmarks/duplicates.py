@@ -49,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   flag('--data', type=pathlib.Path, default=pathlib.Path('../shared/data'))
   flag('--work', type=pathlib.Path, default=pathlib.Path('runs/duplicates'))
   flags = parser.parse_args(argv)
-  videos = sorted((flags.data / 'ucf101_10_videos').rglob('*.avi'))
-  if not videos:
-    raise errors.UserError(f'--data={flags.data}: has no ucf101_10_videos.')
+  videos = copies.originals(flags.data)
   about = {**machine.describe(), 'load': os.getloadavg()[0]}
   frames, names, scenes, seconds = _stored(flags.data)
   made = _features(_copies(videos, flags.work), flags.work)

