@@ -140,7 +140,8 @@ class _Pictures:
     start: float,
     aspect: float,
   ):
-    rate = stream.average_rate or 25
+    # Rates of newer PyAV cannot be rounded as they are.
+    rate = float(stream.average_rate or 25)
     self.stream = target.add_stream(
       chosen.video, rate=max(1, min(round(rate), 120)), options=chosen.options
     )
