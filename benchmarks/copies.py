@@ -38,7 +38,9 @@ _FILTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
   'inset': _BLUE_FRAME,
   'banner': (('drawbox', '0:ih*0.8:iw:ih*0.2:white:fill'),),
   'crop, mirror': (('crop', 'iw*0.75:ih*0.75'), ('hflip', '')),
+  'halved, crf 34': (('scale', 'iw/2:ih/2'),),
 }
+_CRF = {'crf 38': 38, 'halved, crf 34': 34}
 _INTRO_SECONDS = 10
 # The 14 of the first measurement, and those beyond.
 KINDS = (
@@ -46,7 +48,7 @@ KINDS = (
   'grey', 'brighter', '1.25 x', '3 degrees', 'logo', 'inset', 'middle',
 )  # fmt: skip
 WITH_ANOTHER = ('screen in screen', 'intro')
-HARDER = (*WITH_ANOTHER, 'banner', '2 x', 'crop, mirror')
+HARDER = (*WITH_ANOTHER, 'banner', '2 x', 'crop, mirror', 'halved, crf 34')
 
 
 def make(
@@ -75,7 +77,7 @@ def make(
   else:
     inset = _filtered(frames, (('scale', 'iw/2:ih/2'),))
     frames = map(_pasted, inset, itertools.cycle(read(other)))
-  write(frames, rate, out, crf=38 if kind == 'crf 38' else 23)
+  write(frames, rate, out, crf=_CRF.get(kind, 23))
 
 
 _SELECTED: Mapping[str, Callable[[list[Any]], list[Any]]] = {

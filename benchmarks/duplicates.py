@@ -35,7 +35,7 @@ _SPLITS = ('train', 'query', 'test')
 _ALL = copies.KINDS + copies.HARDER
 _KEPT = 40  # copies, after so many of which features are kept
 _OTHER = 5  # videos on is the other of a copy, of another class
-_SEED = 0
+_AT_A_TIME = 500  # pairs
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -157,21 +157,15 @@ def measure(
   """
   whole = np.concatenate([frames, made])
   tables = signatures.learn(lambda x: frames[x], frames.shape)
-  vectors = signatures.vectors(
-    lambda x: whole[x], tables, range(len(whole))
-  ).astype(np.float32)
-  codes = signatures.codes_of(vectors, tables)
+  found = signatures.of(lambda x: whole[x], tables, range(len(whole)))
   ways = {
-    name: _against(x, len(frames))
-    for name, x in _ways(whole, vectors, codes, tables).items()
+    name: _against(x, len(frames)) for name, x in _ways(whole, found).items()
   }
-  distances = distances_lib.Distances(
-    vectors.astype(np.float16), whole.shape[1], len(tables['mean']), seconds
-  )
-  ways['aligned'] = _aligned(distances, len(frames), len(made))
+  distances = distances_lib.Distances(found.frames, found.motion, seconds)
+  ways['checked'] = _checked(distances, len(frames), len(made))
   right, others = _pairs(scenes, rows, kinds)
   first = kinds < len(copies.KINDS)
-  chosen = {'the 14': first, 'all 19': first | True}
+  chosen = {'the 14': first, f'all {len(_ALL)}': first | True}
   chosen |= {name: kinds == kind for kind, name in enumerate(_ALL)}
   scored = {
     name: {
@@ -188,19 +182,19 @@ def measure(
     'videos': len(frames),
     'scores': scored,
     'with_same_scene': same,
-    'default': _default(distances, codes, kinds, right, others),
+    'default': _default(distances, found.codes, kinds, right, others),
   }
 
 
-def _aligned(
+def _checked(
   distances: distances_lib.Distances, num_videos: int, num_copies: int
 ) -> np.ndarray:
   """Distances [C, N] of the copies, which come after the N videos, to these."""
-  videos = np.arange(num_videos)
-  copied = num_videos + np.arange(num_copies)
-  return np.stack(
-    [distances.of(np.full(num_videos, one), videos) for one in copied]
-  )
+  found = []
+  for one in num_videos + np.arange(num_copies):
+    turns = np.array_split(np.arange(num_videos), -(-num_videos // _AT_A_TIME))
+    found.append([distances.of(np.full(len(x), one), x) for x in turns])
+  return np.stack([np.concatenate(x) for x in found])
 
 
 def _pairs(
@@ -220,22 +214,23 @@ def _pairs(
 
 
 def _ways(
-  whole: np.ndarray,
-  vectors: np.ndarray,
-  codes: np.ndarray,
-  tables: signatures.Tables,
+  whole: np.ndarray, found: signatures.Signatures
 ) -> dict[str, np.ndarray]:
   """Rows by name; a distance is 1 - their inner product."""
-  v = vectors[:, : len(tables['mean'])]
-  signs = np.unpackbits(codes, axis=1).astype(np.float32) * 2 - 1
-  means = whole.mean(axis=1, dtype=np.float32) - tables['frame_mean']
-  unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
+  signs = np.unpackbits(found.codes, axis=1).astype(np.float32) * 2 - 1
+  means = whole.mean(axis=1, dtype=np.float32)
+  frames = found.frames.astype(np.float32)
+  motion = frames - frames.mean(axis=1, keepdims=True)
   return {
-    '256 bits': unit(signs),
-    'mean frames': unit(means),
-    'second moments': unit(v),
-    'with motion': vectors,
+    f'{signs.shape[1]} bits': _unit(signs),
+    'mean frames': _unit(means - means.mean(axis=0)),
+    'whitened': _unit(frames.mean(axis=1)),
+    'motion': _unit(motion.reshape(len(whole), -1)),
   }
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+  return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
 def _against(rows: np.ndarray, count: int) -> np.ndarray:

@@ -186,7 +186,7 @@ def duplicates(results: Results) -> str:
   """AP and recall by kind, and what is found by default."""
   scores, default = results['scores'], results['default']
   rows = []
-  for kind in scores['aligned']:
+  for kind in scores['checked']:
     found = default['found'].get(kind)
     rows.append(
       [kind]
@@ -200,7 +200,7 @@ def duplicates(results: Results) -> str:
   return paragraphs(
     'Copies of 18 videos (`python -m benchmarks.duplicates`) against '
     f'{results["videos"]:,} videos: average precision over all pairs / '
-    'recall before the first false pair. `aligned` is the distance that '
+    'recall before the first false pair. `checked` is the distance that '
     '`nph-jax duplicates` decides by; `found` is what it finds by default '
     'with the copies of one kind in the library, at a radius of '
     f'{low:.3f} to {high:.3f}, and with them, in all kinds together, '

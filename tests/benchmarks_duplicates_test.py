@@ -42,8 +42,8 @@ def test_a_copy_has_the_length_and_look_of_its_kind(clips, tmp_path, kind):
   seconds = copies.seconds(kind, COUNT / RATE)
   assert len(frames) == pytest.approx(seconds * RATE, abs=1)
   height, width = frames[0].shape[:2]
-  scale = {'halved': 0.5, 'crop 10 %': 0.9, 'crop 25 %': 0.75,
-           'crop, mirror': 0.75}.get(kind, 1)  # fmt: skip
+  scale = {'halved': 0.5, 'halved, crf 34': 0.5, 'crop 10 %': 0.9,
+           'crop 25 %': 0.75, 'crop, mirror': 0.75}.get(kind, 1)  # fmt: skip
   assert abs(width - 96 * scale) <= 2
   tall = 64 * 1.333 if kind == 'letterbox' else 64 * scale
   assert abs(height - tall) <= 2

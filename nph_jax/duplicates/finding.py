@@ -123,12 +123,10 @@ def _signatures(
   settings = library.store.settings
   shape = len(files), settings['num_frames'], settings['feature_dim']
   tables = signatures.learn(read, shape)
-  vectors = signatures.vectors(read, tables, range(len(files)))
+  frames, motion, codes = signatures.of(read, tables, range(len(files)))
   durations = [file.record.get('duration') or np.nan for file in files]
-  made = distances_lib.Distances(
-    vectors, shape[1], len(tables['mean']), np.array(durations)
-  )
-  return made, signatures.codes_of(vectors, tables)
+  made = distances_lib.Distances(frames, motion, np.array(durations))
+  return made, codes
 
 
 def _is_new(

@@ -3,14 +3,15 @@
 The distances of random pairs of a library are a sample of that, but for the few
 pairs that do belong together: of N videos, a share of about g / N of all pairs
 where a video has g relatives. So the model is fitted beside those, where it is
-common for two videos to be so near, and carried on to where it is rare: the
-lower tail of a normal distribution, its quantiles a straight line
+common for two videos to be so near, and carried on to where it is rare: an
+exponential tail (Balkema and de Haan, 1974; Pickands, 1975), its quantiles a
+straight line
 
-  d(p) = location + scale Phi^-1(p)
+  d(p) = location + scale log(p)
 
 through the sample's quantiles from p = RELATIVES / N to COMMON, by least
-squares. A normal tail and not the whole of one: distances of videos of a few
-subjects are a mixture, whose tail is that of its nearest parts.
+squares. A normal tail ends too soon: distances of videos of a few subjects are
+a mixture, whose tail is that of its nearest parts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import scipy.stats
 
 RELATIVES = 5  # of a video, that a random sample may hold
 COMMON = 0.1  # the share of pairs up to which the line is fitted
@@ -31,7 +31,7 @@ class Tail:
   """The model.
 
   Attributes:
-    location: the line's value at p = 1 / 2.
+    location: the line's value at p = 1.
     scale: its slope, 0 or more.
   """
 
@@ -45,15 +45,15 @@ class Tail:
       false_pairs: above 0.
       num_videos: N, with N (N - 1) / 2 pairs.
     """
-    share = min(false_pairs / max(_pairs(num_videos), 1), 0.5)
-    return float(self.location + self.scale * scipy.stats.norm.ppf(share))
+    share = min(false_pairs / max(_pairs(num_videos), 1), 1)
+    return float(self.location + self.scale * np.log(share))
 
   def false_pairs(self, radius: float, num_videos: int) -> float:
     """How many false pairs are expected within a radius."""
     if not self.scale:
       return float(_pairs(num_videos)) * (radius >= self.location)
-    score = (radius - self.location) / self.scale
-    return float(_pairs(num_videos) * scipy.stats.norm.cdf(score))
+    score = min((radius - self.location) / self.scale, 0)
+    return float(_pairs(num_videos) * np.exp(score))
 
 
 def fit(distances: np.ndarray, num_videos: int) -> Tail:
@@ -66,8 +66,8 @@ def fit(distances: np.ndarray, num_videos: int) -> Tail:
   low = max(RELATIVES / num_videos, _SEEN / len(distances))
   high = max(COMMON, min(0.5, 3 * low))
   shares = np.geomspace(low, high, _POINTS)
-  scores = scipy.stats.norm.ppf(shares)
-  scale, location = np.polyfit(scores, np.quantile(distances, shares), 1)
+  nearest = np.quantile(distances, shares)
+  scale, location = np.polyfit(np.log(shares), nearest, 1)
   return Tail(float(location), max(float(scale), 0.0))
 
 

@@ -150,6 +150,8 @@ class Reader:
   ) -> list[Hit]:
     """The videos that a clip fits best, each with where it is in it.
 
+    One without segments is compared as a whole, and has no start.
+
     Args:
       clip: what is looked for.
       k: results at most.
@@ -159,19 +161,26 @@ class Reader:
       InvalidRequest: t of another length, or as of `search`.
       Unavailable: as of `search`.
     """
-    with self._current():
+    with self._current() as now:
       arguments.numbers(k, None, 0, self.num_bits)
       arguments.relaxed(clip.t, len(clip.times), self.num_bits)
+      arguments.relaxed(clip.whole[None], 1, self.num_bits)
       self._checked(np.packbits(clip.t >= 0, axis=1))
       state = self._store.state()
       if self._segments[0] != state:
         found = self._store.ask(segments.read, self.num_bits)
         self._segments = state, found
-      videos = self._segments[1]
+      some = now.live.ids
       if where:
-        some = self._store.ask(catalogue.matching, where).tolist()
-        videos = {video: videos[video] for video in some if video in videos}
+        some = self._store.ask(catalogue.matching, where)
+      known = self._segments[1]
+      videos = {x: known[x] for x in some.tolist() if x in known}
+      without = np.array([x for x in some.tolist() if x not in known], np.int64)
       found = segments.find(videos, clip, k)
+      found = sorted(
+        [*found, *searching.whole(now, clip, k, np.sort(without))],
+        key=lambda moment: (-moment.score, moment.id),
+      )[:k]
       about = self._metadata(np.array([x.id for x in found], np.int64))
     return [
       Hit(x.id, x.distance, known, x.score, x.start, x.end)

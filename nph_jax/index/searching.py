@@ -9,6 +9,7 @@ import numpy as np
 
 from nph_jax.index import asymmetric, engines
 from nph_jax.index import live as live_lib
+from nph_jax.index.segments import Clip, Moment
 
 _FIRST_DEPTH = 1000  # of a radius search, then four times as deep each time
 
@@ -121,6 +122,17 @@ def by_t(
     order = np.argsort(-result.scores, kind='stable')
     results.append(result.take(order[:k]))
   return results
+
+
+def whole(
+  now: live_lib.LiveIndex, clip: Clip, k: int, ids: np.ndarray
+) -> list[Moment]:
+  """The k of these videos, sorted ids, whose code is nearest to the clip's."""
+  if not len(ids):
+    return []
+  t = clip.whole[None]
+  (found,) = by_t(now, np.packbits(t >= 0, axis=1), t, k, None, ids)
+  return [Moment(score, x, None, None, bits) for bits, x, score in found.rows()]
 
 
 def _scored(

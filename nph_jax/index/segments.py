@@ -37,11 +37,13 @@ class Clip(NamedTuple):
     t: float32 [M, K], real-valued codes of its frames.
     times: [M], when they are shown, seconds from its first.
     duration: seconds.
+    whole: float32 [K], that of the whole clip, for videos without segments.
   """
 
   t: np.ndarray
   times: np.ndarray
   duration: float
+  whole: np.ndarray
 
 
 class Moment(NamedTuple):
@@ -50,14 +52,14 @@ class Moment(NamedTuple):
   Attributes:
     score: mean cosine of t of the clip's frames and the codes of the video's.
     id: of the video.
-    start, end: in seconds.
+    start, end: in seconds; None of a video without segments.
     distance: mean Hamming distance of these codes, in whole bits.
   """
 
   score: float
   id: int
-  start: float
-  end: float
+  start: float | None
+  end: float | None
   distance: int
 
 

@@ -45,8 +45,18 @@ def find(
   """
   looked_for = clip(frames, about, hasher)
   hits = index.moments(looked_for, max(k, CHECKED), where)
-  rows = {hit.id: store.segments_of(hit.id) for hit in hits[:CHECKED]}
+  rows = {hit.id: _rows(store, hit) for hit in hits[:CHECKED]}
   return checked(hits, rows, frames, looked_for)[:k]
+
+
+def _rows(store: store_lib.Store, hit: Hit) -> tuple[float, np.ndarray] | None:
+  """Seconds and frames; without segments those of the whole video."""
+  found = store.segments_of(hit.id)
+  if found is None and 'duration' in hit.metadata:
+    frames = store.frames_of(hit.id)
+    if frames is not None:
+      found = hit.metadata['duration'] / len(frames), frames
+  return found
 
 
 def checked(
@@ -59,7 +69,8 @@ def checked(
 
   Args:
     hits: of VideoIndex.moments.
-    rows: seconds and frames [n, L] of the segments of each video, where known.
+    rows: seconds and frames [n, L] of the segments of each video, where known,
+      or of as many parts of one that has none.
     frames: [M, L] of the clip.
     looked_for: that clip.
   """
@@ -87,6 +98,8 @@ def _again(
   similar = _unit(rows, mean) @ _unit(frames, mean).T
   duration = hit.metadata.get('duration', seconds * len(rows))
   score, start = place(similar, seconds, duration, looked_for)
+  if hit.start is None:
+    return dataclasses.replace(hit, score=score)
   end = min(start + looked_for.duration, duration)
   return dataclasses.replace(hit, score=score, start=max(start, 0.0), end=end)
 
@@ -116,4 +129,5 @@ def clip(
   centres = (np.arange(len(frames)) + 0.5) * duration / len(frames)
   times = np.asarray(about.get('frame_times', centres), np.float64)
   _, t = hasher.encode_relaxed(still(frames, hasher.num_frames))
-  return Clip(t, times, duration)
+  _, (whole,) = hasher.encode_relaxed(frames[None])
+  return Clip(t, times, duration, whole)

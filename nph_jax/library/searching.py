@@ -27,7 +27,8 @@ def run(flags: argparse.Namespace) -> None:
   """
   where = _where(flags.where)
   with library_lib.Library(flags.index, 'read') as library:
-    if os.path.exists(flags.query) and library.index.has_segments():
+    by_frames = os.path.exists(flags.query) and library.index.has_segments()
+    if by_frames:
       video, about, found = _moments(library, flags, where)
     else:
       video, code, relaxed, about = _query(library, flags)
@@ -35,7 +36,11 @@ def run(flags: argparse.Namespace) -> None:
     hits = [hit for hit in found if hit.id != video][: flags.k]
     if not found and where:
       raise errors.UserError(_nothing(library, where))
-    _print(library, about, hits, flags.json)
+    if flags.json:
+      results = [_fields(hit) for hit in hits]
+      print(json.dumps({'query': dict(about), 'results': results}))
+    else:
+      _print(library, about, hits, by_frames)
 
 
 def _where(pairs: Sequence[str]) -> dict[str, str] | None:
@@ -122,20 +127,18 @@ def _print(
   library: library_lib.Library,
   about: Mapping[str, Any],
   hits: Sequence[Hit],
-  as_json: bool,
+  by_frames: bool,
 ) -> None:
-  if as_json:
-    results = [_fields(hit) for hit in hits]
-    print(json.dumps({'query': dict(about), 'results': results}))
-    return
   bits = library.index.num_bits
+  by = codes.words(library.bundle)
+  if by_frames:
+    by = 'by how like their frames are, from 0 of any two to 1'
   print(f'searched for: {_described(about)}')
-  print(f'among {len(library.index):,} videos, {codes.words(library.bundle)}')
+  print(f'among {len(library.index):,} videos, {by}')
   for hit in hits:
-    print(
-      f'{hit.id:>7}  {hit.score:5.2f}  {hit.distance:>3} of {bits} bits differ'
-      f'  {_described(hit.metadata, hit)}'
-    )
+    differ = '' if by_frames else f'  {hit.distance:>3} of {bits} bits differ'
+    described = _described(hit.metadata, hit)
+    print(f'{hit.id:>7}  {hit.score:5.2f}{differ}  {described}')
 
 
 def _fields(hit: Hit) -> dict[str, Any]:

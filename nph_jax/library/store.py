@@ -220,6 +220,11 @@ class Store:
       found.append(np.frombuffer(rows[0][0], '<f2').reshape(shape))
     return np.stack(found) if found else np.empty((0, *shape), np.float16)
 
+  def frames_of(self, video: int) -> np.ndarray | None:
+    """As `frames`, [M, L] of the row whose id in the index this is, if any."""
+    some = self._files(f'SELECT {{}} FROM files WHERE video = {int(video)}')
+    return self.frames(some[:1])[0] if some else None
+
   @property
   def seconds(self) -> float | None:
     """How long segments are to be; None where there are none."""

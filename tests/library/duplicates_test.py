@@ -84,13 +84,10 @@ def test_groups_are_those_of_all_real_distances(places):
     for some in grouping.near(distances, codes, within)
     for i, j in zip(*some[:2])
   }
-  rows = distances.vectors.astype(np.float64)
-  nearest = 1 - rows @ rows.T
-  i, j = np.nonzero(np.triu(nearest <= within.distance, 1))
-  assert pairs_found == set(zip(i.tolist(), j.tolist())) and len(i) == 4
-  for some in grouping.near(distances, codes, within):
-    expected = nearest[some[0], some[1]]
-    np.testing.assert_allclose(some[2], expected, atol=2e-3)
+  i, j = np.triu_indices(len(codes), 1)
+  near = distances.of(i, j) <= within.distance
+  assert pairs_found == set(zip(i[near].tolist(), j[near].tolist()))
+  assert len(pairs_found) == 4
 
 
 def test_what_was_rejected_is_remembered_until_the_file_is_another(

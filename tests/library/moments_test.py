@@ -88,6 +88,10 @@ def test_uploads_are_cut_by_the_next_addition(toy, places):
     # As the page does, which may call the folder something else.
     path = os.path.join(library, '.', 'videos', name)
     opened.store.put(path, (0, 0), about, frames, 4)
+    # Until then it is found as a whole.
+    best, *others = opened.moments(frames, {'duration': 61.0}, 9)
+    assert (best.id, best.start, len(others)) == (4, None, 4)
+    assert best.score > 0.999
   toy.add(library, videos)
   with library_lib.Library(library, 'read') as opened:
     assert [*opened.uploads()] == [4]
@@ -114,16 +118,17 @@ def test_scores_are_cosines_of_the_frames_that_meet(toy, places):
   names = 'x/0.mp4', 'x/1.mp4', 'x/2.mp4', 'y/3.avi'
   rows = {x: toy.segments(videos / y, 10.0) for x, y in enumerate(names)}
   mean = np.concatenate([*rows.values()]).astype(np.float64).mean(axis=0)
-  clip = toy.features(videos / names[3])[:2] + np.float16(0.1)
+  clip = toy.features(videos / names[3]) + np.float16(0.1)
   with library_lib.Library(library, 'read') as opened:
-    hits = opened.moments(clip, {'duration': 20.0}, 4)
+    hits = opened.moments(clip, {'duration': 30.0}, 4)
   assert sorted(hit.id for hit in hits) == [0, 1, 2, 3]
   for hit in hits:
     cosines = []
     for number, row in enumerate(rows[hit.id].astype(np.float64)):
       since = 10 * number + 5 - hit.start
-      if 0 <= since < 20:  # the clip's two frames, 10 s each
-        a, b = row - mean, clip[int(since > 10)].astype(np.float64) - mean
+      if 0 <= since < 30:  # the clip's three frames, 10 s each
+        shown = clip[max(int(np.ceil(since / 10)) - 1, 0)]
+        a, b = row - mean, shown.astype(np.float64) - mean
         cosines.append(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
     assert hit.score == pytest.approx(np.mean(cosines), abs=1e-4)
   scores = [hit.score for hit in hits]
