@@ -97,7 +97,9 @@ def _features(
     with atomic.replacing(kept) as temporary:
       np.savez(temporary, **made)
 
-  def done(video: files.Video, record: Mapping[str, Any], rows: Any) -> None:
+  def done(
+    video: files.Video, record: Mapping[str, Any], rows: Any, _: Any
+  ) -> None:
     if rows is None:
       raise errors.UserError(record['error'])
     made[pathlib.Path(video.path).stem] = rows

@@ -5,11 +5,11 @@ other in time, of n frames each:
 
   r = cosine of x - mean(x) and y - mean(y)   what happens when
   c = cosine of mean(x) and mean(y)           what is to be seen
-  s = (3/4 (m r + (1 - m) c |c|) + c / 4) sqrt(n / M)
+  s = (3/4 (m r + (1 - m) c^3) + c / 4) sqrt(n / M)
 
 Clips of one scene share c, copies alone share r. m is the product of both
 videos' motion: r of a video in which nothing moves is noise, and c stands in
-for it, squared since strangers' is greater. The noise of r and c grows as n
+for it, cubed since strangers' is greater. The noise of r and c grows as n
 falls, and the root makes up for it. The distance is 1 - s.
 
 Both are laid on each other whole, as if one were faster; and where one may be a
@@ -113,7 +113,7 @@ def _similarity(
   spread = np.maximum(xx - x, _STEADY * xx) * np.maximum(yy - y, _STEADY * yy)
   r = (xy - both) / np.sqrt(np.maximum(spread, 1e-9))
   c = both / np.sqrt(np.maximum(x * y, 1e-9))
-  moving = motion * r + (1 - motion) * c * np.abs(c)
+  moving = motion * r + (1 - motion) * c**3
   return np.max((_MOTION * moving + (1 - _MOTION) * c) * laid.share, axis=1)
 
 

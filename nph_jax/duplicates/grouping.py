@@ -10,10 +10,10 @@ import numpy as np
 from nph_jax.duplicates import distances as distances_lib
 from nph_jax.duplicates import pairs, tail
 
-# Of 611,000 pairs of real videos and copies of other scenes none came so near,
+# Of 625,000 pairs of real videos and copies of other scenes none came so near,
 # the nearest .77; hence, at 95 %, fewer than 3 in so many do. A small library
 # cannot know better.
-WIDEST, _RATE = 0.75, 3 / 611_000
+WIDEST, _RATE = 0.75, 3 / 625_000
 _FEW = 20  # videos, whose own distances tell nothing
 _CANDIDATES = 20  # a video on average, that are worth a look at real values
 _SAMPLED = 200  # videos, all pairs of which are a sample of those of all

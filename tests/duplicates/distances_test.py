@@ -26,7 +26,7 @@ def similarity(x, y, m):
   lengths = np.linalg.norm(x) * np.linalg.norm(y)
   r = np.sum(x * y) / lengths if lengths else 0
   c = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-  s = 0.75 * (m * r + (1 - m) * c * abs(c)) + 0.25 * c
+  s = 0.75 * (m * r + (1 - m) * c**3) + 0.25 * c
   return s * np.sqrt(len(x) / M)
 
 
