@@ -122,17 +122,20 @@ def of(read: Read, tables: Tables, rows: Sequence[int]) -> Signatures:
     rows: numbers of videos, one or more.
   """
   pool = jax.jit(lambda frames: log_covariance.pool(frames, tables))
+  num_frames, width = read(rows[:1]).shape[1], tables['whitening'].shape[1]
+  # By far the largest: not in two pieces at once.
+  kept = np.empty((len(rows), num_frames, width), np.int8)
   found = []
   for start in range(0, len(rows), _BLOCK):
-    frames = read(rows[start : start + _BLOCK])
+    frames = read(rows[start : start + _BLOCK]).astype(np.float32)
     # One size, one program.
-    filled = jnp.pad(
-      frames.astype(np.float32), ((0, _BLOCK - len(frames)), (0, 0), (0, 0))
-    )
+    filled = jnp.pad(frames, ((0, _BLOCK - len(frames)), (0, 0), (0, 0)))
     moments = np.asarray(pool(filled))[: len(frames)] - tables['mean']
     bits = np.packbits(moments @ tables['projection'] > 0, axis=1)
-    found.append((*_whole_numbers(_along(frames, tables), tables), bits))
-  return Signatures(*map(np.concatenate, zip(*found)))
+    whole, motion = _whole_numbers(_along(frames, tables), tables)
+    kept[start : start + _BLOCK] = whole
+    found.append((motion, bits))
+  return Signatures(kept, *map(np.concatenate, zip(*found)))
 
 
 def _whole_numbers(

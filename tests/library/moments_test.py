@@ -7,7 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from nph_jax.library import following
+from nph_jax.library import commands, following
 from nph_jax.library import library as library_lib
 
 
@@ -133,3 +133,11 @@ def test_scores_are_cosines_of_the_frames_that_meet(toy, places):
     assert hit.score == pytest.approx(np.mean(cosines), abs=1e-4)
   scores = [hit.score for hit in hits]
   assert scores == sorted(scores, reverse=True)
+
+
+def test_search_prints_what_it_ranks_by(places, capsys):
+  videos, library = places
+  commands.search([str(videos / 'x' / '1.mp4'), f'--index={library}'])
+  printed = capsys.readouterr().out
+  assert 'by how like their frames are' in printed and 'bits' not in printed
+  assert f'{videos}/x/0.mp4 from 0:0' in printed
