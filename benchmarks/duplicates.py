@@ -35,7 +35,7 @@ _SPLITS = ('train', 'query', 'test')
 _ALL = copies.KINDS + copies.HARDER
 _KEPT = 40  # copies, after so many of which features are kept
 _OTHER = 5  # videos on is the other of a copy, of another class
-_AT_A_TIME = 500  # pairs
+_AT_A_TIME = 1000  # pairs
 
 
 def main(argv: Sequence[str] | None = None) -> None:

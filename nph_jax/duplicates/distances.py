@@ -36,7 +36,11 @@ class Distances:
   """Distances between videos of a library."""
 
   def __init__(
-    self, frames: np.ndarray, motion: np.ndarray, durations: np.ndarray
+    self,
+    frames: np.ndarray,
+    motion: np.ndarray,
+    durations: np.ndarray,
+    own: np.ndarray | None = None,
   ):
     """Keeps no copy of the frames.
 
@@ -44,32 +48,38 @@ class Distances:
       frames: int8 [N, M, P], of signatures.of.
       motion: [N], of the same.
       durations: [N] seconds; NaN where not known, which is not aligned.
+      own: float32 [N, M^2], products of the frames of each, if known.
     """
     self._frames, self._motion = frames, motion
     self._durations = np.asarray(durations, np.float64)
+    if own is None:
+      own = np.empty((len(frames), frames.shape[1] ** 2), np.float32)
+      for row, some in enumerate(frames):
+        one = some.astype(np.float32)
+        own[row] = (one @ one.T).ravel()
+    self._own = own
 
   def among(self, rows: np.ndarray) -> Distances:
     """Of these videos alone."""
     return Distances(
-      self._frames[rows], self._motion[rows], self._durations[rows]
+      self._frames[rows],
+      self._motion[rows],
+      self._durations[rows],
+      self._own[rows],
     )
 
   def of(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Of each pair of rows, float32 [n]; 0 of the same frames."""
     swapped = self._durations[i] < self._durations[j]
     longer, shorter = np.where(swapped, j, i), np.where(swapped, i, j)
-    rows, places = np.unique([longer, shorter], return_inverse=True)
-    places = places.reshape(2, -1)
-    frames = self._frames[rows].astype(np.float32)
-    flat = len(frames[0]) ** 2
-    own = np.matmul(frames, frames.swapaxes(1, 2)).reshape(-1, flat)
-    between = np.matmul(frames[places[0]], frames[places[1]].swapaxes(1, 2))
-    products = between.reshape(-1, flat), own[places[0]], own[places[1]]
+    x, y = (self._frames[k].astype(np.float32) for k in (longer, shorter))
+    between = np.matmul(x, y.swapaxes(1, 2)).reshape(len(x), -1)
+    products = between, self._own[longer], self._own[shorter]
     motion = (self._motion[i] * self._motion[j])[:, None]
     with np.errstate(divide='ignore', invalid='ignore'):
       ratios = self._durations[shorter] / self._durations[longer]
     ratios = np.round(ratios * _STEPS)
-    num_frames = len(frames[0])
+    num_frames = x.shape[1]
     found = _similarity(products, motion, _laid(num_frames, 1.0))
     may_be_part = ratios * num_frames >= _FEWEST * _STEPS
     may_be_part &= ratios < _WHOLE * _STEPS
