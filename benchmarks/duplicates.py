@@ -184,7 +184,9 @@ def measure(
     'videos': len(frames),
     'scores': scored,
     'with_same_scene': same,
-    'default': _default(distances, found.codes, kinds, right, others),
+    'default': _default(
+      distances, found.codes, ways['checked'], kinds, right, others
+    ),
   }
 
 
@@ -253,26 +255,31 @@ def _scores(
 def _default(
   distances: distances_lib.Distances,
   codes: np.ndarray,
+  checked: np.ndarray,
   kinds: np.ndarray,
   right: np.ndarray,
   others: np.ndarray,
 ) -> dict[str, Any]:
-  """What `nph-jax duplicates` finds when one copy of each video is there."""
-  count = right.shape[1]
-  found, false, near = {}, 0, []
-  for kind, name in enumerate(_ALL):
-    new = np.flatnonzero(kinds == kind)
-    library = np.concatenate([np.arange(count), count + new])
-    some = distances.among(library), codes[library]
-    within = grouping.radius(*some, flags_lib.FALSE_PAIRS)
-    near.append(within.distance)
-    found[name] = 0
-    for i, j, _ in grouping.near(*some, within):
-      pairs = (i < count) & (j >= count)
-      video, copy = i[pairs], new[j[pairs] - count]
-      found[name] += int(right[copy, video].sum())
-      false += int(others[copy, video].sum())
-  return {'found': found, 'false': false, 'radius': [min(near), max(near)]}
+  """What `nph-jax duplicates` finds with its radius for the videos alone."""
+  videos = np.arange(right.shape[1])
+  videos_codes, copies_codes = np.split(codes, [len(videos)])
+  within = grouping.radius(
+    distances.among(videos), videos_codes, flags_lib.FALSE_PAIRS
+  )
+  bits = np.stack(
+    [np.bitwise_count(one ^ videos_codes).sum(axis=1) for one in copies_codes]
+  )
+  near = (checked <= within.distance) & (bits <= within.bits)
+  return {
+    'found': {
+      name: int((near & right)[kinds == kind].sum())
+      for kind, name in enumerate(_ALL)
+    },
+    'false': int((near & others).sum()),
+    'pairs': int(others.sum()),
+    'nearest': float(checked[others].min()),
+    'radius': within.distance,
+  }
 
 
 if __name__ == '__main__':
