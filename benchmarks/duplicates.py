@@ -35,7 +35,6 @@ _SPLITS = ('train', 'query', 'test')
 _ALL = copies.KINDS + copies.HARDER
 _KEPT = 40  # copies, after so many of which features are kept
 _OTHER = 5  # videos on is the other of a copy, of another class
-_AT_A_TIME = 1000  # pairs
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -194,11 +193,9 @@ def _checked(
   distances: distances_lib.Distances, num_videos: int, num_copies: int
 ) -> np.ndarray:
   """Distances [C, N] of the copies, which come after the N videos, to these."""
-  found = []
-  for one in num_videos + np.arange(num_copies):
-    turns = np.array_split(np.arange(num_videos), -(-num_videos // _AT_A_TIME))
-    found.append([distances.of(np.full(len(x), one), x) for x in turns])
-  return np.stack([np.concatenate(x) for x in found])
+  copied, videos = np.indices((num_copies, num_videos)).reshape(2, -1)
+  found = grouping.in_turns(distances, num_videos + copied, videos)
+  return found.reshape(num_copies, num_videos)
 
 
 def _pairs(

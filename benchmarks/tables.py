@@ -203,8 +203,8 @@ def duplicates(results: Results) -> str:
     '`nph-jax duplicates` decides by; `found` is what it finds by default '
     f'at the radius of these videos, {default["radius"]:.3f}, and with them '
     f'{default["false"]} of {default["pairs"]:,} pairs of a copy and a video '
-    f'of another scene, the nearest of which is {default["nearest"]:.3f}. Where '
-    'a copy shows another of the videos too, that one is left out. The '
+    f'of another scene, the nearest of which is {default["nearest"]:.3f}. '
+    'Where a copy shows another of the videos too, that one is left out. The '
     "two programs' figures are not of this run: they were measured earlier "
     'against 203 videos, where false pairs are fewer.',
     grid(['kind', *scores, 'found', *_PEERS], rows),

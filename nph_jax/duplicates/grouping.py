@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 from collections.abc import Iterator
 
@@ -61,7 +62,7 @@ def radius(
   rare = _RATE * count * (count - 1) / 2
   if count < _FEW:
     return Radius(WIDEST, widest, rare)
-  model = tail.fit(_in_turns(distances, i, j), count)
+  model = tail.fit(in_turns(distances, i, j), count)
   # Nothing is nearer than the same.
   found = min(max(model.radius(false_pairs, count), 0.0), WIDEST)
   expected = model.false_pairs(found, count)
@@ -75,19 +76,20 @@ def near(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
   """Yields rows i < j and distances of all pairs within the radius."""
   for i, j, _ in pairs.within(codes, within.bits):
-    found = _in_turns(distances, i, j)
+    found = in_turns(distances, i, j)
     keep = found <= within.distance
     yield i[keep], j[keep], found[keep]
 
 
-def _in_turns(
+def in_turns(
   distances: distances_lib.Distances, i: np.ndarray, j: np.ndarray
 ) -> np.ndarray:
-  """Distances of many pairs, a thousand in memory at a time."""
+  """Distances of many pairs, a thousand in memory of each processor."""
   turns = range(0, len(i), _CHECKED)
-  parts = (slice(start, start + _CHECKED) for start in turns)
-  found = [distances.of(i[part], j[part]) for part in parts]
-  return np.concatenate([np.empty(0, np.float32), *found])
+  parts = [slice(start, start + _CHECKED) for start in turns]
+  with concurrent.futures.ThreadPoolExecutor(pairs.num_threads()) as pool:
+    found = pool.map(lambda part: distances.of(i[part], j[part]), parts)
+    return np.concatenate([np.empty(0, np.float32), *found])
 
 
 class Groups:

@@ -29,9 +29,9 @@ def within(codes: np.ndarray, radius: int) -> Iterator[Block]:
   """
   codes = np.ascontiguousarray(codes)
   starts = range(0, len(codes), _BLOCK)
-  threads = _num_threads()
+  threads = num_threads()
   with concurrent.futures.ThreadPoolExecutor(
-    threads, 'pairs', faiss.omp_set_num_threads, (1,)
+    threads, 'pairs', faiss.omp_setnum_threads, (1,)
   ) as pool:
     # So many at once that no thread waits, and no more.
     for first in range(0, len(starts), threads):
@@ -54,7 +54,8 @@ def _block(codes: np.ndarray, start: int, radius: int) -> Block:
   return start + rows[order], start + columns[order], bits
 
 
-def _num_threads() -> int:
+def num_threads() -> int:
+  """Processors that this process may use."""
   # Linux alone says which of them this process may use.
   ask = getattr(os, 'sched_getaffinity', None)
   return len(ask(0)) if ask else os.cpu_count() or 1
