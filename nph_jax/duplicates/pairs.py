@@ -31,7 +31,7 @@ def within(codes: np.ndarray, radius: int) -> Iterator[Block]:
   starts = range(0, len(codes), _BLOCK)
   threads = num_threads()
   with concurrent.futures.ThreadPoolExecutor(
-    threads, 'pairs', faiss.omp_setnum_threads, (1,)
+    threads, 'pairs', faiss.omp_set_num_threads, (1,)
   ) as pool:
     # So many at once that no thread waits, and no more.
     for first in range(0, len(starts), threads):
