@@ -5,39 +5,18 @@ import json
 
 import pytest
 
-from experiments import cells, command_line, refinement, running
+from experiments import cells, refinement, running
 from nph_jax import errors
-
-VALUES = {
-  'data.train.num_videos': 64,
-  'data.query.num_videos': 8,
-  'data.database.num_videos': 100,
-  'data.canvas': 9,
-  'data.num_frames': 3,
-  'model.hidden_width': 8,
-  'method_options.memory_width': 8,
-  'neighborhood.width': 8,
-  'neighborhood.num_steps': 3,
-  'neighborhood.num_anchors': 7,
-  'neighborhood.num_nearest': 2,
-  'train.num_steps': 3,
-  'train.batch_size': 16,
-}
 
 
 @pytest.fixture
-def where(tmp_path):
-  return cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
-
-
-def chain(last=2, **values):
-  digits = command_line.Dataset(
-    'digits', 'configs/moving_digits.py', {**VALUES, **values}
+def chain(digits):
+  return lambda last=2, **values: refinement.rounds(
+    digits(**values), 0, 'nph', 16, last
   )
-  return refinement.rounds(digits, 0, 'nph', 16, last)
 
 
-def test_each_round_is_of_the_one_before(where):
+def test_each_round_is_of_the_one_before(chain, where):
   first, second, third = chain()
   assert (first.refines, second.refines, third.refines) == (None, first, second)
   assert [c.keeps_bundle for c in (first, second, third)] == [True, True, False]
@@ -50,7 +29,9 @@ def test_each_round_is_of_the_one_before(where):
   assert alone.digest(where) == first.digest(where)
 
 
-def test_a_rounds_digest_follows_the_first_one_and_no_folder(where, tmp_path):
+def test_a_rounds_digest_follows_the_first_one_and_no_folder(
+  chain, where, tmp_path
+):
   other = chain(**{'train.learning_rate': 0.1})
   assert other[2].digest(where) != chain()[2].digest(where)
   elsewhere = cells.Folders(tmp_path / 'a', tmp_path / 'b')
@@ -64,16 +45,8 @@ def test_a_wrong_number_of_rounds_is_a_sentence():
 
 
 @pytest.mark.filterwarnings('ignore:optax.global_norm')
-def test_a_micro_chain_end_to_end(where, monkeypatch):
-  argv = [
-    '--config=configs/moving_digits.py',
-    '--bits=16',
-    '--seeds=0',
-    '--rounds=1',
-    f'--results={where.results}',
-    f'--scratch={where.scratch}',
-    *(f'--config.{name}={value}' for name, value in VALUES.items()),
-  ]
+def test_a_micro_chain_end_to_end(flags, where, monkeypatch):
+  argv = [*flags, '--bits=16', '--rounds=1']
   refinement.main(argv)
   folder = where.results / 'refinement'
   names = [f'moving_digits-round{i}' for i in (0, 1)]
@@ -99,7 +72,7 @@ def test_a_micro_chain_end_to_end(where, monkeypatch):
   refinement.main(argv)
 
 
-def test_a_round_makes_the_bundle_that_it_lacks(where, monkeypatch):
+def test_a_round_makes_the_bundle_that_it_lacks(chain, where, monkeypatch):
   first, second = chain(1)
   ran = []
 

@@ -40,21 +40,13 @@ def test_t_tells_apart_what_the_codes_cannot():
   assert values[0] <= values[1] < 1
 
 
-def test_a_run_leaves_a_page_and_is_not_done_twice(tmp_path, capsys):
-  sizes = {'train': 60, 'query': 12, 'database': 250}
-  argv = [
-    '--config=configs/moving_digits.py',
-    '--methods=itq',
-    '--bits=8',
-    f'--results={tmp_path / "results"}',
-    f'--scratch={tmp_path / "scratch"}',
-    *(f'--config.data.{s}.num_videos={n}' for s, n in sizes.items()),
-  ]
+def test_a_run_leaves_a_page_and_is_not_done_twice(flags, where, capsys):
+  argv = [*flags, '--methods=itq', '--bits=8']
   reranking.main(argv)
-  text = (tmp_path / 'results' / 'reranking.md').read_text()
+  text = (where.results / 'reranking.md').read_text()
   assert '|  | bits | - | R = 20 | R = 50 |' in text
   assert text.count('\n| ITQ | 8 | .') == 1 and '\n| ms a query' in text
-  (path,) = (tmp_path / 'results' / 'reranking').rglob('*.json')
+  (path,) = (where.results / 'reranking').rglob('*.json')
   depths = cells.read(path)['reranking']
   assert depths['0']['map'] > 0 and depths['all']['milliseconds'] > 0
   assert 'itq-8-0' in capsys.readouterr().err
