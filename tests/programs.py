@@ -13,6 +13,8 @@ import pytest
 from nph_jax import errors
 
 ROOT = pathlib.Path(__file__).parents[1]
+# Where they find nph_jax, and what tests share.
+PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
 
 
 def run(*arguments, cwd=None, **environment):
@@ -20,7 +22,7 @@ def run(*arguments, cwd=None, **environment):
   return subprocess.run(
     [sys.executable, *map(str, arguments)],
     cwd=cwd,
-    env={**os.environ, 'PYTHONPATH': str(ROOT), **environment},
+    env={**os.environ, 'PYTHONPATH': PYTHONPATH, **environment},
     stdin=subprocess.DEVNULL,
     capture_output=True,
     text=True,
