@@ -99,7 +99,7 @@ def _uploads(
     if video not in mine or mine[video] in lacking:
       path = str(library.folder / library_lib.UPLOADS / about[stored])
       path = mine.get(video, path)
-      found[files.Video(path, path, scanning.stamp(path))] = video, about
+      found[files.Video(path, files.stamp(path))] = video, about
   return found
 
 

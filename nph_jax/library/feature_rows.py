@@ -92,11 +92,15 @@ def follow(
   for kind, video, file in found:
     source, before = fresh.get(video.path, file), file and file.path
     report.count(kind, video.path, source.record)
-    entry = output.Entry(_name(video.path, root), video.stamp, source.record)
+    entry = output.Entry(
+      files.name_below(video.path, root), video.stamp, source.record
+    )
     place = None if kind == scanning.COPY else places.get(before)
     rows.append(Row(entry, video.path, source, place))
   for file in kept:
-    entry = output.Entry(_name(file.path, root), file.stamp, file.record)
+    entry = output.Entry(
+      files.name_below(file.path, root), file.stamp, file.record
+    )
     rows.append(Row(entry, file.path, file, places.get(file.path)))
   return sorted(rows, key=_order), report, names
 
@@ -126,7 +130,7 @@ def _of_shard(job: Job, videos: Sequence[files.Video]) -> list[files.Video]:
   own = [
     video
     for video in videos
-    if files.in_shard(_name(video.path, root), number, total)
+    if files.in_shard(files.name_below(video.path, root), number, total)
   ]
   if videos and not own:
     raise errors.UserError(
@@ -134,10 +138,6 @@ def _of_shard(job: Job, videos: Sequence[files.Video]) -> list[files.Video]:
       'in all; use fewer shards.'
     )
   return own
-
-
-def _name(path: str, root: str) -> str:
-  return pathlib.PurePath(os.path.relpath(path, root)).as_posix()
 
 
 def _extract(

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.extraction import files
 from nph_jax.index import Hit
-from nph_jax.library import codes, extraction, scanning, store
+from nph_jax.library import codes, extraction, store
 from nph_jax.library import library as library_lib
 
 Query = tuple[int | None, np.ndarray, np.ndarray, Mapping[str, Any]]
@@ -86,7 +87,7 @@ def _known(
   """What the library has of the clip, if that is a video of it."""
   path = os.path.abspath(flags.query)
   for file in library.videos():
-    if file.path == path and file.stamp == scanning.stamp(path):
+    if file.path == path and file.stamp == files.stamp(path):
       return file
   return None
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
+from nph_jax.extraction import files
 from nph_jax.index import errors as index_errors
 from nph_jax.index import facets
-from nph_jax.library import moments, scanning, store
+from nph_jax.library import moments, store
 from nph_jax.service import (
   batching,
   converting,
@@ -260,7 +261,7 @@ class Service:
       return
     with store.Store(pathlib.Path(self.directory)) as kept:
       if kept.settings['backbone'] == metadata.get('backbone'):
-        stamp = scanning.stamp(path)
+        stamp = files.stamp(path)
         kept.put(str(path), stamp, metadata, seen.frames, id)
 
   async def remove(self, id: int) -> None:

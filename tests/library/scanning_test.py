@@ -5,7 +5,7 @@ import os
 import pytest
 
 from nph_jax import errors
-from nph_jax.extraction import tasks
+from nph_jax.extraction import files, tasks
 from nph_jax.library import scanning, store
 
 
@@ -20,7 +20,7 @@ def known(number, path, **others):
   with open(path, 'rb') as file:
     record = {'hash': tasks.digest(file)}
   given = {'record': record, 'video': number, 'indexed': True}
-  return store.File(number, path, scanning.stamp(path), **given | others)
+  return store.File(number, path, files.stamp(path), **given | others)
 
 
 def compare(folder, rows, **options):
@@ -112,7 +112,7 @@ def test_other_files_are_counted_by_suffix(tmp_path):
   for name in ('a.mp4', 'b.TXT', 'x/c.txt', 'x/d', '.hidden.txt', '.x/e.txt'):
     write(tmp_path / name, name)
   videos, ignored = scanning.find([str(tmp_path)], [])
-  assert [video.name for video in videos] == [str(tmp_path / 'a.mp4')]
+  assert [video.path for video in videos] == [str(tmp_path / 'a.mp4')]
   assert ignored == {'.txt': 2, 'none': 1}
 
 
