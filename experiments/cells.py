@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from experiments import settings
-from nph_jax import atomic, config_files, configuration, errors
+from nph_jax import atomic, config_files, configuration, errors, trees
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Where things lie and how often is written changes no result.
@@ -154,7 +154,10 @@ def flat_values(
     config: a configuration.
     everything: and not only what decides results.
   """
-  flat = dict(_flat(config.to_dict(), ''))
+  flat = {
+    name: list(value) if isinstance(value, tuple) else value
+    for name, value in trees.flatten(config.to_dict(), '.').items()
+  }
   if everything:
     return flat
   later = configuration.LATER
@@ -163,14 +166,6 @@ def flat_values(
     for k, v in flat.items()
     if matters(k) and not (k in later and v == later[k])
   }
-
-
-def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-  for key, value in tree.items():
-    if isinstance(value, Mapping):
-      yield from _flat(value, f'{prefix}{key}.')
-    else:
-      yield prefix + key, list(value) if isinstance(value, tuple) else value
 
 
 def matters(name: str) -> bool:
