@@ -173,7 +173,7 @@ def filled(text: str, blocks: Mapping[str, str]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
   """Writes all pages and fills the READMEs."""
-  flags = errors.Parser(description='Tables.', allow_abbrev=False)
+  flags = errors.Parser(description='Tables.')
   default = cells.Folders().results
   flags.add_argument('--results', type=pathlib.Path, default=default)
   flags.add_argument('--readme', type=pathlib.Path, nargs='*', default=READMES)

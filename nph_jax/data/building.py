@@ -19,14 +19,10 @@ def exclusive(folder: pathlib.Path) -> Iterator[None]:
   Raises:
     UserError: `folder` cannot be made or written to.
   """
-  try:
+  advice = 'name another folder for the built data with --config.data.dir=DIR'
+  with errors.writing(folder, advice):
     folder.mkdir(parents=True, exist_ok=True)
     lock = atomic.lock(folder / '.lock', wait=True)
-  except OSError as error:
-    raise errors.UserError(
-      f'{folder}: the built data cannot be stored there ({error.strerror}); '
-      'name another folder with --config.data.dir=DIR.'
-    ) from error
   try:
     yield
   finally:

@@ -46,13 +46,9 @@ def import_pillow() -> Any:
   Raises:
     UserError: Pillow is not installed.
   """
-  try:
-    from PIL import Image
-  except ImportError as error:
-    raise errors.UserError(
-      "frames are resized by Pillow: pip install 'nph-jax[video]'."
-    ) from error
-  return Image
+  return errors.import_extra(
+    'PIL.Image', 'video', 'frames are resized by Pillow'
+  )
 
 
 def _crop(frame: np.ndarray, size: int) -> np.ndarray:

@@ -174,12 +174,9 @@ def configured(text: str) -> type[Model]:
 
 
 def _session(name: str, model: str | bytes, provider: str) -> Any:
-  try:
-    import onnxruntime
-  except ImportError as error:
-    raise errors.UserError(
-      "networks are run by ONNX Runtime: pip install 'nph-jax[video]'."
-    ) from error
+  onnxruntime = errors.import_extra(
+    'onnxruntime', 'video', 'networks are run by ONNX Runtime'
+  )
   providers = onnxruntime.get_available_providers()
   if provider not in providers:
     raise errors.UserError(
