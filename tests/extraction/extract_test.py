@@ -116,7 +116,7 @@ def test_no_video_that_can_be_read(tmp_path):
     (('--videos=V', '--out=f.h5', '--shard=4/4'), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--shard=1'), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--shard=0/' + '9' * 5000), '0/4 to 3/4'),
-    (('--videos=V', '--out=f.h5', '--num_frames=0'), '--num_frames=0'),
+    (('--videos=V', '--out=f.h5', '--num_frames=0'), "num_frames: '0'"),
     (('--videos=V', '--out=f.h5', '--backbone=x'), 'expected one of eff'),
     (('--videos=V', '--out=f.h5', '--size=8'), '--size=8 needs'),
     (('--videos=V', '--out=f.h5', '--precision=half'), '--precision=half'),
