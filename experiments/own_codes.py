@@ -42,8 +42,12 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser = errors.Parser(prog='python -m experiments.own_codes')
   parser.add_argument('--data', type=pathlib.Path, default='../shared/data')
   parser.add_argument('--dataset', default='ucf101_10')
-  parser.add_argument('--seeds', type=command_line.numbers, default=[0, 1, 2, 3])
-  parser.add_argument('--bits', type=command_line.numbers, default=[64, 128, 256])
+  parser.add_argument(
+    '--seeds', type=command_line.numbers, default=[0, 1, 2, 3]
+  )
+  parser.add_argument(
+    '--bits', type=command_line.numbers, default=[64, 128, 256]
+  )
   flags = parser.parse_args(argv)
   out = _RESULTS / f'own_codes-{flags.dataset}.json'
   found = json.loads(out.read_text()) if out.exists() else {}

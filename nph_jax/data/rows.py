@@ -15,7 +15,7 @@ BLOCK_BYTES = 16 << 20
 
 
 class Rows(Protocol):
-  """A split to be stored; its own `shape` has all of its frames."""
+  """A split to be stored."""
 
   shape: sources.DataShape
   num_videos: int
@@ -83,7 +83,6 @@ def split_rows(
 ) -> Rows:
   """Returns the rows of one split of a checked spec; nothing is read yet."""
   number = shape.num_videos[split]
-  shape = dataclasses.replace(shape, num_frames=shape.stored_frames(split))
   if spec.name == 'moving_digits':
     return DigitRows(split, spec.seed, shape, number)
   return FileRows(spec.split(split), shape, number)

@@ -69,11 +69,10 @@ class VideoFeatures(tfds.core.ShardBasedBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     shape = self._shape
-    stored = {rows.shape.num_frames for rows in self._splits.values()}
-    num_frames = stored.pop() if len(stored) == 1 else None
     tensor = functools.partial(tfds.features.Tensor, encoding='bytes')
+    frames = shape.num_frames, shape.feature_dim
     features = {
-      'frames': tensor(shape=(num_frames, shape.feature_dim), dtype=np.float16),
+      'frames': tensor(shape=frames, dtype=np.float16),
       'labels': tensor(shape=(shape.num_labels,), dtype=np.uint8),
       'index': tfds.features.Scalar(dtype=np.int64),
       'digest': tfds.features.Scalar(dtype=np.int64),
@@ -209,7 +208,6 @@ def build(
       has_labels=digits or bool(spec.split(name).labels),
       source=made_of[name][0],
       records=records[name],
-      frames_per_segment=shape.segment(name),
     )
     for name in sources.SPLITS
   }
