@@ -40,9 +40,6 @@ class Cell:
     bits: K; 0 for the real-valued reference.
     seed: of everything.
     values: configuration values by dotted name, over the file's.
-    refines: the cell whose hasher's t is y, for alternating refinement.
-    keeps_bundle: another cell refines this one: its bundle stays.
-    reranks: what re-ranking by t gives is measured as well.
   """
 
   dataset: str
@@ -51,9 +48,6 @@ class Cell:
   bits: int
   seed: int
   values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  refines: Cell | None = None
-  keeps_bundle: bool = False
-  reranks: bool = False
 
   @property
   def name(self) -> str:
@@ -87,17 +81,12 @@ class Cell:
     )
     config.data.dir = str(folders.scratch / 'data')
     config.neighborhood.dir = str(folders.scratch / 'neighborhood')
-    if self.refines:
-      config.neighborhood.run = str(self.refines.workdir(folders))
     return config
 
   def digest(self, folders: Folders) -> str:
     """A hash of all of its configuration that decides its results."""
     flat = flat_values(self.config(folders))
-    made_from = [self.method, flat]
-    if self.refines:
-      made_from.append(self.refines.digest(folders))
-    text = json.dumps(made_from, sort_keys=True)
+    text = json.dumps([self.method, flat], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
   def is_done(self, folders: Folders) -> bool:

@@ -116,10 +116,6 @@ def every_page(results: pathlib.Path) -> dict[str, str]:
     _sets(results / 'anchors_sweep')
   )
   found['lengths'] = summary.lengths_page(_sets(results / 'lengths'))
-  found['refinement'] = paper_tables.refinement_page(
-    _sets(results / 'refinement')
-  )
-  found['reranking'] = paper_tables.reranking_page(_sets(results / 'reranking'))
   return {name: text for name, text in found.items() if text}
 
 

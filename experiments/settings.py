@@ -200,11 +200,3 @@ SWEEP_OTHERWISE = {
 EXAMPLE_METHODS = ('nph_tuned', 'ssvh')
 EXAMPLE_BITS = 64
 EXAMPLE_QUERIES = 4
-
-# refinement: rounds after the first training
-REFINEMENT_METHODS, REFINEMENT_BITS = ('nph_paper',), (32,)
-REFINEMENT_ROUNDS = 2
-
-# reranking; R = 0 is Hamming distance alone
-RERANKING_DEPTHS = (0, 20, 50, 100, 200)
-RERANKING_METHODS, RERANKING_BITS = ('itq', 'nph_paper', 'nph_tuned'), (32, 64)

@@ -215,7 +215,6 @@ def test_every_method_of_the_settings_is_one():
     *settings.TRANSFER_METHODS,
     *settings.PR_METHODS,
     *settings.EXAMPLE_METHODS,
-    *settings.RERANKING_METHODS,
   }
   assert named <= {*registry.METHODS, *settings.VARIANTS, *settings.REFERENCES}
 
