@@ -40,17 +40,6 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
       raise OSError(errno.ENOSPC, str(error.message)) from error
 
 
-def check_space(folder: pathlib.Path, needed: int) -> None:
-  """Raises a UserError when `folder`'s disk has fewer than `needed` bytes."""
-  free = shutil.disk_usage(folder).free
-  if free < needed:
-    raise errors.UserError(
-      f'{folder}: the built data need {needed / 1e9:.1f} GB and '
-      f'{free / 1e9:.1f} GB are free; free some space, or name a folder on '
-      'another disk with --config.data.dir=DIR.'
-    )
-
-
 @contextlib.contextmanager
 def whole_or_nothing(folder: pathlib.Path) -> Iterator[None]:
   """Removes `folder` when its build fails or is interrupted.

@@ -22,7 +22,7 @@ import tqdm
 from nph_jax.data import building, digests, progress, sources
 from nph_jax.data.quiet_tensorflow import tfds
 from nph_jax.data.records import Records
-from nph_jax.data.rows import Rows, split_rows, video_bytes
+from nph_jax.data.rows import Rows, video_bytes
 from nph_jax.data.video_dataset import Split, VideoDataset
 
 # TFDS keeps the examples of a shard until it is written: the memory bound.
@@ -56,12 +56,6 @@ class VideoFeatures(tfds.core.ShardBasedBuilder):
     self._shape = shape
     self._splits = splits
     super().__init__(**kwargs)
-
-  @property
-  def num_bytes(self) -> int:
-    """The bytes of all frames to be stored."""
-    rows = self._splits.values()
-    return sum(video_bytes(r.shape) * r.num_videos for r in rows)
 
   @property
   def _num_videos(self) -> int:
@@ -125,7 +119,6 @@ def _remove_stale(data_dir: pathlib.Path) -> None:
 
 
 def _prepare(builder: VideoFeatures, folder: pathlib.Path) -> None:
-  building.check_space(folder.parent, builder.num_bytes)
   offline = tfds.download.DownloadConfig(try_download_gcs=False)
   # TFDS announces a download on stdout; there is none.
   with (
@@ -154,8 +147,7 @@ def _built(
   builder = VideoFeatures(
     shape=shape,
     splits={
-      name: split_rows(spec, shape, name)
-      for name in dict.fromkeys(stored.values())
+      name: Rows(spec, shape, name) for name in dict.fromkeys(stored.values())
     },
     config=spec.name,
     data_dir=folder,

@@ -12,7 +12,6 @@ import pytest
 
 from nph_jax import errors
 from nph_jax.data import (
-  building,
   digests,
   moving_digits,
   rows,
@@ -74,7 +73,7 @@ def test_second_run_reads_neither_sources_nor_builds(
   def refuse(*_):
     raise AssertionError('read again')
 
-  monkeypatch.setattr(rows.FileRows, 'read', refuse)
+  monkeypatch.setattr(rows.Rows, 'read', refuse)
   monkeypatch.setattr(digests, '_hash_file', refuse)
   second = video_features.build(files.spec(), tmp_path / 'data')
   assert first.key == second.key
@@ -165,12 +164,6 @@ def test_damaged_built_data(digits_spec, tmp_path):
     video_features.build(digits_spec(), tmp_path)
 
 
-def test_space_is_checked_before_writing(tmp_path):
-  building.check_space(tmp_path, 1)
-  with pytest.raises(errors.UserError, match=r'need 1000000000\.0 GB'):
-    building.check_space(tmp_path, 10**18)
-
-
 def test_data_dir_that_cannot_be_made(digits_spec, tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(
@@ -194,12 +187,12 @@ errors.run_main(lambda: video_features.build(spec, {str(data_dir)!r}))
 
 KILLED_IN_A_LATER_SHARD = """
 video_features.SHARD_BYTES = 100
-read = rows.FileRows.read
+read = rows.Rows.read
 def killed(self, start, stop):
   if start >= 5:
     os.kill(os.getpid(), signal.SIGKILL)
   return read(self, start, stop)
-rows.FileRows.read = killed
+rows.Rows.read = killed
 """
 
 
