@@ -32,12 +32,7 @@ def crops(
   Raises:
     UserError: a frame is too narrow to be a video's, or Pillow is missing.
   """
-  frames = list(frames)
-  done: dict[int, np.ndarray] = {}
-  for frame in frames:
-    if id(frame) not in done:
-      done[id(frame)] = _crop(frame, size)
-  return np.stack([done[id(frame)] for frame in frames])
+  return np.stack([_crop(frame, size) for frame in frames])
 
 
 def import_pillow() -> Any:

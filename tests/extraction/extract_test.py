@@ -149,7 +149,7 @@ def test_another_s_file_is_said_and_kept(videos, tmp_path, value):
   [
     (None, ['--weights=none.h5'], 'no such file'),
     # Else every video would be skipped.
-    ('PIL', [], r"'nph-jax\[video\]'"),
+    ('PIL.Image', [], r"'nph-jax\[video\]'"),
   ],
 )
 def test_what_is_missing_leaves_nothing(

@@ -244,16 +244,6 @@ def test_an_interrupted_build_goes_on(files, capsys, monkeypatch, blocks):
     build()
 
 
-def test_features_made_anew_are_not_mixed_with_the_old(files, monkeypatch):
-  restore = cut_after(monkeypatch, 1)
-  with pytest.raises(Cut):
-    build()
-  restore()
-  os.utime('frames.h5', (1, 1))
-  with pytest.raises(errors.UserError, match='an index is there already'):
-    build()
-
-
 def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
   index.main(['build', '--out=ix', '--codes=codes.npy'])
   monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 4)
