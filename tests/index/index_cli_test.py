@@ -384,24 +384,6 @@ def test_backup_and_restore(files, capsys):
     assert copy.items() == items
 
 
-def test_a_cut_after_the_last_commit_adds_nothing_more(files, capsys):
-  """As Ctrl-C then, or a kill: nobody can know on which side it was."""
-  index.main(['build', '--out=ix', '--codes=codes.npy'])
-  np.save('more.npy', np.load('codes.npy')[:4])
-  add = ['add', '--index=ix', '--codes=more.npy']
-
-  def cut(*_):
-    raise KeyboardInterrupt
-
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(VideoIndex, '_follow', cut)
-    with pytest.raises(KeyboardInterrupt):
-      index.main(add)
-  capsys.readouterr()
-  index.main(add)
-  assert 'were added already, 13 in all' in capsys.readouterr().out
-
-
 def test_from_the_shell(files):
   command = ['-m', 'nph_jax.index']
   done = programs.run(*command, 'build', '--out=ix', '--codes=codes.npy')
