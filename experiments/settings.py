@@ -104,8 +104,8 @@ METHOD_VALUES = {
   'dkph': _NEIGHBORS,
   **dict.fromkeys(('conmh', 'conmh_begun', 'autossvh', 's5vh', 'wsch'), _SMALL),
 }
-# By data set and method, as results/lengths.md has it; the data set's steps
-# where there is none.
+# By data set and method, as results/lengths.md has it, and about as many steps on
+# the other two; the data set's steps where there is none.
 EPOCHS = {
   'ucf101_vgg14': {
     'bth': 50,
@@ -115,7 +115,23 @@ EPOCHS = {
     'conmh_begun': 1,
     'autossvh': 4,
     'wsch': 3,
-  }
+  },
+  'ucf101_10': {
+    'bth': 150,
+    's5vh': 17,
+    'conmh': 14,
+    'conmh_begun': 3,
+    'autossvh': 14,
+    'wsch': 10,
+  },
+  'moving_digits': {
+    'bth': 6,
+    's5vh': 2,
+    'conmh': 1,
+    'conmh_begun': 1,
+    'autossvh': 2,
+    'wsch': 2,
+  },
 }
 # A first part of the training, a seventh of its epochs as its authors have it:
 # 50 of 350 (S5VH, AutoSSVH), 100 of 700 (WSCH).
@@ -158,7 +174,7 @@ LENGTHS = {
   'ssvh': (20, 60),
   'dkph': (10, 50),
   's5vh': (2, 5),
-  'conmh': (1, 4),
+  'conmh': (1, 4, 16),
   'autossvh': (2, 4),
   'wsch': (3, 6),
 }
