@@ -110,27 +110,30 @@ EPOCHS = {
   'ucf101_vgg14': {
     'bth': 50,
     'ssvh': 60,
-    's5vh': 5,
+    's5vh': 2,
     'conmh': 4,
     'conmh_begun': 1,
-    'autossvh': 4,
-    'wsch': 3,
+    'autossvh': 2,
+    'wsch': 6,
+    'dkph': 50,
   },
   'ucf101_10': {
-    'bth': 150,
-    's5vh': 17,
+    'bth': 100,
+    's5vh': 6,
     'conmh': 14,
     'conmh_begun': 3,
-    'autossvh': 14,
-    'wsch': 10,
+    'autossvh': 6,
+    'wsch': 20,
+    'dkph': 100,
   },
   'moving_digits': {
-    'bth': 6,
-    's5vh': 2,
+    'bth': 5,
+    's5vh': 1,
     'conmh': 1,
     'conmh_begun': 1,
-    'autossvh': 2,
-    'wsch': 2,
+    'autossvh': 1,
+    'wsch': 1,
+    'dkph': 5,
   },
 }
 # A first part of the training, a seventh of its epochs as its authors have it:
@@ -176,7 +179,7 @@ LENGTHS = {
   's5vh': (2, 5),
   'conmh': (1, 4, 16),
   'autossvh': (2, 4),
-  'wsch': (3, 6),
+  'wsch': (3, 6, 12),
 }
 
 # figure4_pr
