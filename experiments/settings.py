@@ -111,7 +111,7 @@ EPOCHS = {
     'bth': 50,
     'ssvh': 60,
     's5vh': 2,
-    'conmh': 4,
+    'conmh': 16,
     'conmh_begun': 1,
     'autossvh': 2,
     'wsch': 6,
@@ -120,7 +120,7 @@ EPOCHS = {
   'ucf101_10': {
     'bth': 100,
     's5vh': 6,
-    'conmh': 14,
+    'conmh': 50,
     'conmh_begun': 3,
     'autossvh': 6,
     'wsch': 20,
@@ -178,7 +178,7 @@ LENGTHS = {
   'dkph': (10, 50),
   's5vh': (2, 5),
   'conmh': (1, 4, 16),
-  'autossvh': (2, 4),
+  'autossvh': (2, 4, 16),
   'wsch': (3, 6, 12),
 }
 
