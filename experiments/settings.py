@@ -104,7 +104,7 @@ METHOD_VALUES = {
   'dkph': _NEIGHBORS,
   **dict.fromkeys(('conmh', 'conmh_begun', 'autossvh', 's5vh', 'wsch'), _SMALL),
 }
-# By data set and method, as results/lengths.md has it, about as many steps on
+# By data set and method, as results/lengths.md has it; as many steps or fewer on
 # the other two; the data set's steps where there is none.
 EPOCHS = {
   'ucf101_vgg14': {
@@ -120,7 +120,7 @@ EPOCHS = {
   'ucf101_10': {
     'bth': 100,
     's5vh': 6,
-    'conmh': 50,
+    'conmh': 30,
     'conmh_begun': 3,
     'autossvh': 6,
     'wsch': 20,
