@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import os
 import pathlib
@@ -83,9 +82,7 @@ def follow(
   gone = scanning.gone([root], known, found)
   kept = [] if job.prune else gone
   names = _label_names(job, everything, kept)
-  report = report_lib.Report(
-    collections.Counter(), ignored, {}, [file.path for file in gone]
-  )
+  report = report_lib.Report(ignored, [file.path for file in gone])
   fresh = _extract(job, found, partial)
   places = {file.path: file.video for file in past}
   rows = []

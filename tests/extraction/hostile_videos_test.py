@@ -43,38 +43,27 @@ def sample(damaged):
   return True
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(SUFFIXES), st.floats(0, 1))
-def test_truncated(suffix, part):
-  whole = content(suffix)
-  sample(whole[: int(part * len(whole))])
+@st.composite
+def damaged(draw):
+  """A clip that is cut, overwritten here and there, or has bytes put in."""
+  whole = content(draw(st.sampled_from(SUFFIXES)))
+  places = st.integers(0, len(whole) - 1)
+  kind = draw(st.sampled_from(('cut', 'overwritten', 'longer')))
+  if kind == 'cut':
+    return whole[: draw(places)]
+  if kind == 'longer':
+    place, extra = draw(st.integers(0, 1500)), draw(st.binary(max_size=99))
+    return whole[:place] + extra + whole[place:]
+  changed = bytearray(whole)
+  for place, value in draw(st.lists(st.tuples(places, st.integers(0, 255)))):
+    changed[place] = value
+  return bytes(changed)
 
 
-@settings(max_examples=120, deadline=None)
-@given(
-  st.sampled_from(SUFFIXES),
-  st.lists(
-    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
-    min_size=1,
-    max_size=40,
-  ),
-)
-def test_overwritten(suffix, changes):
-  damaged = bytearray(content(suffix))
-  for place, value in changes:
-    damaged[int(place * len(damaged))] = value
-  sample(bytes(damaged))
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-  st.sampled_from(SUFFIXES),
-  st.integers(0, 1500),
-  st.binary(min_size=1, max_size=99),
-)
-def test_bytes_put_into_the_header(suffix, place, extra):
-  whole = content(suffix)
-  sample(whole[:place] + extra + whole[place:])
+@settings(max_examples=240, deadline=None)
+@given(damaged())
+def test_damaged(content):
+  sample(content)
 
 
 @settings(max_examples=30, deadline=None)
