@@ -112,9 +112,6 @@ def every_page(results: pathlib.Path) -> dict[str, str]:
   found['table3_ablation'] = paper_tables.ablation_page(sets)
   for name in paper_tables.TRANSFERS:
     found[name] = paper_tables.transfer_page(name, _sets(results / name))
-  found['anchors_sweep'] = paper_tables.sweep_page(
-    _sets(results / 'anchors_sweep')
-  )
   found['lengths'] = summary.lengths_page(_sets(results / 'lengths'))
   return {name: text for name, text in found.items() if text}
 

@@ -1,11 +1,11 @@
-"""Tables 1 to 3 beside the paper's, and the anchors sweep.
+"""Tables 1 to 3 beside the paper's.
 
 A page is '' while there are no results for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -107,42 +107,3 @@ def transfer_page(experiment: str, sets: Mapping[str, records.Results]) -> str:
         _beside_paper(results, bits, results.methods, published),
       ]
   return records.page(f'# {title}', _PAPER, parts)
-
-
-def sweep_page(sets: Mapping[str, records.Results]) -> str:
-  """The anchors sweep: a row for each data set, N and n."""
-  header = [
-    '', 'bits', 'N', 'n', 'a', 'density of S', 'mean degree',
-    'pairs of one class', f'mAP@{settings.SUMMARY_K}',
-  ]  # fmt: skip
-  rows = []
-  for name, results in sets.items():
-    dataset = name.rpartition('-N')[0]
-    for method, bits, group in results.groups():
-      if group := [r for r in group if r['graph']]:
-        rows.append([dataset, method, bits, group])
-  rows.sort(key=lambda r: (r[:3], _size(r[3][0])))
-  body = [
-    [f'{dataset}, {paper.display_name(method)}', str(bits), *_sweep_row(group)]
-    for dataset, method, bits, group in rows
-  ]
-  table = [records.markdown(header, body)] if body else []
-  return records.page('# Anchors n against videos N', '', table)
-
-
-def _size(record: records.Record) -> tuple[int, int]:
-  return record['videos']['train'], record['graph']['num_anchors']
-
-
-def _sweep_row(group: Sequence[records.Record]) -> list[str]:
-  videos, anchors = _size(group[0])
-  graphs = [r['graph'] for r in group]
-  return [
-    str(videos),
-    str(anchors),
-    str(graphs[0]['num_nearest']),
-    records.spread([g['pair_density'] for g in graphs], 4),
-    f'{np.mean([g["mean_degree"] for g in graphs]):.1f}',
-    records.spread([g['precision'] for g in graphs], 2),
-    records.spread([records.map_at(r, settings.SUMMARY_K) for r in group]),
-  ]

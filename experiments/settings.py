@@ -199,22 +199,6 @@ ABLATIONS = (
 )  # fmt: skip
 ABLATION_BITS = (32, 64)
 
-# anchors_sweep: training videos N (0: all there are), anchors n, nearest a.
-SWEEP_METHOD, SWEEP_BITS = 'nph_paper', 32
-SWEEP = {
-  'moving_digits': {
-    'videos': (2500, 10_000),
-    'anchors': (25, 100, 500, 2000),
-    'nearest': 3,
-  },
-  'ucf101_10': {'videos': (0,), 'anchors': (20, 50, 100, 200), 'nearest': 1},
-}
-SWEEP_OTHERWISE = {
-  'videos': (0,),
-  'anchors': (500, 1000, 2000, 4000),
-  'nearest': 3,
-}
-
 # figure5_examples
 EXAMPLE_METHODS = ('nph_tuned', 'ssvh')
 EXAMPLE_BITS = 64
