@@ -33,7 +33,7 @@ def by_k(results: records.Results, bits: int) -> str:
 
 
 def about_codes(results: records.Results) -> str:
-  """Bits, their use, what the sign costs, the graph and the time."""
+  """Bits, their use, what the sign costs, and the time."""
   header = [
     '', 'bits', 'bit entropy', 'bit correlation', 'distinct codes',
     'mAP@20 of codes / of t', 'steps', 'training, s',

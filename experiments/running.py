@@ -13,13 +13,11 @@ import numpy as np
 
 from experiments import cells, measures, settings
 from nph_jax.data import pooled
-from nph_jax.neighborhood import anchor_graph
 from nph_jax.retrieval import evaluation
 from nph_jax.stages import (
   bundling,
   evaluating,
   prepare,
-  tables,
   training,
 )
 from nph_jax.stages.job import Job, open_job
@@ -105,36 +103,9 @@ def _method(
     'train_seconds': round(trained - prepared, 1),
     'train_cpu_seconds': round(used, 1),
     'steps': training.trained_steps(job),
-    'graph': graph(job),
     **measures.of_codes(query, database, self_rows, tuple(job.config.eval.ks)),
   }
   return {'seconds': round(time.perf_counter() - start, 1), **measured}
-
-
-def graph(job: Job) -> dict[str, Any] | None:
-  """S of the training videos, None for a method without it.
-
-  Returns:
-    num_anchors, num_nearest, pair_density, mean_degree, empty_anchors, and
-    precision, None without training labels (a diagnostic only).
-  """
-  if not job.method.needs_neighborhood:
-    return None
-  found = tables.neighborhood(job)
-  indices, count = np.asarray(found['anchor_indices']), len(found['anchors'])
-  statistics = anchor_graph.graph_statistics(indices, count)
-  split = job.dataset.split('train')
-  precision = None
-  if split.has_labels:
-    precision = measures.graph_precision(indices, labels_of(split))
-  return {
-    'num_anchors': count,
-    'num_nearest': indices.shape[1],
-    'pair_density': round(statistics.pair_density, 6),
-    'mean_degree': round(statistics.mean_degree, 2),
-    'empty_anchors': statistics.empty_anchors,
-    'precision': precision,
-  }
 
 
 def labels_of(split: Any) -> np.ndarray:
