@@ -30,26 +30,20 @@ def exclusive(folder: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writing(folder: pathlib.Path) -> Iterator[None]:
-  """errors.writing, for TensorFlow's own names of a full disk too."""
-  try:
-    with errors.writing(folder):
-      yield
-  except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError) as error:
-    with errors.writing(folder):
-      raise OSError(errno.ENOSPC, str(error.message)) from error
-
-
-@contextlib.contextmanager
 def whole_or_nothing(folder: pathlib.Path) -> Iterator[None]:
   """Removes `folder` when its build fails or is interrupted.
 
   Raises:
     UserError: the disk is full or a file-size limit was reached.
   """
+  # TensorFlow has names of its own for a full disk.
+  full = tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError
   try:
-    with _writing(folder):
-      yield
+    with errors.writing(folder):
+      try:
+        yield
+      except full as error:
+        raise OSError(errno.ENOSPC, str(error.message)) from error
   except BaseException:
     shutil.rmtree(folder, ignore_errors=True)
     raise
