@@ -54,14 +54,6 @@ def test_finished_cells_are_skipped_and_removed_ones_done_again(where, done):
   assert done[2:] == ['nph-16-0']
 
 
-def test_another_configuration_is_done_again(where, done):
-  grid.run(dataset().cells([('nph', 8)], 0), where)
-  changed = dataset(**{'train.num_steps': 7}).cells([('nph', 8)], 0)
-  grid.run(changed, where)
-  assert done == ['nph-8-0', 'nph-8-0']
-  assert changed[0].is_done(where)
-
-
 def test_a_failing_cell_does_not_stop_the_others(where, done):
   wanted = [
     *dataset().cells([('nph', 8)], 13),

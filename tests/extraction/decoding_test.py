@@ -49,12 +49,6 @@ def test_short_videos_repeat_frames(clip, tmp_path):
   assert sampled.frames[0] is sampled.frames[1]
 
 
-def test_one_frame(clip, tmp_path):
-  sampled = decoding.sample_frames(clip(tmp_path / 'one.webm', 1), 3)
-  assert numbers(sampled) == [0, 0, 0]
-  assert sampled.times.tolist() == [0, 0, 0]
-
-
 def test_variable_frame_rate(clip, tmp_path):
   pts = [0, 1, 2, 3, 20, 21, 50, 90]
   path = clip(tmp_path / 'vfr.mkv', len(pts), pts=pts)

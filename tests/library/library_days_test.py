@@ -209,14 +209,6 @@ def test_videos_without_features_here_hold_new_codes_up(toy, places):
     assert len(opened.index) == 15
 
 
-def test_another_network_or_bundle_is_refused(toy, places, tmp_path):
-  videos, library = places
-  with pytest.raises(errors.UserError, match='--backbone=vgg16: the library'):
-    toy.add(library, videos, backbone='vgg16')
-  with pytest.raises(errors.UserError, match='--num_frames=4'):
-    toy.add(library, videos, num_frames=4)
-
-
 def test_a_first_add_that_is_refused_leaves_nothing(toy, tmp_path):
   library, videos = tmp_path / 'library', tmp_path / 'videos'
   videos.mkdir()
