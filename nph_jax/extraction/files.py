@@ -7,7 +7,7 @@ import dataclasses
 import os
 import pathlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -56,7 +56,17 @@ def find(folder: str) -> tuple[list[Video], collections.Counter[str]]:
   Raises:
     UserError: a folder cannot be read.
   """
-  videos, others, seen = [], collections.Counter(), set()
+  videos, others = [], collections.Counter()
+  for path in _visible(folder):
+    if _is_one(path):
+      videos.append(Video(path, stamp(path)))
+    else:
+      others[pathlib.PurePath(path).suffix.lower() or 'none'] += 1
+  return sorted(videos, key=lambda video: video.path), others
+
+
+def _visible(folder: str) -> Iterator[str]:
+  seen = set()
   for parent, folders, names in os.walk(
     folder, onerror=_stop, followlinks=True
   ):
@@ -70,14 +80,9 @@ def find(folder: str) -> tuple[list[Video], collections.Counter[str]]:
       for name in folders
       if not name.startswith('.') and name.lower() not in _PASSED_OVER
     )
-    for path in (
-      os.path.join(parent, name) for name in names if not name.startswith('.')
-    ):
-      if _is_one(path):
-        videos.append(Video(path, stamp(path)))
-      else:
-        others[pathlib.PurePath(path).suffix.lower() or 'none'] += 1
-  return sorted(videos, key=lambda video: video.path), others
+    for name in names:
+      if not name.startswith('.'):
+        yield os.path.join(parent, name)
 
 
 def stamp(path: str) -> tuple[int, int]:
