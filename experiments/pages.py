@@ -101,11 +101,7 @@ def dataset_page(name: str, results: records.Results) -> str:
 
 def every_page(results: pathlib.Path) -> dict[str, str]:
   """Every page of tables by name, from the files under `results`."""
-  special = {
-    *paper_tables.TRANSFERS, 'anchors_sweep', 'lengths', 'longer', 'precision',
-    'refinement', 'reranking',
-  }  # fmt: skip
-  sets = _sets(results, special)
+  sets = _sets(results)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
   found['headline'] = summary.headline(sets)
   found['summary'] = summary.page(sets)
@@ -116,12 +112,10 @@ def every_page(results: pathlib.Path) -> dict[str, str]:
   return {name: text for name, text in found.items() if text}
 
 
-def _sets(
-  folder: pathlib.Path, besides: Iterable[str] = ()
-) -> dict[str, records.Results]:
-  """The results of each folder, in the order of settings.DATASETS."""
+def _sets(folder: pathlib.Path) -> dict[str, records.Results]:
+  """What lies in each folder itself, in the order of settings.DATASETS."""
   order = list(settings.DATASETS)
-  names = {p.name for p in folder.glob('*') if p.is_dir()} - set(besides)
+  names = {p.name for p in folder.glob('*') if p.is_dir()}
   names = [n for n in order if n in names] + sorted(names - set(order))
   found = {name: records.Results.read(folder / name) for name in names}
   return {name: results for name, results in found.items() if results}
