@@ -147,9 +147,8 @@ def _extract(
     video: files.Video,
     record: dict[str, Any],
     frames: np.ndarray | None,
-    segments: np.ndarray | None = None,
+    *_: Any,  # of segments, which a file of features has not
   ) -> None:
-    del segments
     # The store cannot hold every name; what it cannot is bad.
     fresh[video.path] = store.File(
       0, video.path, video.stamp, record, None, False
