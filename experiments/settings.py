@@ -104,8 +104,8 @@ METHOD_VALUES = {
   'dkph': _NEIGHBORS,
   **dict.fromkeys(('conmh', 'conmh_begun', 'autossvh', 's5vh', 'wsch'), _SMALL),
 }
-# By data set and method, as results/lengths.md has it; as many steps or fewer
-# on the other two; the data set's steps where there is none.
+# By data set and method, as results/lengths.md has it, and as many steps or
+# fewer on the other two; the data set's steps where there is none.
 EPOCHS = {
   'ucf101_vgg14': {
     'bth': 50,

@@ -89,10 +89,15 @@ def selective_scan(
     b: B, [B, T, S].
     c: C, [B, T, S].
   """
-  rows = min(_ROWS, len(u)) if jax.default_backend() == 'cpu' else len(u)
-  return jax.lax.map(
-    lambda row: _scan(a, *row), (u, step, b, c), batch_size=rows
-  )
+
+  def scan(row):
+    return _scan(a, *row)
+
+  batch, rows = u.shape[0], (u, step, b, c)
+  # A program that is exported is of any number of rows.
+  if jax.default_backend() != 'cpu' or not isinstance(batch, int):
+    return jax.vmap(scan)(rows)
+  return jax.lax.map(scan, rows, batch_size=min(_ROWS, batch))
 
 
 @jax.checkpoint
