@@ -1,7 +1,7 @@
 """The command line that encodes feature files: codes, memory, bad input.
 
 The bundle here is a linear hash, exported like any other, so that every code
-can be computed by hand; tests/main_test.py encodes with a trained one.
+can be computed by hand.
 """
 
 import functools

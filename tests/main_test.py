@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 
-import h5py
 import ml_collections
 import numpy as np
 import pytest
@@ -227,23 +226,6 @@ def test_the_bundle_gives_the_evaluated_codes(workdir, split):
   )
 
 
-def test_the_shell_gives_the_evaluated_codes(workdir, shell, tmp_path):
-  np.save(tmp_path / 'a.npy', videos('query')[0].astype(np.float32))
-  with h5py.File(tmp_path / 'b.h5', 'w') as file:
-    file['feats'] = videos('database')[0]
-  code, stdout, stderr = shell.run(
-    f'--bundle={workdir / "export"}',
-    f'--features={tmp_path / "a.npy"},{tmp_path / "b.h5"}',
-    f'--out={tmp_path / "codes.npy"}',
-    module='nph_jax.encode',
-  )
-  assert code == 0, stderr
-  np.testing.assert_array_equal(
-    np.load(tmp_path / 'codes.npy'),
-    np.concatenate([codes(workdir, 'query'), codes(workdir, 'database')]),
-  )
-
-
 def test_another_seed_gives_other_codes(root, workdir, metrics):
   # That the same gives the same, tests/whole_run_test.py sees.
   assert not (root / 'other' / 'export').exists()  # left out of its stages
@@ -252,19 +234,6 @@ def test_another_seed_gives_other_codes(root, workdir, metrics):
     assert not np.array_equal(other, codes(workdir, split))
   other = json.loads((root / 'other' / 'metrics.json').read_text())
   assert other['seed'] == SEED + 1 and other['map'] != metrics['map']
-
-
-def test_a_finished_run_does_nothing_again(workdir):
-  def files():
-    return {p: p.stat().st_mtime_ns for p in workdir.rglob('*') if p.is_file()}
-
-  stored = json.loads((workdir / 'config.json').read_text())
-  before = files()
-  pipeline.run(
-    ml_collections.ConfigDict(stored), str(workdir), tuple(pipeline.STAGES)
-  )
-  changed = [path.name for path in before if files()[path] != before[path]]
-  assert changed == ['config.json']  # lengths and intervals may differ
 
 
 def assert_one_sentence(code, stdout, stderr, expected):

@@ -1,16 +1,12 @@
 """Pooled features made up for the shallow methods."""
 
+import methods
 import numpy as np
-
-from nph_jax.data import pooled
 
 
 def features(videos):
-  """PooledFeatures of videos [N, L], read in two blocks."""
-  half = len(videos) // 2
-  return pooled.PooledFeatures(
-    lambda: iter((videos[:half], videos[half:])), *videos.shape
-  )
+  """Pooled features of videos [N, L]."""
+  return methods.features(videos[:, None])
 
 
 def clusters(num_videos=90, width=12, seed=0):
