@@ -7,7 +7,7 @@ import pytest
 import rival_reference as reference
 
 from nph_jax.models.binary_lstm import BinaryLSTM
-from nph_jax.models.config import Norm
+from nph_jax.models.config import Norm, RecurrentConfig
 
 pytestmark = pytest.mark.usefixtures('float64')
 B, T, L, H = 7, 4, 5, 6
@@ -15,9 +15,8 @@ NORM = Norm(momentum=0.9)
 
 
 def make(binary, norm=NORM, precision='float32'):
-  module = BinaryLSTM(
-    T, H, binary, 1.0, 1.0, 'xavier', norm, precision=precision
-  )
+  config = RecurrentConfig(norm=norm, precision=precision)
+  module = BinaryLSTM(T, H, binary, config)
   frames = np.random.default_rng(0).normal(size=(B, T, L))
 
   def init():

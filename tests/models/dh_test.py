@@ -19,7 +19,7 @@ def videos():
 
 @pytest.fixture(scope='module')
 def method():
-  return shallow_data.build(dh.build, K, L)
+  return shallow_data.build(dh.DeepHashing.build, K, L)
 
 
 @pytest.fixture(scope='module')
@@ -135,9 +135,11 @@ def test_relaxed_code_is_the_last_layer(method, videos, tables):
 def test_widths_are_the_published_ones_or_follow_the_bits(
   num_bits, width, expected
 ):
-  assert shallow_data.build(dh.build, num_bits, width).widths == expected
+  assert (
+    shallow_data.build(dh.DeepHashing.build, num_bits, width).widths == expected
+  )
 
 
 def test_more_bits_than_directions_is_an_error():
   with pytest.raises(errors.UserError, match='config.num_bits is 16, but'):
-    shallow_data.build(dh.build, num_bits=16)
+    shallow_data.build(dh.DeepHashing.build, num_bits=16)

@@ -1,4 +1,4 @@
-"""Eq. 1-12 and 15-17, literally, against float64 NumPy from the paper."""
+"""Eq. 1-12 and 15-17, literal and fused, against float64 NumPy."""
 
 import functools
 
@@ -16,10 +16,10 @@ from nph_jax.models.memory_attention import MemoryAttention
 pytestmark = pytest.mark.usefixtures('float64')
 
 
-@pytest.fixture
-def problem():
+@pytest.fixture(params=[True, False], ids=['literal', 'fused'])
+def problem(request):
   """A small NPH with random parameters, and one batch."""
-  return cases.problem('nph_paper', literal=True)
+  return cases.problem('nph_paper', literal=request.param)
 
 
 def loss_of(method, params, collections, batch, tables):

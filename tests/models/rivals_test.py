@@ -135,9 +135,8 @@ def test_bfloat16_products_change_the_loss_a_little(name):
   tables = tables_of(method, frames)
   params, collections = basics.state(method.init, jax.random.key(0), tables)
   params = jax.tree.map(lambda x: np.asarray(x / 2, np.float32), params)
-  rounded = dataclasses.replace(
-    method, module=method.module.clone(precision='bfloat16')
-  )
+  half = dataclasses.replace(method.module.config, precision='bfloat16')
+  rounded = dataclasses.replace(method, module=method.module.clone(config=half))
   batch = {'frames': frames[:B], 'index': np.arange(B)}
   state = params, collections, batch, tables
   _, exact, _ = reference.loss(method, *state)

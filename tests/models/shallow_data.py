@@ -3,6 +3,8 @@
 import methods
 import numpy as np
 
+from nph_jax.models.config import Sizes
+
 
 def features(videos):
   """Pooled features of videos [N, L]."""
@@ -26,6 +28,4 @@ def as_frames(videos, num_frames=3, seed=0):
 
 
 def build(builder, num_bits=8, width=12):
-  return builder(
-    num_bits=num_bits, num_frames=3, frame_dim=width, model=None, options={}
-  )
+  return builder(Sizes(num_bits, 3, width), None, {})
