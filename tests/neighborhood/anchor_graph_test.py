@@ -163,34 +163,3 @@ def test_published_fcvid_facts(fcvid_indices):
   assert found.mean_degree == pytest.approx(381.279, abs=1e-3)
   assert (found.median_degree, found.p90_degree) == (334, 688)
   assert (found.largest_anchor, found.empty_anchors) == (512, 0)
-
-
-def test_published_fcvid_degrees_by_brute_force(fcvid_indices):
-  rows = np.random.default_rng(1).integers(0, len(fcvid_indices), 20)
-  degrees = anchor_graph.degrees(fcvid_indices, 1949)
-  for row in rows:
-    shared = np.isin(fcvid_indices, fcvid_indices[row]).any(1)
-    assert degrees[row] == shared.sum()
-
-
-def test_published_fcvid_cluster_sizes(fcvid_indices):
-  sizes = np.bincount(fcvid_indices[:, 0], minlength=1949)
-  assert (round(sizes.mean()), np.median(sizes)) == (23, 18)
-  assert (sizes.max(), (sizes == 1).sum()) == (152, 167)
-  nearest = anchor_graph.graph_statistics(fcvid_indices[:, :1], 1949)
-  assert (nearest.largest_anchor, nearest.empty_anchors) == (152, 0)
-  # One anchor a video: the graph is a union of complete ones.
-  assert nearest.mean_degree == pytest.approx((sizes**2).sum() / sizes.sum())
-
-
-def test_pairs_of_real_batches(fcvid_indices):
-  function = jax.jit(anchor_graph.pairwise_similarity)
-  positive = 0
-  for start in range(0, 1280, 128):
-    batch = fcvid_indices[start : start + 128]
-    found = np.asarray(function(batch, batch))
-    expected = np.where(_share_an_anchor(batch, batch), 1, -1)
-    np.testing.assert_array_equal(found, expected)
-    positive += int((found > 0).sum()) - 128
-  # 134 of 16,256 ordered pairs were published for one random batch.
-  assert positive / 10 == pytest.approx(134, rel=0.25)

@@ -71,22 +71,6 @@ def test_fit_equals_scikit_learn_and_numpy():
   )
 
 
-def test_exactly_the_asked_iterations():
-  features = _blobs(300, 3, 40)
-  starts = _starts(features, 20, seed=0)
-  for steps in (1, 2, 3):
-    found = anchors.fit_anchors(features, 20, num_iterations=steps, seed=0)
-    np.testing.assert_allclose(
-      found, _numpy_lloyd(features, starts, steps), rtol=1e-5, atol=1e-5
-    )
-
-
-def test_same_seed_same_anchors():
-  features = _blobs(500, 8, 5)
-  first, second = (anchors.fit_anchors(features, 9, seed=5) for _ in range(2))
-  np.testing.assert_array_equal(first, second)
-
-
 def test_empty_centres_move_to_the_farthest_different_videos():
   # Three starts on the nine equal videos leave two centres empty; the second
   # farthest video equals the farthest, but for the sign of a zero.
