@@ -74,18 +74,11 @@ def test_follows_the_schema_and_is_valid(name):
 
 
 @pytest.mark.parametrize('name', NAMES)
-@pytest.mark.parametrize(
-  'arg, method, num_bits',
-  [
-    ('', 'nph', 32),
-    ('bits=64', 'nph', 64),
-    ('ssth', 'ssth', 32),
-    ('ssth,bits=8', 'ssth', 8),
-  ],
-)
-def test_argument_chooses_method_and_bits(name, arg, method, num_bits):
-  config = get_config(name, arg)
-  assert (config.method, config.num_bits) == (method, num_bits)
+def test_argument_chooses_method_and_bits(name):
+  config = get_config(name, 'ssth,bits=8')
+  assert (config.method, config.num_bits) == ('ssth', 8)
+  with pytest.raises(errors.UserError, match='cannot read .*METHOD,bits='):
+    get_config(name, 'features=other')
 
 
 def test_a_method_has_what_its_authors_set_for_the_data_set():
@@ -160,13 +153,6 @@ def test_parameters_at_the_size_of_fcvid_are_the_originals(method, millions):
   params, _ = jax.eval_shape(made.init, key, tables)
   total = sum(x.size for x in jax.tree.leaves(params))
   assert round(total / 1e6, 3) == millions
-
-
-@pytest.mark.parametrize('name', NAMES)
-@pytest.mark.parametrize('arg', ['bits=many', 'bits=-8', 'features=other'])
-def test_unreadable_argument_is_an_error(name, arg):
-  with pytest.raises(errors.UserError, match='cannot read .*METHOD,bits='):
-    get_config(name, arg)
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -108,13 +108,6 @@ def test_shards_are_read_one_after_the_other(files):
   np.testing.assert_array_equal(np.load('codes.npy'), expected(everything))
 
 
-def test_equals_the_hasher_called_from_python(files):
-  encode.main(flags())
-  np.testing.assert_array_equal(
-    np.load('codes.npy'), load_hasher('export').encode(frames(11))
-  )
-
-
 def test_replaces_older_codes(files):
   np.save('codes.npy', np.zeros(3))
   encode.main(flags())
