@@ -27,8 +27,11 @@ from nph_jax.models.encoder import (
   SelfAttentionEncoder,
 )
 from nph_jax.models.hashing_method import LOSSES, OPTIONS, HashingMethod
-from nph_jax.models.hierarchical_encoder import HierarchicalEncoder
-from nph_jax.models.lstm_encoder import LSTMEncoder, NormalizedLSTMEncoder
+from nph_jax.models.lstm_encoder import (
+  HierarchicalEncoder,
+  LSTMEncoder,
+  NormalizedLSTMEncoder,
+)
 from nph_jax.models.method import Entry
 from nph_jax.models.nph import NPH, Code, dense
 

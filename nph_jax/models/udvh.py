@@ -69,7 +69,9 @@ class UDVH(HashingModule):
     """y [B, H] of frames [B, M, L]."""
     precision, (kernel, recurrent, bias) = self.config.precision, self.gates
     linear = matmul(frames, kernel, precision) + bias
-    start = lstm.zero_state(len(frames), self.config.hidden_width, frames.dtype)
+    start = lstm.zero_state(
+      frames.shape[0], self.config.hidden_width, frames.dtype
+    )
     _, states = recurrent_scan(
       lstm.lstm_step,
       precision,

@@ -93,15 +93,6 @@ def test_gradient_equals_finite_differences_where_nothing_is_binary():
   basics.assert_slopes(gradient, by_numpy, params, entries)
 
 
-def test_the_sign_lets_gradients_through_inside_its_window():
-  module, frames, params, stats = make(binary=True)
-  gradient = jax.grad(
-    lambda p: train(module, frames, p, stats)[1][:, -1].sum()
-  )(params)
-  assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
-  assert np.abs(gradient['input_kernel']).max() > 0
-
-
 def test_bfloat16_rounds_products_only():
   module, frames, params, stats = make(False, precision='bfloat16')
   exact = make(False)[0]
