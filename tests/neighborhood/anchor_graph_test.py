@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import h5py
 import jax
 import numpy as np
 import pytest
 
 from nph_jax.neighborhood import anchor_graph, anchors
-
-_FCVID = (
-  pathlib.Path(__file__).resolve().parents[3]
-  / 'shared'
-  / 'data'
-  / 'fcvid_neighborhood'
-)
-
-
-@pytest.fixture(scope='module')
-def fcvid_indices():
-  if not _FCVID.is_dir():
-    pytest.skip('the published FCVID side files are not here')
-  with h5py.File(_FCVID / 'train_assit.h5') as file:
-    return file['pos'][:]
 
 
 def _random_graph(num_videos=60, num_anchors=20, num_nearest=3, width=5):
@@ -146,7 +129,9 @@ def test_statistics_by_brute_force(monkeypatch, block_entries):
   assert found.empty_anchors == sizes.count(0) >= 1
 
 
-def test_published_fcvid_facts(fcvid_indices):
+def test_published_fcvid_facts(shared_data):
+  with h5py.File(shared_data('fcvid_neighborhood') / 'train_assit.h5') as file:
+    fcvid_indices = file['pos'][:]
   # The published facts (density 0.845 %, degrees 385 / 339 / 694) are those of
   # 2,000 rows drawn with seed 0, the video itself counted; all rows give less.
   num_videos = len(fcvid_indices)

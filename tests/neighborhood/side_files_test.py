@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import h5py
 import numpy as np
 import programs
@@ -11,13 +9,6 @@ import pytest
 
 from nph_jax import errors
 from nph_jax.neighborhood import side_files
-
-_FCVID = (
-  pathlib.Path(__file__).resolve().parents[3]
-  / 'shared'
-  / 'data'
-  / 'fcvid_neighborhood'
-)
 
 
 def _file(path, **values):
@@ -32,12 +23,11 @@ def latent(path):
     return file['feats'][:]
 
 
-def test_published_files():
-  if not _FCVID.is_dir():
-    pytest.skip('the published FCVID side files are not here')
-  anchors = side_files.read_anchors(_FCVID / 'anchors.h5')
+def test_published_files(shared_data):
+  folder = shared_data('fcvid_neighborhood')
+  anchors = side_files.read_anchors(folder / 'anchors.h5')
   assert (anchors.shape, anchors.dtype) == ((1949, 256), np.float32)
-  path = _FCVID / 'train_assit.h5'
+  path = folder / 'train_assit.h5'
   indices = side_files.read_anchor_indices(path, 1949)
   assert (indices.shape, indices.dtype) == ((45585, 3), np.int32)
   np.testing.assert_array_equal(indices[0], [1523, 837, 432])
