@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import resource
+import socket
 import subprocess
 import sys
 
@@ -27,6 +28,13 @@ def run(*arguments, cwd=None, **environment):
     capture_output=True,
     text=True,
   )
+
+
+def free_address():
+  """HOST:PORT of this machine that nobody listens on."""
+  with socket.socket() as probe:
+    probe.bind(('127.0.0.1', 0))
+    return f'127.0.0.1:{probe.getsockname()[1]}'
 
 
 def loaded(code):
