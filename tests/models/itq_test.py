@@ -33,7 +33,10 @@ def projected(videos):
   return centred @ principal(videos, K)
 
 
-def test_directions_are_the_principal_ones(videos):
+@pytest.mark.parametrize('count', [90, 10])
+def test_directions_are_the_principal_ones(count):
+  """Of more videos than values, and of fewer."""
+  videos = shallow_data.clusters(count)
   features = shallow_data.features(videos)
   directions, variances = linear_code.principal_directions(features, K)
   overlap = np.abs(np.sum(directions * principal(videos, K), axis=0))
@@ -44,6 +47,9 @@ def test_directions_are_the_principal_ones(videos):
   np.testing.assert_allclose(
     variances, np.square(singular[:K]) / len(videos), rtol=1e-6
   )
+  every = linear_code.principal_directions(features, videos.shape[1])[0]
+  given = np.linalg.norm(every, axis=0)
+  np.testing.assert_allclose(given, np.arange(12) < count - 1, atol=1e-9)
 
 
 def test_no_round_raises_the_quantisation_error(projected):
