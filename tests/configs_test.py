@@ -233,3 +233,17 @@ def test_without_data_the_files_and_their_source_are_named(
   assert config.data.published in message
   assert '\n' not in message
   assert not list(tmp_path.iterdir())
+
+
+def test_training_in_float32_on_a_gpu_is_said_to_be_tf32(monkeypatch):
+  job = types.SimpleNamespace(
+    num_train=1000,
+    method=types.SimpleNamespace(is_closed_form=False),
+    config=configuration.base('nph'),
+  )
+  assert pipeline._remark(job, 'train') == ''
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  assert 'TF32' in pipeline._remark(job, 'train')
+  assert pipeline._remark(job, 'evaluate') == ''
+  job.config.model.precision = 'bfloat16'
+  assert pipeline._remark(job, 'train') == ''

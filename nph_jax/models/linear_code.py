@@ -94,11 +94,8 @@ def principal_directions(
   Raises:
     UserError: all videos are the same.
   """
-  dim = features.dim
-  variances, directions = scipy.linalg.eigh(
-    features.covariance, subset_by_index=(dim - count, dim - 1)
-  )
-  variances, directions = variances[::-1], directions[:, ::-1]
+  solve = _of_few if features.are_few else _of_many
+  variances, directions = solve(features, count)
   if variances[0] <= 0:
     raise errors.UserError(
       'the training videos all have the same mean frame; give '
@@ -109,3 +106,30 @@ def principal_directions(
   directions = directions * np.sign(directions[largest, np.arange(count)])
   seen = variances > _NO_VARIANCE * variances[0]
   return directions * seen, variances * seen
+
+
+def _of_many(
+  features: PooledFeatures, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The largest eigenvalues [P] of the covariance, and their vectors [L, P]."""
+  last = (features.dim - count, features.dim - 1)
+  values, vectors = scipy.linalg.eigh(features.covariance, subset_by_index=last)
+  return values[::-1], vectors[:, ::-1]
+
+
+def _of_few(
+  features: PooledFeatures, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The same of X^T X / N by way of X X^T, which is smaller; else zeros."""
+  x = features.centred
+  found = min(count, len(x))
+  last = (len(x) - found, len(x) - 1)
+  values, vectors = scipy.linalg.eigh(x @ x.T, subset_by_index=last)
+  directions = x.T @ vectors[:, ::-1]
+  length = np.linalg.norm(directions, axis=0)
+  directions /= np.where(length > 0, length, 1)
+  missing = count - found
+  return (
+    np.pad(values[::-1] / len(x), (0, missing)),
+    np.pad(directions, ((0, 0), (0, missing))),
+  )

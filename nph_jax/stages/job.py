@@ -29,12 +29,14 @@ class Job:
     workdir: its folder.
     spec: the sources.
     shape: what they hold.
+    bundles: those of `bundling`, by step.
   """
 
   config: configuration.ConfigDict
   workdir: Workdir
   spec: sources.DataSpec
   shape: sources.DataShape
+  bundles: dict[int, Any] = dataclasses.field(default_factory=dict)
 
   @functools.cached_property
   def dataset(self) -> Any:

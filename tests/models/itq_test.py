@@ -28,12 +28,18 @@ def projected(videos):
   return (points - points.mean(axis=0)) @ reference.principal(points, K)[0]
 
 
-def test_directions_are_the_principal_ones(videos):
+@pytest.mark.parametrize('count', [90, 10])
+def test_directions_are_the_principal_ones(count):
+  """Of more videos than values, and of fewer."""
+  videos = shallow_data.clusters(count)
   features = shallow_data.features(videos)
   found = linear_code.principal_directions(features, K)
   expected = reference.principal(videos.astype(np.float64), K)
   for values, wanted in zip(found, expected):
     np.testing.assert_allclose(values, wanted, rtol=1e-6, atol=1e-4)
+  every = linear_code.principal_directions(features, videos.shape[1])[0]
+  given = np.linalg.norm(every, axis=0)
+  np.testing.assert_allclose(given, np.arange(12) < count - 1, atol=1e-9)
 
 
 def test_no_round_raises_the_quantisation_error(projected):
