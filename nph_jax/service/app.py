@@ -24,8 +24,9 @@ from nph_jax.service import metrics as metrics_lib
 from nph_jax.service import service as service_lib
 
 _DESCRIPTION = (
-  'Videos by their binary codes. Every error is {"error": one sentence}; '
-  'addresses in answers are relative to that of the service.'
+  'Videos by their binary codes. Every error is application/problem+json with '
+  'one sentence, `detail`; addresses in answers are relative to that of the '
+  'service.'
 )
 
 
@@ -56,6 +57,7 @@ def create(
     docs_url=None,
     redoc_url=None,
     lifespan=lifespan,
+    responses=problems.RESPONSES,
   )
   app.state.service = service
   app.state.metrics = metrics

@@ -71,7 +71,7 @@ def test_what_is_rejected_is_remembered_and_looked_for_anew(told):
     ({'ids': [0, 1]}, other, 403),
   ):
     answer = own.client.post('/duplicates/rejected', json=body, headers=headers)
-    assert answer.status_code == status and list(answer.json()) == ['error']
+    toy.refused(answer, status)
   assert len(flags()) == 3
 
 
@@ -80,13 +80,13 @@ def test_what_is_rejected_is_remembered_and_looked_for_anew(told):
 )
 def test_what_the_command_refuses_is_a_sentence(told, wanted):
   answer = told[0].client.get(f'/duplicates?{wanted}')
-  assert answer.status_code == 422 and list(answer.json()) == ['error']
+  toy.refused(answer, 422)
   assert '/tmp' not in answer.text
 
 
 def test_another_index_has_none(served):
   answer = served.client.get('/duplicates')
-  assert answer.status_code == 501 and 'nph-jax add' in answer.json()['error']
+  assert answer.status_code == 501 and 'nph-jax add' in answer.json()['detail']
   assert not served.client.get('/index').json()['duplicates']
 
 

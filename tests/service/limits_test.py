@@ -77,7 +77,7 @@ def test_too_many_searches_are_told_when_to_come_back(served):
     ):
       assert answer.status_code == 503
       assert answer.headers['retry-after'] == '1'
-      assert 'as many as it takes' in answer.json()['error']
+      assert 'as many as it takes' in answer.json()['detail']
     assert served.client.get('/healthz').status_code == 200
   finally:
     room._size = places

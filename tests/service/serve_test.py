@@ -105,7 +105,7 @@ def test_it_ends_cleanly_and_what_was_added_is_there(bundle, clips, tmp_path):
       assert answer.status_code == 201
     # The toy's backbone is none of ours: uploads are refused in words.
     upload = client.post('/search/video', files={'video': toy.HANGS})
-    assert upload.status_code == 501 and '--backbone' in upload.json()['error']
+    assert upload.status_code == 501 and '--backbone' in upload.json()['detail']
     assert client.get('/videos/0/preview').status_code == 200
     children = subprocess.check_output(
       ['ps', '-o', 'pid=', '--ppid', str(process.pid)], text=True
@@ -190,8 +190,8 @@ def test_damage_is_no_caller_s_fault(bundle, tmp_path):
       client.post('/search?k=40', json={'id': 4}),
     ):
       assert answer.status_code == 503
-      assert 'is damaged' in answer.json()['error']
-      assert str(tmp_path) not in answer.json()['error']
+      assert 'is damaged' in answer.json()['detail']
+      assert str(tmp_path) not in answer.json()['detail']
     assert client.get('/videos/4').status_code == 200
     assert client.get('/videos/40').status_code == 404
 

@@ -16,15 +16,6 @@ import service_toy as toy
 NPY = {'Content-Type': 'application/x-npy'}
 
 
-def refused(answer, status):
-  assert answer.status_code == status, answer.text
-  assert list(answer.json()) == ['error']
-  sentence = answer.json()['error']
-  assert sentence.endswith('.') and len(sentence) < 300
-  assert 'Traceback' not in sentence
-  return sentence
-
-
 @pytest.mark.parametrize(
   'params, words',
   [
@@ -48,7 +39,7 @@ def refused(answer, status):
 )
 def test_bad_parameters_are_a_sentence(served, params, words):
   answer = served.client.post('/search', params=params, json={'id': 1})
-  sentence = refused(answer, 422)
+  sentence = toy.refused(answer, 422)
   assert words in sentence and str(served.folder) not in sentence
 
 
@@ -102,7 +93,7 @@ def test_bad_bodies_are_a_sentence(served, path, content, kind, status, words):
   answer = served.client.post(
     f'/search{path}', content=content, headers={'Content-Type': kind}
   )
-  assert words in refused(answer, status)
+  assert words in toy.refused(answer, status)
 
 
 @pytest.mark.parametrize(
@@ -136,5 +127,5 @@ def test_bad_metadata_adds_nothing(own, clips, metadata, words):
     ),
   ]
   for answer in answers:
-    assert words in refused(answer, 422)
+    assert words in toy.refused(answer, 422)
   assert len(own.service.index) == before

@@ -104,7 +104,7 @@ def test_a_code_finds_what_its_video_found(served, clips, rank):
 def test_what_is_no_code_is_a_sentence(served, body, words):
   answer = served.client.post('/search/code', json=body)
   assert answer.status_code in (413, 422)
-  assert answer.json()['error'].startswith(words)
+  assert answer.json()['detail'].startswith(words)
 
 
 def both(frames):

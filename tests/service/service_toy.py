@@ -265,6 +265,18 @@ def answer(connection):
     return head + file.read(int(length))
 
 
+def refused(answer, status):
+  """The sentence of an answer that is a problem, as RFC 9457 has it."""
+  assert answer.status_code == status, answer.text
+  assert answer.headers['content-type'] == 'application/problem+json'
+  told = answer.json()
+  assert list(told) == ['title', 'status', 'detail'], told
+  assert told['status'] == status and told['detail'].endswith('.')
+  assert len(told['detail']) < 400
+  assert not any(x in told['detail'] for x in ('Traceback', '/tmp', '/work'))
+  return told['detail']
+
+
 def comes_to(condition):
   """Waits until it holds; a busy machine takes its time."""
   end = time.monotonic() + 60

@@ -122,7 +122,7 @@ def test_bodies_in_memory_are_bounded(patient):
       stack.enter_context(sending(patient, '/features', NPY, content, 1001))
     toy.comes_to(lambda: memory.held == 4 * len(content))
     answer = patient.client.post('/search', json={'id': 0})
-    assert answer.status_code == 503 and 'memory' in answer.json()['error']
+    assert answer.status_code == 503 and 'memory' in answer.json()['detail']
   toy.comes_to(lambda: memory.held == 0)
   assert patient.client.post('/search', json={'id': 0}).status_code == 200
 
@@ -167,5 +167,5 @@ def test_a_full_disk_is_a_sentence(patient, clips, monkeypatch):
     patch.setattr(datastructures.UploadFile, 'write', full)
     answer = patient.client.post('/search/video', files=files)
   assert answer.status_code == 503 and answer.headers['retry-after'] == '60'
-  assert 'cannot write this upload' in answer.json()['error']
+  assert 'cannot write this upload' in answer.json()['detail']
   assert patient.client.post('/search/video', files=files).status_code == 200
