@@ -12,13 +12,16 @@ pytest.importorskip('av')
 pytest.importorskip('httpx')
 
 import browser as browser_lib
+import numpy as np
 import service_toy as toy
 from starlette import requests, responses
+
+from nph_jax.index.records import Segments
 
 MISSING = browser_lib.missing()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f'no {MISSING}')
 
-CARDS = 'document.querySelectorAll("#list > .card").length'
+CARDS = 'document.querySelectorAll("#list .card").length'
 FOUND = 'document.querySelectorAll("#found > .card").length'
 EVIL = '<img src=x onerror="window.evil = true">'
 # The one rule that has to be asked for.
@@ -49,7 +52,7 @@ def page(window, served):
 
 def ids(page, grid='list'):
   return page.run(
-    'return [...document.querySelectorAll(`#${arguments[0]} > .card`)]'
+    'return [...document.querySelectorAll(`#${arguments[0]} .card`)]'
     '.map((card) => +card.dataset.id)',
     grid,
   )
@@ -119,13 +122,14 @@ def test_it_shows_the_videos_that_are_wanted(page):
 def test_more_come_as_one_scrolls_and_are_there_when_one_comes_back(
   window, own
 ):
-  frames = toy.features(40, 1)
+  frames = toy.features(100, 1)
   added = own.service.index.add(toy.codes(frames), None, toy.relaxed(frames))
   window.size(1280, 600)
   window.open(own.address)
   window.wait(f'{CARDS} >= 60')
-  window.run('scrollTo(0, document.body.scrollHeight)')
-  window.wait(f'{CARDS} === 84')
+  window.size(1280, 9000)  # in which all of them are seen
+  window.wait(f'{CARDS} === 144')
+  window.size(1280, 600)
   assert ids(window) == [*added.tolist()[::-1], *range(43, -1, -1)]
   assert window.run('return document.getElementById("more").hidden')
   window.run('scrollTo(0, 1500)')
@@ -133,8 +137,15 @@ def test_more_come_as_one_scrolls_and_are_there_when_one_comes_back(
   searched(window)
   window.run('history.back()')
   window.wait('!document.getElementById("list").hidden && scrollY === 1500')
-  assert window.run(f'return {CARDS}') == 84
-  own.service.index.remove(added)
+  assert window.run(f'return {CARDS}') == 144
+  press(window, '[data-id="100"] .open')
+  window.click('#player-remove')
+  window.click('#confirm-yes')
+  window.wait(f'{CARDS} === 143')
+  rows = '[...document.querySelectorAll("#list > .grid")]'
+  full = f'return {rows}.map((grid) => grid.childElementCount)'
+  assert window.run(full) == [60, 60, 23]
+  own.service.index.remove(added[added != 100])
 
 
 def test_an_indexed_video_is_searched_with(page, served):
@@ -204,6 +215,35 @@ def test_the_results_of_an_upload_have_an_address(page, clips):
   assert page.text('#query-name') == 'three.webm'
   assert page.run('return document.getElementById("add").hidden')
   assert page.problems() == []
+
+
+def test_moments_stay_with_a_reload_and_a_label(window, start, clips, tmp_path):
+  """Until the service has forgotten the clip, which is said."""
+  frames = toy.clip_features(clips / 'dog' / 'three.webm')[0]
+  still = np.repeat(frames[:, None], toy.NUM_FRAMES, axis=1)
+  strange = toy.features(6, 700)
+  codes = toy.codes(np.concatenate([strange, still, strange]))
+  with start(tmp_path) as served:
+    served.service.index.add(
+      codes[:1], [{'labels': ['long']}], toy.relaxed(strange[:1]),
+      segments=[Segments(0.25, 4.0, codes)],
+    )  # fmt: skip
+    window.size(1280, 900)
+    window.open(served.address)
+    window.wait(f'{CARDS} === 45')
+    window.type('#file', str(clips / 'dog' / 'three.webm'))
+    moment = 'document.querySelector("#found .length")?.textContent'
+    window.wait(f'{moment}?.includes("–")')
+    shown = window.run(f'return {moment}')
+    address = window.run('return location.href')
+    for more in ('', '&label=long'):
+      window.open(address + more)
+      window.wait(f'{moment} === "{shown}"')
+      assert ids(window, 'found') == [44]
+    served.service.recent.clear()
+    window.open(address)
+    window.wait(f'{FOUND} === 24')
+    assert 'has forgotten this clip' in window.text('#far')
 
 
 def test_a_dropped_video_that_no_browser_plays_is_searched_with(page, clips):
@@ -359,7 +399,7 @@ def test_the_keyboard_does_all_of_it(page):
   page.press('left')
   page.press('down')
   columns = page.run(
-    'return getComputedStyle(document.getElementById("list"))'
+    'return getComputedStyle(document.querySelector("#list .grid"))'
     '.gridTemplateColumns.split(" ").length'
   )
   assert focused(page) == f'open {42 - columns}'
