@@ -12,7 +12,14 @@ import fastapi
 
 from nph_jax.service import forms, problems, uploads, views
 from nph_jax.service import service as service_lib
-from nph_jax.service.models import Access, Coded, Features, Indexed, Wanted
+from nph_jax.service.models import (
+  Access,
+  Coded,
+  Features,
+  Indexed,
+  Sent,
+  Wanted,
+)
 
 router = fastapi.APIRouter(tags=['search'], route_class=forms.Route)
 Query = Annotated[Wanted, fastapi.Query()]
@@ -45,6 +52,15 @@ async def search_code(
   return await _search(service, wanted, see)
 
 
+@router.post('/search/upload')
+async def search_upload(
+  service: Access, query: Sent, wanted: Query
+) -> dict[str, Any]:
+  """The same as when it was sent, of the last few hundred uploads."""
+  see = functools.partial(service.see_again, query.upload)
+  return await _search(service, wanted, see)
+
+
 @router.post('/search/video')
 async def search_video(
   service: Access, video: fastapi.UploadFile, wanted: Query
@@ -67,20 +83,16 @@ async def _search(
   own = int(id is not None)
   with service.room.share(1):
     seen = await see()
-    found = None
-    if not (wanted.rank or wanted.rerank) and wanted.radius is None:
-      found = await service.moments(seen, wanted.k, wanted.filters)
-    if found is None:
-      found = await service.search(
-        seen,
-        wanted.k + own,
-        rank=wanted.rank,
-        rerank=wanted.rerank + own if wanted.rerank else 0,
-        radius=wanted.radius,
-        where=wanted.filters,
-      )
-  hits = [hit for hit in found if hit.id != id][: wanted.k]
-  results = [views.result(service, hit, seen, wanted.rerank) for hit in hits]
+    found = await service.search(
+      seen,
+      wanted.k + own,
+      rank=wanted.rank,
+      rerank=wanted.rerank + own if wanted.rerank else 0,
+      radius=wanted.radius,
+      where=wanted.filters,
+    )
+  hits = [hit for hit in found if hit[0].id != id][: wanted.k]
+  results = [views.result(service, *hit, seen) for hit in hits]
   if wanted.bits:
     add = views.add_differing_bits
     await asyncio.to_thread(add, service, results, seen.code)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
+import hashlib
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 from nph_jax import errors
 from nph_jax.index import errors as index_errors
 from nph_jax.index import facets
-from nph_jax.library import moments, scanning, store
+from nph_jax.library import codes, moments, scanning, store
 from nph_jax.service import (
   batching,
   converting,
@@ -30,6 +32,9 @@ from nph_jax.service import (
   uploads,
 )
 
+_RECENT_BYTES = 64 << 20  # of features of uploads that may be asked of again
+_RANKED_BY_T = 1000  # videos, as `nph-jax search` has it
+
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
@@ -42,6 +47,7 @@ class Seen:
     content: what its features are known by; None of an indexed video.
     frames: those features [M, L]; None of an indexed video.
     thumbnail: of an uploaded video, a data: address, or None.
+    key: by which an upload is asked of again.
   """
 
   code: np.ndarray
@@ -50,6 +56,7 @@ class Seen:
   content: int | None = None
   frames: np.ndarray | None = None
   thumbnail: str | None = None
+  key: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Service:
     extractor: None where videos cannot be hashed.
     no_videos: why not, one sentence.
     read_only: nothing may be added or removed.
+    recent: uploads by their keys, the last one last.
   """
 
   index: Any
@@ -94,6 +102,9 @@ class Service:
   no_videos: str = ''
   read_only: bool = False
   changing: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+  recent: collections.OrderedDict[str, Seen] = dataclasses.field(
+    default_factory=collections.OrderedDict
+  )
 
   @contextlib.contextmanager
   def admit_video(self) -> Iterator[Callable[[int], None]]:
@@ -123,7 +134,23 @@ class Service:
   ) -> Seen:
     code, relaxed = await self.hashing.submit((frames, kept))
     content = int(facets.contents(frames[None])[0])
-    return Seen(code, relaxed, metadata, content, frames, thumbnail)
+    key = hashlib.blake2b(frames.tobytes(), digest_size=16).hexdigest()
+    seen = Seen(code, relaxed, metadata, content, frames, thumbnail, key)
+    if not kept:
+      self.recent[key] = seen
+      self.recent.move_to_end(key)
+      while len(self.recent) * frames.nbytes > _RECENT_BYTES:
+        self.recent.popitem(last=False)
+    return seen
+
+  async def see_again(self, key: str) -> Seen:
+    """A recent upload, by its key."""
+    if key not in self.recent:
+      raise problems.Problem(
+        404, 'The service has forgotten this upload; send it again.'
+      )
+    self.recent.move_to_end(key)
+    return self.recent[key]
 
   async def see_code(
     self, bits: Sequence[int], relaxed: Sequence[float] | None
@@ -150,12 +177,34 @@ class Service:
       ids = [id for id in ids if id in left]
       return list(zip(ids, self.index.metadata(ids)))
 
-  async def search(self, seen: Seen, k: int, **options: Any) -> list[Any]:
-    """Hits, nearest first; the options are those of VideoIndex.search."""
-    wanted = searching.Search(seen.code, seen.relaxed, k, options)
-    return await self.searching.submit(wanted)
+  async def search(
+    self,
+    seen: Seen,
+    k: int,
+    *,
+    rank: str | None = None,
+    rerank: int = 0,
+    radius: int | None = None,
+    where: dict[str, Any] | None = None,
+  ) -> list[tuple[Any, float]]:
+    """Hits, nearest first, and how similar they are, as `searching` says it.
 
-  async def moments(
+    The options are those of VideoIndex.search. Without `rank` and `rerank` by
+    what is best here: an upload by its moments, where videos have segments and
+    no radius is asked for.
+    """
+    if not (rank or rerank):
+      found = await self._moments(seen, k, where) if radius is None else None
+      if found is not None:
+        return [(hit, searching.bounded(hit.score)) for hit in found]
+      if seen.relaxed is not None and codes.is_ranked_by_t(self.hasher):
+        rerank = min(max(k, _RANKED_BY_T), self.bounds.k)
+    options = {'rank': rank, 'rerank': rerank, 'radius': radius, 'where': where}
+    wanted = searching.Search(seen.code, seen.relaxed, k, options)
+    hits = await self.searching.submit(wanted)
+    return [(hit, searching.similarity(hit, wanted)) for hit in hits]
+
+  async def _moments(
     self, seen: Seen, k: int, where: dict[str, Any] | None
   ) -> list[Any] | None:
     """Videos in which an upload is, and where; None without segments."""

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.index import asymmetric
 from nph_jax.service import containers, listing
 from nph_jax.service import service as service_lib
 
@@ -48,6 +47,7 @@ def query(
     'id': None,
     'metadata': service.videos.public(seen.metadata),
     'thumbnail': seen.thumbnail,
+    'upload': seen.key,
   }
 
 
@@ -62,8 +62,8 @@ def code(seen: service_lib.Seen) -> dict[str, Any]:
 def result(
   service: service_lib.Service,
   hit: Any,
+  similarity: float,
   seen: service_lib.Seen,
-  rerank: int,
 ) -> dict[str, Any]:
   """A hit; `relevant` says whether it shares a label, None if unknown."""
   found, wanted = listing.labels(hit.metadata), listing.labels(seen.metadata)
@@ -72,24 +72,11 @@ def result(
     **video(service, hit.id, hit.metadata),
     'distance': hit.distance,
     'score': hit.score,
-    'similarity': _similarity(hit, seen, rerank),
+    'similarity': similarity,
     'relevant': bool(set(found) & set(wanted)) if known else None,
     'start': hit.start,
     'end': hit.end,
   }
-
-
-def _similarity(hit: Any, seen: service_lib.Seen, rerank: int) -> float:
-  """1 of the same, 0 of strangers by chance; in the order of the results."""
-  if hit.score is None:
-    value = 1 - 2 * hit.distance / (8 * len(seen.code))
-  elif rerank or hit.start is not None:
-    value = hit.score
-  else:
-    # Of t no code has more than its own, which has less than 1.
-    own = float(asymmetric.cosines(seen.code[None], seen.relaxed)[0])
-    value = hit.score / own if own > 0 else 0.0
-  return round(min(max(value, -1.0), 1.0), 4)
 
 
 def add_differing_bits(

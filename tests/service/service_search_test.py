@@ -16,6 +16,7 @@ import numpy as np
 import service_toy as toy
 
 from nph_jax.index.records import Segments
+from nph_jax.service import service as service_lib
 
 NPY = {'Content-Type': 'application/x-npy'}
 
@@ -263,9 +264,31 @@ def test_an_upload_is_found_where_it_is_within_a_video(start, clips, tmp_path):
     assert found['id'] == long and found['distance'] == 0
     assert found['start'] == pytest.approx(1.5, abs=0.1)
     assert found['end'] - found['start'] == pytest.approx(1.0, abs=0.01)
+    key = {'upload': answer.json()['query']['upload']}
+    for wanted in ('', '?where={"labels":"long"}'):
+      again = post(f'/search/upload{wanted}', json=key)
+      assert again.json()['results'] == answer.json()['results']
+    assert again.json()['query'] == answer.json()['query']
+    other = post('/search/upload?where={"labels":"dog"}', json=key)
+    assert other.json()['results'] == []
     for asked in (
       post('/search/video?rank=hamming', files={'video': film}),
       post('/search', json={'id': int(long)}),
     ):
       assert asked.json()['results'][0]['start'] is None
       assert len(asked.json()['results']) == 10
+
+
+def test_the_longest_ago_of_uploads_are_forgotten(own, monkeypatch):
+  bytes_of_one = 2 * toy.NUM_FRAMES * toy.FEATURE_DIM
+  monkeypatch.setattr(service_lib, '_RECENT_BYTES', 2 * bytes_of_one)
+  keys, post = [], own.client.post
+  for seed in (1, 2, 1, 3):
+    content = toy.npy(toy.features(1, seed))
+    answer = post('/search/features', content=content, headers=NPY)
+    keys.append({'upload': answer.json()['query']['upload']})
+    assert post('/search/upload', json=keys[0]).json()['query']['upload']
+  assert keys[0] == keys[2]
+  assert 'forgotten' in toy.refused(post('/search/upload', json=keys[1]), 404)
+  assert post('/search/upload', json=keys[3]).status_code == 200
+  toy.refused(post('/search/upload', json={'upload': '../x'}), 422)
