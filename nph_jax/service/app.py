@@ -15,7 +15,6 @@ from nph_jax.service import (
   npy,
   problems,
   rooms,
-  routes_duplicates,
   routes_pages,
   routes_search,
   routes_videos,
@@ -70,12 +69,7 @@ def create(
     2 * service.bounds.concurrency * max(1 << 16, app.state.feature_bytes),
     'The service holds as many uploads as it has memory for',
   )
-  for routes in (
-    routes_search,
-    routes_videos,
-    routes_duplicates,
-    routes_pages,
-  ):
+  for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
   # What Windows says of it, browsers do not run as a module.
   mimetypes.add_type('text/javascript', '.js')

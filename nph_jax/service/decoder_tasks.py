@@ -87,6 +87,7 @@ def _features(
   fields = {
     'duration': float(video.duration),
     'frame_times': [float(time) for time in video.times],
+    'size': video.size,
   }
   thumbnail = stills.jpeg(pictures[len(pictures) // 2])
   return fields, [features.tobytes(), thumbnail]

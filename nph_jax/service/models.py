@@ -15,7 +15,7 @@ _MAX_ID = 2**63 - 2
 _NAMES, _NAME_LENGTH = 64, 100
 # Said by the service itself, so that no caller can claim another file's name.
 _RESERVED = frozenset(
-  ('backbone', 'duration', 'frame_times', 'hash', 'path', 'stored')
+  'backbone duration frame_times hash height path stored width'.split()
 )
 
 

@@ -89,8 +89,9 @@ class Extractor:
     """What the decoding process makes of an upload.
 
     Returns:
-      Features float16 [M, L], finite; metadata: name, backbone, duration (s)
-      and frame_times (s); a thumbnail, a JPEG as a data: address.
+      Features float16 [M, L], finite; metadata: name, backbone, duration and
+      frame_times in seconds, width and height in pixels; a thumbnail, a JPEG as
+      a data: address.
 
     Raises:
       Problem: status 422, the video cannot be used; 503, not now.
@@ -115,9 +116,11 @@ def _checked(
     frames = np.frombuffer(features, '<f2').reshape(shape)
     times = [float(time) for time in fields['frame_times']]
     duration = float(fields['duration'])
+    width, height = (max(int(side), 0) for side in fields['size'])
     if np.isfinite(frames).all() and np.isfinite([duration, *times]).all():
-      return frames, {'duration': duration, 'frame_times': times}
-  except (KeyError, TypeError, ValueError):
+      known = {'duration': duration, 'frame_times': times}
+      return frames, known | {'width': width, 'height': height}
+  except (KeyError, OverflowError, TypeError, ValueError):
     pass
   raise problems.Problem(
     422, 'The video gives features that are no numbers; encode it again.'

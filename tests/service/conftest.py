@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import pathlib
+import sys
 
 import numpy as np
 import pytest
 import service_toy as toy
+
+# In place of the command: tells its flags, and of ids 0 and 1.
+TOLD = """
+import json, sys, time
+flags = sys.argv[1:]
+if any(flag == '--keep=none' for flag in flags):
+  sys.exit('error: --keep=none: no such rule; expected others.')
+if '--keep=oldest' in flags:
+  time.sleep(1000)
+rows = [{'group': 1, 'id': id, 'path': '/secret/x.mp4'} for id in (0, 1, 99)]
+open(flags[0].partition('=')[2] + '/log', 'a').write(json.dumps(flags) + '\\n')
+print(json.dumps({'videos': 44, 'results': rows}))
+"""
 
 
 @dataclasses.dataclass
@@ -97,3 +112,20 @@ def own(start, tmp_path_factory):
   """A service of the module's own, to be changed."""
   with start(tmp_path_factory.mktemp('own')) as running:
     yield running
+
+
+@pytest.fixture
+def told(own, monkeypatch):
+  """The service, with a library; and what the command was told so far."""
+  from nph_jax.library import store
+  from nph_jax.service import duplicates
+
+  monkeypatch.setattr(duplicates, '_COMMAND', (sys.executable, '-c', TOLD))
+  monkeypatch.setattr(duplicates, '_SECONDS', 60)
+  index = own.folder / 'index'
+  (index / store.NAME).touch()
+  own.service.duplicates._tasks.clear()
+  log = index / 'log'
+  yield own, lambda: [json.loads(x) for x in log.read_text().splitlines()]
+  log.unlink(missing_ok=True)
+  (index / store.NAME).unlink()

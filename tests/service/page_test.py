@@ -363,6 +363,22 @@ def test_a_video_is_added_and_removed(window, own, tmp_path):
   assert len(own.service.index) == 44
 
 
+def test_copies_are_shown_side_by_side_and_rejected(window, told):
+  own, flags = told
+  window.open(own.address)
+  window.wait('!document.getElementById("to-duplicates").hidden')
+  window.click('#to-duplicates')
+  window.wait('document.getElementById("status").textContent'
+              ' === "1 group of copies"')  # fmt: skip
+  said = '[...document.querySelectorAll("#groups .name")]'
+  names = window.run(f'return {said}.map((name) => name.textContent)')
+  assert names == ['cat/one.webm', 'cat/two.mp4']
+  assert window.run('return location.search') == '?view=duplicates'
+  press(window, '.group .button:not(.primary)')
+  window.wait('document.getElementById("status").textContent === "No copies."')
+  assert flags()[-1][1:] == ['--reject=0,1']
+
+
 def test_errors_are_shown_and_go_away(page, tmp_path):
   (tmp_path / 'notes.mp4').write_text('no video at all')
   page.type('#file', str(tmp_path / 'notes.mp4'))

@@ -145,6 +145,7 @@ def test_an_indexed_video_finds_itself_first(served, clips, name):
   assert query['metadata']['name'] == name.partition('/')[2]
   assert query['metadata']['duration'] == pytest.approx(1, abs=0.1)
   assert len(query['metadata']['frame_times']) == toy.NUM_FRAMES
+  assert query['metadata']['width'] == query['metadata']['height'] == 64
   assert query['thumbnail'].startswith('data:image/jpeg;base64,')
 
 

@@ -129,6 +129,7 @@ def _features(job, file):
   fields = {
     'duration': video.duration,
     'frame_times': video.times.tolist(),
+    'size': video.size,
   }
   return fields, [features.tobytes(), stills.jpeg(video.frames[0])]
 
