@@ -14,7 +14,7 @@ from urllib import parse
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from nph_jax.service import problems, receiving
+from nph_jax.service import problems, rooms
 
 # Nothing of the index is in these; the rest wants the token.
 _OPEN = ('/', '/healthz', '/docs', '/openapi.json', '/session')
@@ -81,7 +81,7 @@ class Guard:
       scope.setdefault('state', {}).update(held=held, take=take)
       limit = self._limit(scope['path'])
       nothing = limit == self._bounds.upload_bytes
-      receive = receiving.bounded(
+      receive = rooms.bounded(
         receive, limit, self._bounds, (lambda _: None) if nothing else take
       )
       await self._app(scope, receive, send)
@@ -113,8 +113,8 @@ class Guard:
           403, 'This service only searches: it was started with --read_only.'
         )
     length, limit = headers.get('content-length', '0'), self._limit(path)
-    if length.isdecimal() and int(length[:20]) > limit:
-      raise problems.Problem(413, receiving.too_large(limit))
+    if length.isdecimal():
+      rooms.check(int(length[:20]), limit)
 
   def _goes_by(self, host: str) -> bool:
     """Whether a header Host names an address, as no other site can, or us."""

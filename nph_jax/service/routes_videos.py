@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import fastapi
 from fastapi import responses
 
 from nph_jax.service import (
-  containers,
   forms,
-  pictures,
   problems,
   uploads,
   views,
@@ -78,8 +75,7 @@ async def add(
   It is durable when the answer comes. What was added before is answered with
   the first one, and status 200.
   """
-  upload = uploads.received(video)
-  return await _add(answer, service, service.add_video, upload, metadata)
+  return await _add(answer, service, uploads.received(video), metadata)
 
 
 @router.post('/videos/features', status_code=201)
@@ -90,18 +86,17 @@ async def add_features(
   metadata: Annotated[Metadata, fastapi.Query(description=METADATA)] = '',
 ) -> dict[str, Any]:
   """Adds a video by its frame features; the rest is as above."""
-  return await _add(answer, service, service.add_features, features, metadata)
+  return await _add(answer, service, features, metadata)
 
 
 async def _add(
   answer: fastapi.Response,
   service: service_lib.Service,
-  method: Callable[..., Any],
   sent: Any,
   metadata: Any,
 ) -> dict[str, Any]:
   with service.room.share(1):
-    id, kept, new = await method(sent, metadata or {})
+    id, kept, new = await service.add(sent, metadata or {})
   answer.status_code = 201 if new else 200
   return views.video(service, id, kept)
 
@@ -137,7 +132,7 @@ async def convert(service: Access, id: Id) -> dict[str, Any]:
   The answer comes at once: `share` says how much is done; at 1 it is there, and
   kept for a while. Ask again until then.
   """
-  return {'share': service.converter.progress(await _found(service, id))}
+  return {'share': service.maker.progress(await _found(service, id))}
 
 
 @router.head('/videos/{id}/converted', include_in_schema=False)
@@ -146,7 +141,7 @@ async def converted(
   request: fastapi.Request, service: Access, id: Id
 ) -> responses.FileResponse:
   """What POST made of it, or a part of that as above."""
-  path = service.converter.find(await _found(service, id))
+  path = service.maker.converted(await _found(service, id))
   if path is None:
     raise problems.Problem(404, f'Video {id} is not converted; POST does that.')
   return _sent(request, path)
@@ -157,7 +152,7 @@ async def _found(service: service_lib.Service, id: int) -> pathlib.Path:
   path = service.videos.find(metadata)
   if service.videos.leads_out(metadata):
     raise problems.Problem(404, _LINK.format(id))
-  if path is None or path.suffix.lower() not in containers.MEDIA_TYPES:
+  if path is None or path.suffix.lower() not in uploads.MEDIA_TYPES:
     raise problems.Problem(404, f'The file of video {id} is not here.')
   return path
 
@@ -169,7 +164,7 @@ def _sent(
     # As HTTP wants it; FileResponse, which looks for itself, would refuse it.
     headers = request.scope['headers']
     request.scope['headers'] = [x for x in headers if x[0] != b'range']
-  media_type = containers.MEDIA_TYPES[path.suffix.lower()]
+  media_type = uploads.MEDIA_TYPES[path.suffix.lower()]
   return responses.FileResponse(path, media_type=media_type, headers=_KEEP)
 
 
@@ -178,10 +173,10 @@ async def thumbnail(service: Access, id: Id) -> fastapi.Response:
   """A JPEG of its middle frame; an SVG of its code where there is none."""
   seen = await service.see(id)
   path = service.videos.find(seen.metadata)
-  if made := await service.gallery.get(path, 'thumbnail'):
+  if made := await service.maker.picture(path, 'thumbnail'):
     return fastapi.Response(made, 200, _KEEP, 'image/jpeg')
   return fastapi.Response(
-    pictures.placeholder(seen.code), 200, _KEEP, 'image/svg+xml'
+    views.placeholder(seen.code), 200, _KEEP, 'image/svg+xml'
   )
 
 
@@ -189,6 +184,6 @@ async def thumbnail(service: Access, id: Id) -> fastapi.Response:
 async def preview(service: Access, id: Id) -> fastapi.Response:
   """A few frames of it as an animated WebP."""
   path = service.videos.find((await service.see(id)).metadata)
-  if made := await service.gallery.get(path, 'preview'):
+  if made := await service.maker.picture(path, 'preview'):
     return fastapi.Response(made, 200, _KEEP, 'image/webp')
   raise problems.Problem(404, f'There are no pictures of video {id}.')

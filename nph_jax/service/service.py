@@ -19,13 +19,12 @@ from nph_jax.index import facets
 from nph_jax.library import codes, moments, scanning, store
 from nph_jax.service import (
   batching,
-  converting,
   duplicates,
   library,
   limits,
   listing,
+  made,
   npy,
-  pictures,
   problems,
   rooms,
   searching,
@@ -72,8 +71,7 @@ class Service:
     searching: runs a searching.Search.
     videos: the library of files.
     listing: of all that can be browsed.
-    gallery: their pictures.
-    converter: of those that browsers cannot play.
+    maker: of their pictures, and of what browsers can play.
     duplicates: finds copies.
     bounds: the limits.
     room: for searches and additions in progress.
@@ -91,8 +89,7 @@ class Service:
   searching: batching.Batcher
   videos: library.Library
   listing: listing.Listing
-  gallery: pictures.Gallery
-  converter: converting.Converter
+  maker: made.Maker
   duplicates: duplicates.Duplicates
   bounds: limits.Limits
   room: rooms.Room
@@ -208,78 +205,65 @@ class Service:
     self, seen: Seen, k: int, where: dict[str, Any] | None
   ) -> list[Any] | None:
     """Videos in which an upload is, and where; None without segments."""
+    # Of features alone nobody knows how many seconds they are.
+    if seen.frames is None or 'duration' not in seen.metadata:
+      return None
 
     def find() -> list[Any] | None:
-      # Of features alone nobody knows how many seconds they are.
-      if seen.frames is None or 'duration' not in seen.metadata:
-        return None
       if not self.index.has_segments():
         return None
       # Whatever the process that decoded it says.
       seconds = min(max(seen.metadata['duration'], 0.0), self.bounds.duration)
-      about = {**seen.metadata, 'duration': seconds}
-      folder = pathlib.Path(self.directory)
-      if not (folder / store.NAME).is_file():
+      about, wanted = {**seen.metadata, 'duration': seconds}, (k, where)
+      if not self.duplicates.known:
         clip = moments.clip(seen.frames, about, self.hasher)
-        return self.index.moments(clip, k, where)
-      with store.Store(folder, read_only=True) as kept:
+        return self.index.moments(clip, *wanted)
+      with store.Store(pathlib.Path(self.directory), read_only=True) as kept:
         return moments.find(
-          self.index, kept, self.hasher, seen.frames, about, k, where
+          self.index, kept, self.hasher, seen.frames, about, *wanted
         )
 
     return await asyncio.to_thread(find)
 
-  async def add_features(
-    self, content: bytes, given: dict[str, Any]
-  ) -> tuple[int, dict[str, Any], bool]:
-    """Adds a video by its frame features; the rest is as of `add_video`."""
-    seen = await self.see_features(content, kept=True)
-    async with self.changing:
-      if known := await self._known(content=seen.content):
-        return *known, False
-      return *await asyncio.to_thread(
-        self._add, seen, seen.metadata | given
-      ), True
-
-  async def add_video(
-    self, upload: uploads.Upload, given: dict[str, Any]
+  async def add(
+    self, sent: bytes | uploads.Upload, given: dict[str, Any]
   ) -> tuple[int, dict[str, Any], bool]:
     """Adds one video; on return it is durable.
 
     Args:
-      upload: the video.
+      sent: the video, or its frame features as of `see_features`.
       given: metadata from the caller.
 
     Returns:
       Its id, its metadata, and whether it was added now.
     """
-    hashed = {'hash': await asyncio.to_thread(upload.digest)}
-    async with self.changing:
+    upload, hashed = None, {}
+    if isinstance(sent, bytes):
+      seen = await self.see_features(sent, kept=True)
+    else:
+      upload, hashed = sent, {'hash': await asyncio.to_thread(sent.digest)}
       if known := await self._known(hashed):
         return *known, False
-    seen = await self.see_video(upload, kept=True)
-    metadata = seen.metadata | given | hashed
+      seen = await self.see_video(sent, kept=True)
     async with self.changing:
-      if known := await self._known(hashed):
+      if known := await self._known(hashed, None if upload else seen.content):
         return *known, False
+      metadata = seen.metadata | given | hashed
       return *await asyncio.to_thread(self._add, seen, metadata, upload), True
 
   async def _known(
-    self, hashed: dict[str, str] | None = None, content: int | None = None
+    self, hashed: dict[str, str], content: int | None = None
   ) -> tuple[int, dict[str, Any]] | None:
     """The first video of a file or of features, if the index has one."""
 
     def find() -> tuple[int, dict[str, Any]] | None:
-      (ids,) = self.index.known([content], [facets.file(hashed or {})])
+      (ids,) = self.index.known([content], [facets.file(hashed)])
       return (ids[0], *self.index.metadata(ids[:1])) if ids else None
 
     return await asyncio.to_thread(find)
 
   def _add(
-    self,
-    seen: Seen,
-    metadata: dict[str, Any],
-    upload: uploads.Upload | None = None,
+    self, seen: Seen, metadata: dict[str, Any], upload: uploads.Upload | None
   ) -> tuple[int, dict[str, Any]]:
     try:
       if upload is not None:

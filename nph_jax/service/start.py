@@ -21,14 +21,13 @@ from nph_jax.service import app as app_lib
 from nph_jax.service import (
   batching,
   cache,
-  converting,
   decoder_tasks,
   decoders,
   duplicates,
   library,
   limits,
   listing,
-  pictures,
+  made,
   rooms,
   searching,
   transcoding,
@@ -109,15 +108,14 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
         ('searching', functools.partial(searching.run, index)),
       )
     ]
-    kept, viewer = _cache(setup, stack), _viewer(pool)
-    made = service_lib.Service(
+    kept = _cache(setup, stack)
+    ready = service_lib.Service(
       index,
       hasher,
       *batchers,
       videos=videos,
       listing=listing.Listing(index, videos),
-      gallery=pictures.Gallery(viewer, kept, setup.bounds),
-      converter=_converter(setup.bounds, viewer is not None, kept, stack),
+      maker=_maker(setup.bounds, kept, pool),
       duplicates=duplicates.Duplicates(index, setup.index),
       bounds=setup.bounds,
       room=room,
@@ -127,13 +125,9 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       no_videos=why_not,
       read_only=setup.read_only,
     )
-    yield app_lib.create(made, setup.token, metrics, setup.hosts), _words(made)
-
-
-def _words(made: service_lib.Service) -> str:
-  index, extractor = made.index, made.extractor
-  how = f'videos by {extractor.backbone}' if extractor else made.no_videos
-  return f'{len(index):,} videos, {index.num_bits} bits, {index.engine}; {how}'
+    how = f'videos by {extractor.backbone}' if extractor else why_not
+    words = f'{len(index):,} videos, {index.num_bits} bits, {index.engine}; '
+    yield app_lib.create(ready, setup.token, metrics, setup.hosts), words + how
 
 
 def _extractor(
@@ -143,63 +137,45 @@ def _extractor(
   pool: Callable[..., decoders.Pool],
 ) -> tuple[uploads.Extractor | None, str]:
   """What makes features of uploads, and else why there is none."""
-  backbone = setup.backbone or _indexed_backbone(index)
+  backbone = setup.backbone
   if backbone is None:
+    backbone = next((x.get('backbone') for _, x in index.items(limit=1)), None)
+  if not isinstance(backbone, str):
     return None, _NO_BACKBONE.format('the index names no backbone')
   shape = hasher.num_frames, hasher.feature_dim
   # Whose weights do not come as a package, it may have to fetch.
   offline = setup.weights is not None or backbone != 'vgg16'
   arguments = backbone, setup.weights, shape
   try:
-    made = pool(setup.bounds.decoders, arguments, offline)
+    ready = pool(setup.bounds.decoders, arguments, offline)
   except errors.UserError as error:
     if setup.backbone is not None:
       raise
     return None, _NO_BACKBONE.format(str(error).rstrip('.'))
-  return uploads.Extractor(made, backbone, shape, setup.bounds), ''
-
-
-def _indexed_backbone(index: Any) -> str | None:
-  for _, metadata in index.items(limit=1):
-    backbone = metadata.get('backbone')
-    return backbone if isinstance(backbone, str) else None
-  return None
+  return uploads.Extractor(ready, backbone, shape, setup.bounds), ''
 
 
 def _cache(setup: Setup, stack: contextlib.ExitStack) -> cache.Cache:
   """Of the user; of this process alone where that cannot be written."""
   folder = setup.cache or compilation.cache_folder() / 'videos'
-  try:
-    made = cache.Cache(folder, setup.bounds.cache_bytes)
+  with contextlib.suppress(OSError):
+    kept = cache.Cache(folder, setup.bounds.cache_bytes)
     if os.access(folder, os.W_OK):
-      return made
-  except OSError:
-    pass
+      return kept
   folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
   return cache.Cache(folder, setup.bounds.cache_bytes)
 
 
-def _converter(
-  bounds: limits.Limits,
-  has_av: bool,
-  kept: cache.Cache,
-  stack: contextlib.ExitStack,
-) -> converting.Converter:
-  form = transcoding.form() if has_av else None
-  if form is None:
-    return converting.Converter(None, None, kept, bounds)
-  patient = dataclasses.replace(bounds, decode_seconds=bounds.convert_seconds)
-  decoder = decoders.Decoder(
-    decoder_tasks.load_transcoder, (), patient, lazy=True
-  )
-  return converting.Converter(stack.enter_context(decoder), form, kept, bounds)
-
-
-def _viewer(pool: Callable[..., decoders.Pool]) -> decoders.Pool | None:
-  """The decoder of thumbnails; none without the packages for video."""
+def _maker(
+  bounds: limits.Limits, kept: cache.Cache, pool: Callable[..., decoders.Pool]
+) -> made.Maker:
+  """Of nothing without the packages for video."""
+  viewer = converter = form = None
   with contextlib.suppress(errors.UserError):
-    return pool(1)
-  return None
+    viewer = pool(1)
+    form = transcoding.form()
+    converter = form and pool(1, load=decoder_tasks.load_transcoder)
+  return made.Maker(viewer, converter, form, kept, bounds)
 
 
 def _pool(
@@ -209,15 +185,20 @@ def _pool(
   number: int,
   arguments: tuple[Any, ...] = (),
   offline: bool = True,
+  load: Callable[..., Any] | None = None,
 ) -> decoders.Pool:
-  """So many decoders, until `stack` ends; the rest is as of Decoder."""
+  """So many decoders, until `stack` ends; those that convert come when wanted.
+
+  Args:
+    bounds, metrics, stack, number: as above.
+    arguments, offline, load: as of Decoder; by default that of decoder_tasks.
+  """
+  if load is not None:
+    bounds = dataclasses.replace(bounds, decode_seconds=bounds.convert_seconds)
   replaced = lambda why: metrics.replaced.labels(why).inc()  # noqa: E731
-  load = decoder_tasks.load
-  made = [
-    decoders.Decoder(load, arguments, bounds, replaced, offline)
-    for _ in range(number)
-  ]
-  return stack.enter_context(decoders.Pool(made))
+  of = load or decoder_tasks.load, arguments, bounds, replaced, offline
+  ready = [decoders.Decoder(*of) for _ in range(number)]
+  return stack.enter_context(decoders.Pool(ready, lazy=load is not None))
 
 
 def _hash(

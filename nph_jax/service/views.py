@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.service import containers, listing
+from nph_jax.service import listing, uploads
 from nph_jax.service import service as service_lib
 
 _MARK = 8  # characters of a hash
@@ -22,7 +22,7 @@ def video(
   Addresses are relative to the service's, which a proxy may have moved.
   """
   # Not looked for on the disk: a page of results would wait for that.
-  kind = containers.MEDIA_TYPES.get(service.videos.suffix(metadata))
+  kind = uploads.MEDIA_TYPES.get(service.videos.suffix(metadata))
   # Another video may have had the id, and browsers keep what they have seen.
   known = metadata.get('hash')
   mark = f'?of={known[:_MARK]}' if isinstance(known, str) else ''
@@ -93,3 +93,20 @@ def add_differing_bits(
       continue
     differing = np.unpackbits(np.bitwise_xor(other, code))
     shown['differing_bits'] = np.flatnonzero(differing).tolist()
+
+
+def placeholder(code: np.ndarray) -> bytes:
+  """An SVG for a video without pictures: its code, one square for each bit."""
+  bits = np.unpackbits(code).tolist()
+  divisors = [n for n in range(1, len(bits) + 1) if len(bits) % n == 0]
+  columns = min(divisors, key=lambda n: abs(n - (len(bits) * 4 / 3) ** 0.5))
+  squares = ''.join(
+    f'<rect x="{1.05 + place % columns:g}" y="{1.05 + place // columns:g}" '
+    f'width=".9" height=".9" rx=".1" fill-opacity="{0.85 if bit else 0.18}"/>'
+    for place, bit in enumerate(bits)
+  )
+  size = f'{columns + 2} {len(bits) // columns + 2}'
+  return (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240" '
+    f'viewBox="0 0 {size}"><g fill="#7f8ba3">{squares}</g></svg>'
+  ).encode()

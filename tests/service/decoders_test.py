@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from nph_jax import errors
 from nph_jax.service import (
-  containers,
   decoders,
   decoding_process,
   limits,
   problems,
+  uploads,
 )
 
 
@@ -39,14 +39,14 @@ from nph_jax.service import (
   ],
 )
 def test_containers_by_their_first_bytes(head, suffix):
-  assert containers.suffix_of(head) == suffix
+  assert uploads.suffix_of(head) == suffix
 
 
 def test_a_decoder_that_cannot_load_says_why():
   decoder = decoders.Decoder(toy.load_nothing, (), limits.Limits())
   with pytest.raises(errors.UserError, match='the toy cannot be loaded'):
     decoders.Pool([decoder])
-  assert not decoder._process.is_alive()
+  assert decoder._process is None
 
 
 @settings(max_examples=100, deadline=None)
@@ -66,24 +66,19 @@ def test_a_decoder_that_did_not_start_is_started_again(tmp_path):
     toy.load_once_there_is, (str(tmp_path / 'go'),), limits.Limits()
   )
   with decoders.Pool([decoder]), open(tmp_path / 'go', 'rb') as file:
-
-    async def run():
-      return await decoder.run({}, file)
-
     (tmp_path / 'go').rename(tmp_path / 'gone')
-    decoder._kill()
+    decoder.kill()
     with pytest.raises(problems.Problem) as caught:
-      asyncio.run(run())
+      decoder.do({}, file)
     assert caught.value.status_code == 503
     (tmp_path / 'gone').rename(tmp_path / 'go')
-    assert asyncio.run(run()) == ({'went': 'content'}, [])
+    assert decoder.do({}, file) == ({'went': 'content'}, [])
 
 
 def test_an_answer_in_parts_ends_where_nobody_wants_more(tmp_path):
   """And a process that is started late is the same as any other."""
   (tmp_path / 'file').write_text('abc' * 1000)
-  decoder = decoders.Decoder(toy.load_in_parts, (), limits.Limits(), lazy=True)
-  assert decoder._process is None
+  decoder = decoders.Decoder(toy.load_in_parts, (), limits.Limits())
   parts = []
 
   def take(fields, blobs):
@@ -91,17 +86,18 @@ def test_an_answer_in_parts_ends_where_nobody_wants_more(tmp_path):
     if len(parts) > 3:
       raise problems.Problem(422, 'Enough.')
 
-  async def run(number):
+  def run(number):
     with open(tmp_path / 'file', 'rb') as file:
-      return (await decoder.run({'parts': number}, file, take))[0]['process']
+      return decoder.do({'parts': number}, file, take)[0]['process']
 
-  with decoder:
-    first = asyncio.run(run(3))
+  with decoders.Pool([decoder], lazy=True):
+    assert decoder._process is None
+    first = run(3)
     assert parts == [(0, [b'a']), (1, [b'b']), (2, [b'c'])]
     with pytest.raises(problems.Problem, match='Enough'):
-      asyncio.run(run(10**9))
+      run(10**9)
     parts.clear()
-    assert asyncio.run(run(1)) != first
+    assert run(1) != first
 
 
 def test_jobs_wait_in_a_queue_for_several_decoders(tmp_path):

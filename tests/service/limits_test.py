@@ -14,7 +14,7 @@ pytest.importorskip('httpx')
 import httpx
 import service_toy as toy
 
-from nph_jax.service import limits, problems, receiving, rooms
+from nph_jax.service import limits, problems, rooms
 
 NPY = {'Content-Type': 'application/x-npy'}
 
@@ -93,7 +93,7 @@ async def read(waits, thinking=0.0, limit=10_000, **bounds):
     body = {'type': 'http.request', 'body': b'x' * 100}
     return body | {'more_body': bool(waits)}
 
-  receive = receiving.bounded(
+  receive = rooms.bounded(
     receive, limit, limits.Limits(**bounds), lambda count: None
   )
   count = 0
