@@ -76,7 +76,7 @@ class Decoder:
         {'Retry-After': '60'},
       ) from error
     try:
-      self._connection.send_bytes(decoding_process.pack(job))
+      decoding_process.send(self._connection, job)
       reduction.send_handle(self._connection, file.fileno(), self._process.pid)
       end = time.monotonic() + self._seconds
       fields, blobs = self._receive(self._seconds)
@@ -103,14 +103,13 @@ class Decoder:
     timer = threading.Timer(seconds, lambda: (late.set(), self._process.kill()))
     timer.start()
     try:
-      message = self._connection.recv_bytes(decoding_process.MAX_BYTES)
+      return decoding_process.receive(self._connection)
     except (EOFError, OSError) as error:
       if late.is_set():
         raise TimeoutError from error
       raise
     finally:
       timer.cancel()
-    return decoding_process.unpack(message)
 
   def _replaced(self, why: str) -> problems.Problem:
     self.kill()

@@ -28,7 +28,6 @@ class Maker:
     self,
     viewer: decoders.Pool | None,
     converter: decoders.Pool | None,
-    form: transcoding.Form | None,
     cache: cache_lib.Cache,
     bounds: limits.Limits,
   ):
@@ -37,11 +36,10 @@ class Maker:
     Args:
       viewer: does the jobs of decoder_tasks.load; None makes no pictures.
       converter: does those of load_transcoder; None converts nothing.
-      form: of converted videos.
       cache: where all of it is kept.
       bounds: how many may wait.
     """
-    self._viewer, self._converter, self._form = viewer, converter, form
+    self._viewer, self._converter = viewer, converter
     self._cache, self._most = cache, bounds.conversions
     self._room = rooms.room(bounds.concurrency, 'pictures')
     self._making: dict[pathlib.Path, asyncio.Task[bytes]] = {}
@@ -121,16 +119,15 @@ class Maker:
     return min(self._shares[place], 0.99)
 
   def _place(self, path: pathlib.Path) -> pathlib.Path | None:
-    if self._converter is None or self._form is None:
+    if self._converter is None:
       return None
-    return self._cache.place(path, f'playable.{self._form.container}')
+    return self._cache.place(path, f'playable.{transcoding.CONTAINER}')
 
   async def _convert(self, path: pathlib.Path, place: pathlib.Path) -> bytes:
-    assert self._converter is not None and self._form is not None
-    number = transcoding.FORMS.index(self._form)
-    job = {'name': path.name, 'form': number}
+    assert self._converter is not None
     with open(path, 'rb') as file, self._cache.writing(place) as target:
-      await self._converter.run(job, file, self._writer(place, target))
+      take = self._writer(place, target)
+      await self._converter.run({'name': path.name}, file, take)
     return b''
 
   def _writer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import re
 from typing import Annotated, Any
 
 import fastapi
@@ -33,8 +32,6 @@ router = fastapi.APIRouter(tags=['videos'], route_class=forms.Route)
 
 Browse = Annotated[Browsed, fastapi.Query()]
 _LABELS = 200
-# As in `lines=0-9`; what names no unit is only malformed.
-_OTHER_UNIT = re.compile(r'(?!bytes=)[\w-]+=', re.I)
 _KEEP = {'Cache-Control': 'private, max-age=3600'}
 
 
@@ -118,11 +115,9 @@ async def remove(service: Access, id: Id) -> None:
 
 @router.head('/videos/{id}/file', include_in_schema=False)
 @router.get('/videos/{id}/file', response_class=responses.FileResponse)
-async def file(
-  request: fastapi.Request, service: Access, id: Id
-) -> responses.FileResponse:
+async def file(service: Access, id: Id) -> responses.FileResponse:
   """The video itself, or the part of it that a header Range asks for."""
-  return _sent(request, await _found(service, id))
+  return _sent(await _found(service, id))
 
 
 @router.post('/videos/{id}/converted')
@@ -137,14 +132,12 @@ async def convert(service: Access, id: Id) -> dict[str, Any]:
 
 @router.head('/videos/{id}/converted', include_in_schema=False)
 @router.get('/videos/{id}/converted', response_class=responses.FileResponse)
-async def converted(
-  request: fastapi.Request, service: Access, id: Id
-) -> responses.FileResponse:
+async def converted(service: Access, id: Id) -> responses.FileResponse:
   """What POST made of it, or a part of that as above."""
   path = service.maker.converted(await _found(service, id))
   if path is None:
     raise problems.Problem(404, f'Video {id} is not converted; POST does that.')
-  return _sent(request, path)
+  return _sent(path)
 
 
 async def _found(service: service_lib.Service, id: int) -> pathlib.Path:
@@ -157,13 +150,7 @@ async def _found(service: service_lib.Service, id: int) -> pathlib.Path:
   return path
 
 
-def _sent(
-  request: fastapi.Request, path: pathlib.Path
-) -> responses.FileResponse:
-  if _OTHER_UNIT.match(request.headers.get('range', '')):
-    # As HTTP wants it; FileResponse, which looks for itself, would refuse it.
-    headers = request.scope['headers']
-    request.scope['headers'] = [x for x in headers if x[0] != b'range']
+def _sent(path: pathlib.Path) -> responses.FileResponse:
   media_type = uploads.MEDIA_TYPES[path.suffix.lower()]
   return responses.FileResponse(path, media_type=media_type, headers=_KEEP)
 

@@ -170,12 +170,12 @@ def _maker(
   bounds: limits.Limits, kept: cache.Cache, pool: Callable[..., decoders.Pool]
 ) -> made.Maker:
   """Of nothing without the packages for video."""
-  viewer = converter = form = None
+  viewer = converter = None
   with contextlib.suppress(errors.UserError):
     viewer = pool(1)
-    form = transcoding.form()
-    converter = form and pool(1, load=decoder_tasks.load_transcoder)
-  return made.Maker(viewer, converter, form, kept, bounds)
+    if transcoding.is_possible():
+      converter = pool(1, load=decoder_tasks.load_transcoder)
+  return made.Maker(viewer, converter, kept, bounds)
 
 
 def _pool(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import socket
 import sys
@@ -53,11 +54,18 @@ def test_a_decoder_that_cannot_load_says_why():
 @given(st.binary(max_size=100))
 def test_messages_of_a_decoder_are_not_believed(noise):
   fields = {'a': [1.5, 'x', None]}
-  whole = decoding_process.pack(fields, [b'12\n', b'', noise])
-  assert decoding_process.unpack(whole) == (fields, [b'12\n', b'', noise])
-  for damaged in (noise, whole + b'1', whole[:-1], b'[]\n', b'{"fields": 1}\n'):
-    with pytest.raises((ValueError, KeyError, TypeError)):
-      decoding_process.unpack(damaged)
+  ours, theirs = multiprocessing.Pipe()
+  with ours, theirs:
+    decoding_process.send(theirs, fields, [b'12\n', b'', noise])
+    assert decoding_process.receive(ours) == (fields, [b'12\n', b'', noise])
+    for damaged in (noise, b'[]', b'[[], 0]', b'[{}, "x"]', b'[{}, null]'):
+      theirs.send_bytes(damaged)
+      with pytest.raises((ValueError, TypeError)):
+        decoding_process.receive(ours)
+    theirs.send_bytes(b'[{}, 1e9]'.replace(b'1e9', b'1000000000'))
+    theirs.close()
+    with pytest.raises((EOFError, OSError)):
+      decoding_process.receive(ours)
 
 
 def test_a_decoder_that_did_not_start_is_started_again(tmp_path):

@@ -11,7 +11,7 @@ pytest.importorskip('fastapi')
 pytest.importorskip('av')
 
 from nph_jax import errors
-from nph_jax.service import cache, limits, made, problems, transcoding
+from nph_jax.service import cache, limits, made, problems
 
 
 class Decoder:
@@ -43,8 +43,7 @@ def kept(tmp_path):
 
 
 def maker(decoder, kept, **bounds):
-  form = decoder and transcoding.FORMS[0]
-  return made.Maker(decoder, decoder, form, kept, limits.Limits(**bounds))
+  return made.Maker(decoder, decoder, kept, limits.Limits(**bounds))
 
 
 def test_the_least_recently_used_goes_first(kept, tmp_path):
