@@ -151,16 +151,14 @@ def main(argv: Sequence[str] | None = None) -> None:
   print('stopped.', flush=True)
 
 
-def _setup(flags: argparse.Namespace, token: str | None):
-  from nph_jax.service import start
-
+def _setup(flags: argparse.Namespace, token: str | None) -> limits.Setup:
   given = {
     bound.name: type(bound.default)(
       getattr(flags, bound.metadata['flag']) * bound.metadata['unit']
     )
     for bound in _bounds()
   }
-  return start.Setup(
+  return limits.Setup(
     index=pathlib.Path(flags.index),
     bundle=pathlib.Path(flags.bundle),
     videos=pathlib.Path(flags.videos) if flags.videos else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mimetypes
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import fastapi
 from fastapi import staticfiles
@@ -12,6 +12,7 @@ from fastapi import staticfiles
 from nph_jax.service import (
   access,
   guard,
+  limits,
   npy,
   problems,
   rooms,
@@ -31,19 +32,10 @@ _DESCRIPTION = (
 
 def create(
   service: service_lib.Service,
-  token: str | None,
+  setup: limits.Setup,
   metrics: metrics_lib.Metrics,
-  names: Sequence[str] = (),
 ) -> fastapi.FastAPI:
-  """The application around `service`.
-
-  Args:
-    service: what it does.
-    token: that callers must bear; None lets everybody in.
-    metrics: told of every request.
-    names: that the service goes by where there is no token, apart from
-      addresses and localhost.
-  """
+  """The application around `service`; `metrics` are told of every request."""
 
   @contextlib.asynccontextmanager
   async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
@@ -60,7 +52,7 @@ def create(
   )
   app.state.service = service
   app.state.metrics = metrics
-  app.state.token = access.Token(token)
+  app.state.token = access.Token(setup.token)
   app.state.feature_bytes = npy.max_bytes(
     service.hasher.num_frames, service.hasher.feature_dim
   )
@@ -75,6 +67,6 @@ def create(
   mimetypes.add_type('text/javascript', '.js')
   app.mount('/static', staticfiles.StaticFiles(directory=routes_pages.STATIC))
   problems.install(app)
-  app.add_middleware(guard.Guard, state=app.state, names=names)
+  app.add_middleware(guard.Guard, state=app.state, names=setup.hosts)
   metrics.watch(service)
   return app

@@ -108,7 +108,7 @@ class Guard:
       if origin and _host(origin) != headers.get('host', ''):
         raise problems.Problem(403, 'Pages of other sites may not send here.')
       harmless = path.startswith(_SEARCHES) or path.endswith(_CONVERTS)
-      if self._state.service.read_only and not harmless:
+      if self._state.service.setup.read_only and not harmless:
         raise problems.Problem(
           403, 'This service only searches: it was started with --read_only.'
         )

@@ -84,6 +84,10 @@ class Maker:
       _LOG.warning('a picture is not kept: %s', error)
     return made
 
+  def forget(self, path: pathlib.Path) -> None:
+    """Deletes what was made of a video."""
+    self._cache.drop(path)
+
   def converted(self, path: pathlib.Path) -> pathlib.Path | None:
     """The converted file of the video at `path`, None where there is none."""
     place = self._place(path)

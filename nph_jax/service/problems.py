@@ -96,7 +96,7 @@ async def _on_index(request: fastapi.Request, error: Any) -> fastapi.Response:
   status = 422 if isinstance(error, index_errors.InvalidRequest) else 503
   if isinstance(error, index_errors.UnknownVideo):
     status = 404
-  directory = request.app.state.service.directory
+  directory = str(request.app.state.service.setup.index)
   return answer(status, str(error).replace(directory, 'the index'))
 
 

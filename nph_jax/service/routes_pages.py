@@ -46,7 +46,7 @@ def index(service: Access) -> dict[str, Any]:
     'rerank': service.index.keeps_relaxed,
     'moments': service.index.has_segments(),
     'duplicates': service.duplicates.known,
-    'read_only': service.read_only,
+    'read_only': service.setup.read_only,
     'limits': {
       'k': service.bounds.k,
       'upload_bytes': service.bounds.upload_bytes,

@@ -6,12 +6,13 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import functools
 import hashlib
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import prometheus_client
 
 from nph_jax import errors
 from nph_jax.index import errors as index_errors
@@ -58,7 +59,6 @@ class Seen:
   key: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
 class Service:
   """One index behind one hasher.
 
@@ -67,41 +67,53 @@ class Service:
   Attributes:
     index: index.VideoIndex.
     hasher: export.hasher.Hasher.
-    hashing: makes (code, t) of (frames float16 [M, L], whether t is kept).
-    searching: runs a searching.Search.
+    setup, bounds: what it was told; where the index lies, callers are not.
     videos: the library of files.
     listing: of all that can be browsed.
     maker: of their pictures, and of what browsers can play.
     duplicates: finds copies.
-    bounds: the limits.
     room: for searches and additions in progress.
-    directory: of the index; nothing tells callers of it.
-    forget: what was made of a file that is to be deleted.
+    hashing: makes (code, t) of (frames float16 [M, L], whether t is kept).
+    searching: runs a searching.Search.
     extractor: None where videos cannot be hashed.
     no_videos: why not, one sentence.
-    read_only: nothing may be added or removed.
     recent: uploads by their keys, the last one last.
   """
 
-  index: Any
-  hasher: Any
-  hashing: batching.Batcher
-  searching: batching.Batcher
-  videos: library.Library
-  listing: listing.Listing
-  maker: made.Maker
-  duplicates: duplicates.Duplicates
-  bounds: limits.Limits
-  room: rooms.Room
-  directory: str
-  forget: Callable[[pathlib.Path], None]
-  extractor: uploads.Extractor | None = None
-  no_videos: str = ''
-  read_only: bool = False
-  changing: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
-  recent: collections.OrderedDict[str, Seen] = dataclasses.field(
-    default_factory=collections.OrderedDict
-  )
+  def __init__(
+    self,
+    index: Any,
+    hasher: Any,
+    setup: limits.Setup,
+    videos: library.Library,
+    maker: made.Maker,
+    extractor: uploads.Extractor | None,
+    no_videos: str,
+    sizes: prometheus_client.Histogram,
+  ):
+    """Args as above; `sizes` is told how many are served together."""
+    self.index, self.hasher = index, hasher
+    self.videos, self.maker = videos, maker
+    self.extractor, self.no_videos = extractor, no_videos
+    self.setup, self.bounds = setup, setup.bounds
+    self.listing = listing.Listing(index, videos)
+    self.duplicates = duplicates.Duplicates(index, setup.index)
+    self.room = rooms.room(self.bounds.concurrency, 'searches and additions')
+    self.recent: collections.OrderedDict[str, Seen] = collections.OrderedDict()
+    self._changing = asyncio.Lock()
+    self.hashing, self.searching = (
+      batching.Batcher(
+        run,
+        max_batch=self.bounds.batch,
+        max_wait=self.bounds.wait_seconds,
+        observe=sizes.labels(step).observe,
+        coming=lambda: self.room.held,
+      )
+      for step, run in (
+        ('hashing', functools.partial(_hash, hasher)),
+        ('searching', functools.partial(searching.run, index)),
+      )
+    )
 
   @contextlib.contextmanager
   def admit_video(self) -> Iterator[Callable[[int], None]]:
@@ -218,7 +230,7 @@ class Service:
       if not self.duplicates.known:
         clip = moments.clip(seen.frames, about, self.hasher)
         return self.index.moments(clip, *wanted)
-      with store.Store(pathlib.Path(self.directory), read_only=True) as kept:
+      with store.Store(self.setup.index, read_only=True) as kept:
         return moments.find(
           self.index, kept, self.hasher, seen.frames, about, *wanted
         )
@@ -245,7 +257,7 @@ class Service:
       if known := await self._known(hashed):
         return *known, False
       seen = await self.see_video(sent, kept=True)
-    async with self.changing:
+    async with self._changing:
       if known := await self._known(hashed, None if upload else seen.content):
         return *known, False
       metadata = seen.metadata | given | hashed
@@ -291,19 +303,28 @@ class Service:
     path = self.videos.find(metadata)
     if 'stored' not in metadata or path is None or not self.duplicates.known:
       return
-    with store.Store(pathlib.Path(self.directory)) as kept:
+    with store.Store(self.setup.index) as kept:
       if kept.settings['backbone'] == metadata.get('backbone'):
         stamp = scanning.stamp(path)
         kept.put(str(path), stamp, metadata, seen.frames, id)
 
   async def remove(self, id: int) -> None:
     """Removes a video and what the service kept of it."""
-    async with self.changing:
+    async with self._changing:
       metadata = (await self.see(id)).metadata
       await asyncio.to_thread(self.index.remove, [id])
       await asyncio.to_thread(self._drop, metadata)
 
   def _drop(self, metadata: dict[str, Any]) -> None:
     if (path := self.videos.find(metadata)) is not None:
-      self.forget(path)
+      self.maker.forget(path)
     self.videos.drop(metadata)
+
+
+def _hash(
+  hasher: Any, wanted: Sequence[tuple[np.ndarray, bool]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+  """Code and t of each; t that is kept is the one of every other program."""
+  frames, kept = zip(*wanted, strict=True)
+  encode = hasher.encode_relaxed if any(kept) else hasher.encode_query
+  return [*zip(*encode(np.stack(frames)), strict=True)]

@@ -8,7 +8,7 @@ import functools
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import fastapi
@@ -19,17 +19,12 @@ from nph_jax.export import hasher as hasher_lib
 from nph_jax.index import video_index
 from nph_jax.service import app as app_lib
 from nph_jax.service import (
-  batching,
   cache,
   decoder_tasks,
   decoders,
-  duplicates,
   library,
   limits,
-  listing,
   made,
-  rooms,
-  searching,
   transcoding,
   uploads,
 )
@@ -42,36 +37,8 @@ _NO_BACKBONE = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Setup:
-  """The flags of the service, read.
-
-  Attributes:
-    index, bundle, videos: folders; videos may be None.
-    backbone, weights: of uploads; None for what the index names.
-    token: that callers must bear, or None.
-    hosts: names that the service goes by, apart from addresses and localhost.
-    read_only: nothing is added or removed.
-    follow_links: files that links in `videos` lead to elsewhere are shown.
-    bounds: the limits.
-    cache: folder of pictures and converted videos; None for the user's own.
-  """
-
-  index: pathlib.Path
-  bundle: pathlib.Path
-  videos: pathlib.Path | None = None
-  backbone: str | None = None
-  weights: str | None = None
-  token: str | None = None
-  hosts: Sequence[str] = ()
-  read_only: bool = False
-  follow_links: bool = False
-  bounds: limits.Limits = limits.Limits()
-  cache: pathlib.Path | None = None
-
-
 @contextlib.contextmanager
-def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
+def service(setup: limits.Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
   """Yields the application, and a sentence that says what it serves.
 
   Raises:
@@ -94,44 +61,23 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     pool = functools.partial(_pool, setup.bounds, metrics, stack)
     extractor, why_not = _extractor(setup, hasher, index, pool)
     _warm_up(hasher)
-    room = rooms.room(setup.bounds.concurrency, 'searches and additions')
-    batchers = [
-      batching.Batcher(
-        run,
-        max_batch=setup.bounds.batch,
-        max_wait=setup.bounds.wait_seconds,
-        observe=metrics.batch_sizes.labels(step).observe,
-        coming=lambda: room.held,
-      )
-      for step, run in (
-        ('hashing', functools.partial(_hash, hasher)),
-        ('searching', functools.partial(searching.run, index)),
-      )
-    ]
-    kept = _cache(setup, stack)
     ready = service_lib.Service(
       index,
       hasher,
-      *batchers,
-      videos=videos,
-      listing=listing.Listing(index, videos),
-      maker=_maker(setup.bounds, kept, pool),
-      duplicates=duplicates.Duplicates(index, setup.index),
-      bounds=setup.bounds,
-      room=room,
-      directory=str(setup.index),
-      forget=kept.drop,
-      extractor=extractor,
-      no_videos=why_not,
-      read_only=setup.read_only,
+      setup,
+      videos,
+      _maker(setup, pool, stack),
+      extractor,
+      why_not,
+      metrics.batch_sizes,
     )
     how = f'videos by {extractor.backbone}' if extractor else why_not
     words = f'{len(index):,} videos, {index.num_bits} bits, {index.engine}; '
-    yield app_lib.create(ready, setup.token, metrics, setup.hosts), words + how
+    yield app_lib.create(ready, setup, metrics), words + how
 
 
 def _extractor(
-  setup: Setup,
+  setup: limits.Setup,
   hasher: hasher_lib.Hasher,
   index: Any,
   pool: Callable[..., decoders.Pool],
@@ -155,7 +101,21 @@ def _extractor(
   return uploads.Extractor(ready, backbone, shape, setup.bounds), ''
 
 
-def _cache(setup: Setup, stack: contextlib.ExitStack) -> cache.Cache:
+def _maker(
+  setup: limits.Setup,
+  pool: Callable[..., decoders.Pool],
+  stack: contextlib.ExitStack,
+) -> made.Maker:
+  """Of nothing without the packages for video."""
+  viewer = converter = None
+  with contextlib.suppress(errors.UserError):
+    viewer = pool(1)
+    if transcoding.is_possible():
+      converter = pool(1, load=decoder_tasks.load_transcoder)
+  return made.Maker(viewer, converter, _cache(setup, stack), setup.bounds)
+
+
+def _cache(setup: limits.Setup, stack: contextlib.ExitStack) -> cache.Cache:
   """Of the user; of this process alone where that cannot be written."""
   folder = setup.cache or compilation.cache_folder() / 'videos'
   with contextlib.suppress(OSError):
@@ -164,18 +124,6 @@ def _cache(setup: Setup, stack: contextlib.ExitStack) -> cache.Cache:
       return kept
   folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
   return cache.Cache(folder, setup.bounds.cache_bytes)
-
-
-def _maker(
-  bounds: limits.Limits, kept: cache.Cache, pool: Callable[..., decoders.Pool]
-) -> made.Maker:
-  """Of nothing without the packages for video."""
-  viewer = converter = None
-  with contextlib.suppress(errors.UserError):
-    viewer = pool(1)
-    if transcoding.is_possible():
-      converter = pool(1, load=decoder_tasks.load_transcoder)
-  return made.Maker(viewer, converter, kept, bounds)
 
 
 def _pool(
@@ -199,15 +147,6 @@ def _pool(
   of = load or decoder_tasks.load, arguments, bounds, replaced, offline
   ready = [decoders.Decoder(*of) for _ in range(number)]
   return stack.enter_context(decoders.Pool(ready, lazy=load is not None))
-
-
-def _hash(
-  hasher: hasher_lib.Hasher, wanted: Sequence[tuple[np.ndarray, bool]]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-  """Code and t of each; t that is kept is the one of every other program."""
-  frames, kept = zip(*wanted, strict=True)
-  encode = hasher.encode_relaxed if any(kept) else hasher.encode_query
-  return [*zip(*encode(np.stack(frames)), strict=True)]
 
 
 def _warm_up(hasher: hasher_lib.Hasher) -> None:

@@ -5,11 +5,6 @@ from __future__ import annotations
 import shutil
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 
 from nph_jax.library import store

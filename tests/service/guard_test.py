@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import httpx
+import pytest
 import service_toy as toy
 
 from nph_jax.service import access, problems

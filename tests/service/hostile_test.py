@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import httpx
+import pytest
 import service_toy as toy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import io
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import numpy as np
+import pytest
 
 from nph_jax import errors
 from nph_jax.index import video_index

@@ -5,13 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import httpx
+import pytest
 import service_toy as toy
 
 from nph_jax.service import limits, problems, rooms

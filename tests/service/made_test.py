@@ -7,9 +7,6 @@ import os
 
 import pytest
 
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-
 from nph_jax import errors
 from nph_jax.service import cache, limits, made, problems
 

@@ -8,14 +8,9 @@ import json
 import re
 import threading
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import fastapi
 import httpx
+import pytest
 import service_toy as toy
 
 from nph_jax import errors
@@ -141,7 +136,7 @@ def test_an_error_of_the_index_is_of_its_kind(
   """Not of its cause's or its words', and without paths of this machine."""
 
   def fail(*_, **__):
-    raise kind(f'{served.service.directory}: no such id.') from KeyError('id')
+    raise kind(f'{served.service.setup.index}: no such id.') from KeyError('id')
 
   for name in ('get', 'ids', 'known', 'search', '__len__'):
     monkeypatch.setattr(type(served.service.index), name, fail)

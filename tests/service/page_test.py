@@ -7,19 +7,18 @@ import pathlib
 
 import pytest
 
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
+pytest.importorskip('selenium')
 
-import browser as browser_lib
+import browser
 import numpy as np
 import service_toy as toy
 from starlette import requests, responses
 
 from nph_jax.index.records import Segments
 
-MISSING = browser_lib.missing()
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f'no {MISSING}')
+pytestmark = pytest.mark.skipif(
+  not browser.program(), reason='no Chromium with its driver'
+)
 
 CARDS = 'document.querySelectorAll("#list .card").length'
 FOUND = 'document.querySelectorAll("#found > .card").length'
@@ -34,8 +33,8 @@ axe.run(document, {rules: {'label-content-name-mismatch': {enabled: true}}})
 
 
 @pytest.fixture(scope='module')
-def window(tmp_path_factory):
-  with browser_lib.started(tmp_path_factory.mktemp('browser')) as window:
+def window():
+  with browser.Browser() as window:
     yield window
 
 
@@ -45,7 +44,7 @@ def page(window, served):
   window.size(1280, 900)
   window.colours('light')
   window.problems()
-  window.open(served.address)
+  window.get(served.address)
   window.wait(f'{CARDS} === 44')
   return window
 
@@ -109,7 +108,7 @@ def test_it_shows_the_videos_that_are_wanted(page):
   state = page.run('return location.search')
   assert state == '?sort=name&name=O&label=cat'
   # The address is the state.
-  page.open(page.run('return location.href'))
+  page.get(page.run('return location.href'))
   page.wait(f'{CARDS} === 2')
   assert page.run('return document.getElementById("name").value') == 'O'
   pressed = '[...document.querySelectorAll("[aria-pressed=true]")]'
@@ -125,7 +124,7 @@ def test_more_come_as_one_scrolls_and_are_there_when_one_comes_back(
   frames = toy.features(100, 1)
   added = own.service.index.add(toy.codes(frames), None, toy.relaxed(frames))
   window.size(1280, 600)
-  window.open(own.address)
+  window.get(own.address)
   window.wait(f'{CARDS} >= 60')
   window.size(1280, 9000)  # in which all of them are seen
   window.wait(f'{CARDS} === 144')
@@ -187,7 +186,7 @@ def test_an_indexed_video_is_searched_with(page, served):
 
 
 def test_frames_by_label_are_there_for_who_wants_them(page):
-  page.open(page.run('return location.origin') + '/?id=0')
+  page.get(page.run('return location.origin') + '/?id=0')
   searched(page)
   border = (
     'return [".right", ".wrong"].map((c) => getComputedStyle('
@@ -209,7 +208,7 @@ def test_the_results_of_an_upload_have_an_address(page, clips):
   assert first[0] == 3 and page.text('#found .alike') == '100 % almost the same'
   page.wait('document.querySelector("#query-stage video").readyState >= 2')
   assert not page.run('return document.getElementById("add").hidden')
-  page.open(page.run('return location.href'))
+  page.get(page.run('return location.href'))
   searched(page)
   assert ids(page, 'found') == first
   assert page.text('#query-name') == 'three.webm'
@@ -229,7 +228,7 @@ def test_moments_stay_with_a_reload_and_a_label(window, start, clips, tmp_path):
       segments=[Segments(0.25, 4.0, codes)],
     )  # fmt: skip
     window.size(1280, 900)
-    window.open(served.address)
+    window.get(served.address)
     window.wait(f'{CARDS} === 45')
     window.type('#file', str(clips / 'dog' / 'three.webm'))
     moment = 'document.querySelector("#found .length")?.textContent'
@@ -237,11 +236,11 @@ def test_moments_stay_with_a_reload_and_a_label(window, start, clips, tmp_path):
     shown = window.run(f'return {moment}')
     address = window.run('return location.href')
     for more in ('', '&label=long'):
-      window.open(address + more)
+      window.get(address + more)
       window.wait(f'{moment} === "{shown}"')
       assert ids(window, 'found') == [44]
     served.service.recent.clear()
-    window.open(address)
+    window.get(address)
     window.wait(f'{FOUND} === 24')
     assert 'has forgotten this clip' in window.text('#far')
 
@@ -277,7 +276,7 @@ def test_a_click_plays_and_the_way_back_closes(page):
 
 
 def test_a_moment_is_played_from_its_beginning(page, served):
-  page.open(f'{served.address}/?play=0&start=0.75')
+  page.get(f'{served.address}/?play=0&start=0.75')
   playing = 'document.querySelector("#player video")'
   page.wait(f'{playing}?.readyState > 1')
   assert page.run(f'return {playing}.src').endswith('/file#t=0.75')
@@ -289,7 +288,7 @@ def test_a_portrait_video_is_shown_whole(window, own, tmp_path):
   files = {'video': ('tall.webm', path.read_bytes())}
   id = own.client.post('/videos', files=files).json()['id']
   window.size(1280, 600)
-  window.open(f'{own.address}/?play={id}')
+  window.get(f'{own.address}/?play={id}')
   window.wait('document.querySelector("#player video")?.readyState > 1')
   places = window.run(
     'return ["#player-stage", "#player video"].map((one) => {'
@@ -329,7 +328,7 @@ def test_what_browsers_cannot_play_is_shown_in_frames_then_converted(page):
 
 
 def test_a_video_without_a_file_is_shown_as_its_code(page, served):
-  page.open(f'{served.address}/?play=9')
+  page.get(f'{served.address}/?play=9')
   page.wait('document.querySelector("#player-stage img")?.naturalWidth > 0')
   assert 'not on this machine' in page.text('#player-note')
   assert page.run('return document.getElementById("player-download").hidden')
@@ -338,7 +337,7 @@ def test_a_video_without_a_file_is_shown_as_its_code(page, served):
 def test_a_video_is_added_and_removed(window, own, tmp_path):
   path = toy.clip(tmp_path / 'mine.webm', seed=60)
   window.size(1280, 900)
-  window.open(own.address)
+  window.get(own.address)
   window.wait(f'{CARDS} === 44')
   window.type('#file', str(path))
   searched(window)
@@ -365,7 +364,7 @@ def test_a_video_is_added_and_removed(window, own, tmp_path):
 
 def test_copies_are_shown_side_by_side_and_rejected(window, told):
   own, flags = told
-  window.open(own.address)
+  window.get(own.address)
   window.wait('!document.getElementById("to-duplicates").hidden')
   window.click('#to-duplicates')
   window.wait('document.getElementById("status").textContent'
@@ -396,7 +395,7 @@ def test_errors_are_shown_and_go_away(page, tmp_path):
 
 
 def test_an_unknown_id_in_the_address_is_an_error(page, served):
-  page.open(f'{served.address}/?id=999')
+  page.get(f'{served.address}/?id=999')
   assert toast(page) == 'the index: no video with id 999.'
 
 
@@ -449,7 +448,7 @@ def test_a_screen_reader_is_told_all_of_it(page, served):
     ('dark', '?id=0'),
   ):
     page.colours(colours)
-    page.open(f'{served.address}/{address}')
+    page.get(f'{served.address}/{address}')
     page.wait('document.querySelector(".card, .operation")')
     if address == '?id=0':
       searched(page)
@@ -457,7 +456,7 @@ def test_a_screen_reader_is_told_all_of_it(page, served):
     if address == '?play=2':
       page.wait('document.querySelector("#player img, #player video")')
     page.run(script)
-    assert page.run_async(AXE) == [], (colours, address)
+    assert page.execute_async_script(AXE) == [], (colours, address)
 
 
 @pytest.mark.parametrize('colours', ['light', 'dark'])
@@ -465,7 +464,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, served, colours):
   page.size(360, 740, phone=True)
   page.colours(colours)
   for address in ('', '/?id=0', '/docs'):
-    page.open(served.address + address)
+    page.get(served.address + address)
     page.wait('document.querySelector(".card, .operation")')
     assert page.run(
       'return document.documentElement.scrollWidth <= 360 && innerWidth === 360'
@@ -497,20 +496,20 @@ def test_it_works_below_a_prefix(page, served):
     )(scope, receive, send)
 
   with toy.running(proxy) as address:
-    page.open(f'{address}/nph/')
+    page.get(f'{address}/nph/')
     page.wait(f'{CARDS} === 44')
     press(page, '.card[data-id="0"] .similar')
     searched(page)
     loaded = 'document.querySelector(".card[data-id=\\"1\\"] img").naturalWidth'
     page.wait(f'{loaded} > 0')
     assert page.run('return location.pathname') == '/nph/'
-    page.open(f'{address}/nph/docs')
+    page.get(f'{address}/nph/docs')
     page.wait('document.querySelectorAll(".operation").length > 5')
     assert page.problems() == []
 
 
 def test_the_documentation_lists_every_operation(page, served):
-  page.open(f'{served.address}/docs')
+  page.get(f'{served.address}/docs')
   page.wait('document.querySelectorAll(".operation").length > 5')
   api = served.client.get('/openapi.json').json()
   number = sum(map(len, api['paths'].values()))
@@ -531,10 +530,10 @@ def test_nothing_from_an_index_runs(window, own, clips):
   id = answer.json()['id']
   window.size(1280, 900)
   window.problems()
-  window.open(f'{own.address}/?id={id}')
+  window.get(f'{own.address}/?id={id}')
   searched(window)
   assert window.text('#query-labels') == '<img src=x onerror=evil=1>'
-  window.open(f'{own.address}/?id=0')
+  window.get(f'{own.address}/?id=0')
   searched(window)
   press(window, f'.card[data-id="{id}"] .open')
   window.wait('document.getElementById("player").open')
@@ -547,7 +546,7 @@ def test_a_token_is_asked_for(window, start, tmp_path):
   with start(
     tmp_path, token='secret', load=toy.load_nothing, backbone=None
   ) as closed:
-    window.open(closed.address)
+    window.get(closed.address)
     window.wait('document.getElementById("sign-in").open')
     window.type('#token', 'wrong')
     window.press('enter')

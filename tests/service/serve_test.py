@@ -15,14 +15,9 @@ import subprocess
 import sys
 import threading
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import h5py
 import httpx
+import pytest
 import service_toy as toy
 
 from nph_jax.index import video_index

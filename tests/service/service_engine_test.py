@@ -1,11 +1,5 @@
 """A video is added though the engine of the index is away."""
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 
 from nph_jax.index import engines, errors

@@ -9,14 +9,9 @@ import subprocess
 import threading
 import time
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import httpx
 import numpy as np
+import pytest
 import serve_test
 import service_toy as toy
 

@@ -6,11 +6,6 @@ import json
 import sys
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 
 NPY = {'Content-Type': 'application/x-npy'}

@@ -5,14 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import json
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import httpx
 import numpy as np
+import pytest
 import service_toy as toy
 
 from nph_jax.index.records import Segments

@@ -7,13 +7,8 @@ import io
 import json
 import os
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import numpy as np
+import pytest
 import service_toy as toy
 from PIL import Image
 

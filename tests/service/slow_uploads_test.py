@@ -8,11 +8,6 @@ import socket
 import time
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 from starlette import datastructures
 

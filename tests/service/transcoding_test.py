@@ -5,13 +5,9 @@ from __future__ import annotations
 import io
 import struct
 
+import av
 import numpy as np
 import pytest
-
-pytest.importorskip('av')
-pytest.importorskip('fastapi')
-
-import av
 import service_toy as toy
 from PIL import Image
 
