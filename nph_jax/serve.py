@@ -158,17 +158,15 @@ def _setup(flags: argparse.Namespace, token: str | None) -> limits.Setup:
     )
     for bound in _bounds()
   }
+  plain = ('backbone', 'weights', 'read_only', 'follow_links')
   return limits.Setup(
-    index=pathlib.Path(flags.index),
-    bundle=pathlib.Path(flags.bundle),
-    videos=pathlib.Path(flags.videos) if flags.videos else None,
-    backbone=flags.backbone,
-    weights=flags.weights,
+    pathlib.Path(flags.index),
+    pathlib.Path(flags.bundle),
+    pathlib.Path(flags.videos) if flags.videos else None,
     token=token,
     hosts=(flags.host, *flags.allowed_hosts),
-    read_only=flags.read_only,
-    follow_links=flags.follow_links,
     bounds=limits.Limits(**given),
+    **{name: getattr(flags, name) for name in plain},
   )
 
 

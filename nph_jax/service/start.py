@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 import pathlib
 import tempfile
@@ -58,7 +57,25 @@ def service(setup: limits.Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     if not setup.read_only:
       library.recover(videos, index)
     metrics = metrics_lib.Metrics()
-    pool = functools.partial(_pool, setup.bounds, metrics, stack)
+
+    def pool(
+      load: Callable[..., Any],
+      arguments: tuple[Any, ...] = (),
+      number: int = 1,
+      offline: bool = True,
+      seconds: float | None = None,
+    ) -> decoders.Pool:
+      """Those with `seconds` of their own are started when they are wanted."""
+      bounds = dataclasses.replace(
+        setup.bounds, decode_seconds=seconds or setup.bounds.decode_seconds
+      )
+      count = lambda why: metrics.replaced.labels(why).inc()  # noqa: E731
+      ready = [
+        decoders.Decoder(load, arguments, bounds, count, offline)
+        for _ in range(number)
+      ]
+      return stack.enter_context(decoders.Pool(ready, lazy=bool(seconds)))
+
     extractor, why_not = _extractor(setup, hasher, index, pool)
     _warm_up(hasher)
     ready = service_lib.Service(
@@ -93,7 +110,7 @@ def _extractor(
   offline = setup.weights is not None or backbone != 'vgg16'
   arguments = backbone, setup.weights, shape
   try:
-    ready = pool(setup.bounds.decoders, arguments, offline)
+    ready = pool(decoder_tasks.load, arguments, setup.bounds.decoders, offline)
   except errors.UserError as error:
     if setup.backbone is not None:
       raise
@@ -109,9 +126,10 @@ def _maker(
   """Of nothing without the packages for video."""
   viewer = converter = None
   with contextlib.suppress(errors.UserError):
-    viewer = pool(1)
+    viewer = pool(decoder_tasks.load)
     if transcoding.is_possible():
-      converter = pool(1, load=decoder_tasks.load_transcoder)
+      seconds = setup.bounds.convert_seconds
+      converter = pool(decoder_tasks.load_transcoder, seconds=seconds)
   return made.Maker(viewer, converter, _cache(setup, stack), setup.bounds)
 
 
@@ -124,29 +142,6 @@ def _cache(setup: limits.Setup, stack: contextlib.ExitStack) -> cache.Cache:
       return kept
   folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
   return cache.Cache(folder, setup.bounds.cache_bytes)
-
-
-def _pool(
-  bounds: limits.Limits,
-  metrics: metrics_lib.Metrics,
-  stack: contextlib.ExitStack,
-  number: int,
-  arguments: tuple[Any, ...] = (),
-  offline: bool = True,
-  load: Callable[..., Any] | None = None,
-) -> decoders.Pool:
-  """So many decoders, until `stack` ends; those that convert come when wanted.
-
-  Args:
-    bounds, metrics, stack, number: as above.
-    arguments, offline, load: as of Decoder; by default that of decoder_tasks.
-  """
-  if load is not None:
-    bounds = dataclasses.replace(bounds, decode_seconds=bounds.convert_seconds)
-  replaced = lambda why: metrics.replaced.labels(why).inc()  # noqa: E731
-  of = load or decoder_tasks.load, arguments, bounds, replaced, offline
-  ready = [decoders.Decoder(*of) for _ in range(number)]
-  return stack.enter_context(decoders.Pool(ready, lazy=load is not None))
 
 
 def _warm_up(hasher: hasher_lib.Hasher) -> None:

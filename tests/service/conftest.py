@@ -52,6 +52,21 @@ class Toy:
   service: object
   app: object
 
+  def npy(self, address, frames, *, headers=(), **options):
+    """The answer to features that are sent to an address."""
+    headers = {'Content-Type': 'application/x-npy', **dict(headers)}
+    content = toy.npy(frames)
+    return self.client.post(
+      address, content=content, headers=headers, **options
+    )
+
+  def film(self, content, address='/search/video', name='film.mp4', **options):
+    """The answer to a video, the bytes or the path of one."""
+    if isinstance(content, pathlib.Path):
+      name, content = content.name, content.read_bytes()
+    files = {'video': (name, content)}
+    return self.client.post(address, files=files, **options)
+
 
 @pytest.fixture(scope='session')
 def bundle(tmp_path_factory):

@@ -285,8 +285,7 @@ def test_a_moment_is_played_from_its_beginning(page, served):
 
 def test_a_portrait_video_is_shown_whole(window, own, tmp_path):
   path = toy.clip(tmp_path / 'tall.webm', seed=7, size=64, height=192)
-  files = {'video': ('tall.webm', path.read_bytes())}
-  id = own.client.post('/videos', files=files).json()['id']
+  id = own.film(path, '/videos').json()['id']
   window.size(1280, 600)
   window.get(f'{own.address}/?play={id}')
   window.wait('document.querySelector("#player video")?.readyState > 1')
@@ -520,12 +519,9 @@ def test_the_documentation_lists_every_operation(page, served):
 
 
 def test_nothing_from_an_index_runs(window, own, clips):
-  files = {'video': (EVIL, (clips / 'cat' / 'one.webm').read_bytes())}
-  answer = own.client.post(
-    '/videos',
-    files=files,
-    data={'metadata': '{"labels": ["<img src=x onerror=evil=1>"]}'},
-  )
+  content = (clips / 'cat' / 'one.webm').read_bytes()
+  about = {'metadata': '{"labels": ["<img src=x onerror=evil=1>"]}'}
+  answer = own.film(content, '/videos', EVIL, data=about)
   assert answer.status_code == 201
   id = answer.json()['id']
   window.size(1280, 900)

@@ -8,8 +8,6 @@ import sys
 import pytest
 import service_toy as toy
 
-NPY = {'Content-Type': 'application/x-npy'}
-
 
 @pytest.mark.parametrize(
   'params, words',
@@ -38,7 +36,8 @@ def test_bad_parameters_are_a_sentence(served, params, words):
   assert words in sentence and str(served.folder) not in sentence
 
 
-JSON, FORM = 'application/json', 'multipart/form-data'
+JSON, NPY = 'application/json', 'application/x-npy'
+FORM = 'multipart/form-data'
 EDGE = f'{FORM}; boundary=edge'
 FILE = (
   b'--edge\r\nContent-Disposition: form-data; name="video"; filename="x"\r\n'
@@ -63,8 +62,8 @@ TEXT = b'--edge\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n'
     ('', b'\xff', JSON, 400, 'body'),
     # Too deep for a reader before Python 3.13, which finds no end of it.
     ('', b'[' * 4000, JSON, 400 if sys.version_info < (3, 13) else 422, 'body'),
-    ('/features', b'', NPY['Content-Type'], 422, 'body: '),
-    ('/features', b'x' * 100, NPY['Content-Type'], 422, 'a .npy file of one'),
+    ('/features', b'', NPY, 422, 'body: '),
+    ('/features', b'x' * 100, NPY, 422, 'a .npy file of one'),
     ('/features', b'{}', JSON, 422, 'body: '),
     ('/video', b'a=1', 'application/x-www-form-urlencoded', 415, 'forms'),
     ('/video', b'', '', 415, 'forms'),
@@ -107,20 +106,10 @@ def test_bad_bodies_are_a_sentence(served, path, content, kind, status, words):
   ],
 )
 def test_bad_metadata_adds_nothing(own, clips, metadata, words):
-  before = len(own.service.index)
-  answers = [
-    own.client.post(
-      '/videos',
-      files={'video': (clips / 'cat/two.mp4').read_bytes()},
-      data={'metadata': metadata},
-    ),
-    own.client.post(
-      '/videos/features',
-      content=toy.npy(toy.features(1)),
-      params={'metadata': metadata},
-      headers=NPY,
-    ),
-  ]
-  for answer in answers:
+  about, before = {'metadata': metadata}, len(own.service.index)
+  for answer in (
+    own.film(clips / 'cat/two.mp4', '/videos', data=about),
+    own.npy('/videos/features', toy.features(1), params=about),
+  ):
     assert words in toy.refused(answer, 422)
   assert len(own.service.index) == before

@@ -15,23 +15,11 @@ from PIL import Image
 from nph_jax.index import facets
 from nph_jax.service import listing
 
-NPY = {'Content-Type': 'application/x-npy'}
 LONG = 'bytes=0-' + '9' * 5000  # more digits than int() takes
 
 
-def add(own, files, **metadata):
-  answer = own.client.post(
-    '/videos', files=files, data={'metadata': json.dumps(metadata)}
-  )
-  assert answer.status_code == 201, answer.text
-  return answer.json()
-
-
 def nearest(own, frames):
-  answer = own.client.post(
-    '/search/features?k=1', content=toy.npy(frames), headers=NPY
-  )
-  return answer.json()['results'][0]
+  return own.npy('/search/features?k=1', frames).json()['results'][0]
 
 
 def test_pages_hold_every_video_once(served):
@@ -153,30 +141,15 @@ def test_ranges_of_a_file(served, clips):
   assert whole.status_code == 200 and whole.content == content
   assert whole.headers['accept-ranges'] == 'bytes'
   assert whole.headers['content-type'] == 'video/webm'
-  for ranges, part in (
-    ('bytes=0-9', content[:10]),
-    ('bytes=10-', content[10:]),
-    ('bytes=-7', content[-7:]),
-    ('bytes=5-999999999', content[5:]),
-  ):
+  for ranges, part in (('bytes=0-9', content[:10]), ('bytes=-7', content[-7:])):
     answer = get(ranges)
     assert answer.status_code == 206 and answer.content == part
     assert answer.headers['content-range'].endswith(f'/{size}')
-  for ranges in (f'bytes={size}-', 'bytes=-0', f'bytes=0-1,{size}-{size}'):
-    beyond = get(ranges)
-    toy.refused(beyond, 416)
-    assert beyond.headers['content-range'] == f'bytes */{size}'
-  for ranges in (
-    'bytes=9-3',
-    'bytes=a-b',
-    'bytes=-',
-    '0-9',
-    'lines=0-9',
-    LONG,
-  ):
+  beyond = get(f'bytes={size}-')
+  assert 'not as long' in toy.refused(beyond, 416)
+  assert beyond.headers['content-range'] == f'bytes */{size}'
+  for ranges in ('bytes=9-3', 'bytes=a-b', '0-9', 'lines=0-9', LONG):
     toy.refused(get(ranges), 400)
-  assert get('bytes=0-1,4-5').status_code == 206
-  assert get('Bytes=0-9').content == content[:10]
 
 
 def test_the_head_of_a_file_says_how_long_it_is(served, clips):
@@ -225,9 +198,10 @@ def test_a_video_without_a_file_is_shown_as_its_code(served):
 def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
   path = toy.clip(tmp_path / 'new.webm', seed=50)
   frames = toy.clip_features(path)
-  added = add(
-    own, {'video': ('new.webm', path.read_bytes())}, labels=['bird'], note='ü'
-  )
+  about = {'metadata': json.dumps({'labels': ['bird'], 'note': 'ü'})}
+  answer = own.film(path, '/videos', data=about)
+  assert answer.status_code == 201, answer.text
+  added = answer.json()
   assert added['metadata']['name'] == 'new.webm'
   assert added['metadata']['labels'] == ['bird']
   assert added['type'] == 'video/webm' and 'stored' not in added['metadata']
@@ -235,9 +209,8 @@ def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
   assert (found['id'], found['distance']) == (added['id'], 0)
   file = own.client.get(added['file'])
   assert file.content == path.read_bytes()
-  assert (
-    own.client.get(added['thumbnail']).headers['content-type'] == 'image/jpeg'
-  )
+  thumbnail = own.client.get(added['thumbnail'])
+  assert thumbnail.headers['content-type'] == 'image/jpeg'
   kept = own.folder / 'index' / 'videos'
   assert len([p for p in kept.iterdir() if p.is_file()]) == 1
   # So that `index rehash` finds it among new features.
@@ -256,12 +229,8 @@ def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
 
 def test_added_features_are_found(own):
   frames = toy.features(1, 900)
-  answer = own.client.post(
-    '/videos/features',
-    content=toy.npy(frames),
-    params={'metadata': '{"title": "numbers"}'},
-    headers=NPY,
-  )
+  about = {'metadata': '{"title": "numbers"}'}
+  answer = own.npy('/videos/features', frames, params=about)
   assert answer.status_code == 201, answer.text
   found = nearest(own, frames)
   assert (found['id'], found['distance']) == (answer.json()['id'], 0)
@@ -272,13 +241,11 @@ def test_added_features_are_found(own):
 def test_what_is_sent_twice_is_added_once(own, tmp_path):
   """Also when both are on their way at the same time."""
   film = toy.clip(tmp_path / 'film.webm', seed=51).read_bytes()
-  features = toy.npy(toy.features(1, 901))
 
   def send(number):
     if number % 2:
-      files = {'video': (f'{number}.webm', film)}
-      return own.client.post('/videos', files=files)
-    return own.client.post('/videos/features', content=features, headers=NPY)
+      return own.film(film, '/videos', f'{number}.webm')
+    return own.npy('/videos/features', toy.features(1, 901))
 
   before = len(own.service.index)
   with concurrent.futures.ThreadPoolExecutor(8) as threads:
