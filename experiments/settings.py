@@ -104,18 +104,37 @@ METHOD_VALUES = {
   'dkph': _NEIGHBORS,
   **dict.fromkeys(('conmh', 'conmh_begun', 'autossvh', 's5vh', 'wsch'), _SMALL),
 }
-# By data set and method, as results/lengths.md has it; the data set's steps
-# where there is none.
+# By data set and method, as results/lengths.md has it, and as many steps or
+# fewer on the other two; the data set's steps where there is none.
 EPOCHS = {
   'ucf101_vgg14': {
     'bth': 50,
     'ssvh': 60,
-    's5vh': 5,
-    'conmh': 4,
+    's5vh': 2,
+    'conmh': 16,
     'conmh_begun': 1,
-    'autossvh': 4,
-    'wsch': 3,
-  }
+    'autossvh': 2,
+    'wsch': 6,
+    'dkph': 50,
+  },
+  'ucf101_10': {
+    'bth': 100,
+    's5vh': 6,
+    'conmh': 30,
+    'conmh_begun': 3,
+    'autossvh': 6,
+    'wsch': 20,
+    'dkph': 100,
+  },
+  'moving_digits': {
+    'bth': 5,
+    's5vh': 1,
+    'conmh': 1,
+    'conmh_begun': 1,
+    'autossvh': 1,
+    'wsch': 1,
+    'dkph': 5,
+  },
 }
 # A first part of the training, a seventh of its epochs as its authors have it:
 # 50 of 350 (S5VH, AutoSSVH), 100 of 700 (WSCH).
@@ -158,9 +177,9 @@ LENGTHS = {
   'ssvh': (20, 60),
   'dkph': (10, 50),
   's5vh': (2, 5),
-  'conmh': (1, 4),
-  'autossvh': (2, 4),
-  'wsch': (3, 6),
+  'conmh': (1, 4, 16),
+  'autossvh': (2, 4, 16),
+  'wsch': (3, 6, 12),
 }
 
 # figure4_pr

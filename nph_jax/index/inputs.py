@@ -34,10 +34,6 @@ def bundle(flags: argparse.Namespace, digest: str | None = None) -> Any:
       '--bundle: makes the codes of --features, or made --codes; without '
       'either, leave it out.'
     )
-  if flags.bundle is None and flags.command == 'rehash':
-    raise errors.UserError(
-      '--features: need the --bundle that is to make their codes.'
-    )
   if flags.bundle is None and flags.features is None:
     return None
   from nph_jax import allocator, compilation

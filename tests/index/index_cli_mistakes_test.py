@@ -19,7 +19,6 @@ from nph_jax.index import __main__ as index
   [
     ('build --out=new', 'one of the arguments --features --codes is required'),
     ('build --out=new --features=frames.h5', 'no codes come along for'),
-    ('rehash --index=ix --features=frames.h5', 'need the --bundle'),
     ('build --out=new --codes=wide.npy --bundle=export', 'makes codes of 16'),
     ('search --index=ix --id=1 --bundle=export', 'leave it out'),
     ('build --out=new --codes=gone.npy', 'gone.npy: no such file'),

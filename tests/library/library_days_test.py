@@ -232,14 +232,22 @@ def test_another_network_or_bundle_is_refused(toy, places, tmp_path):
     toy.add(library, videos, num_frames=4)
 
 
-def test_a_library_without_videos_may_still_have_another_network(toy, tmp_path):
-  (tmp_path / 'empty').mkdir()
-  for backbone in ('vgg16', None):
-    with pytest.raises(errors.UserError, match='holds no video'):
-      toy.add(tmp_path / 'library', tmp_path / 'empty', backbone=backbone)
-    with pytest.raises(errors.UserError, match='holds no video yet'):
-      library_lib.Library(tmp_path / 'library', 'read')
-  with library_lib.Library(tmp_path / 'library') as opened:
+def test_a_first_add_that_is_refused_leaves_nothing(toy, tmp_path):
+  library, videos = tmp_path / 'library', tmp_path / 'videos'
+  videos.mkdir()
+  with pytest.raises(errors.UserError, match='holds no video'):
+    toy.add(library, videos)
+  assert not library.exists()
+  library.mkdir()  # a folder of the user's stays
+  with pytest.raises(errors.UserError, match='holds no video'):
+    toy.add(library, videos, backbone='vgg16')
+  with pytest.raises(errors.UserError, match='holds no video yet'):
+    library_lib.Library(library, 'read')
+  with library_lib.Library(library) as opened:
+    assert opened.store.settings['backbone'] == 'vgg16'
+  toy.write(videos, '0.mp4')
+  toy.add(library, videos)
+  with library_lib.Library(library, 'read') as opened:
     assert opened.store.settings['backbone'] == 'toy'
 
 
