@@ -151,6 +151,8 @@ def _decoded(task: Task, sampled: decoding.SampledVideo) -> Decoded:
   facts = {
     'duration': round(sampled.duration, _DECIMALS),
     'frame_times': [round(x, _DECIMALS) for x in sampled.times.tolist()],
+    'width': sampled.size[0],
+    'height': sampled.size[1],
     'hash': content_hash,
   }
   if sampled.share < 1:

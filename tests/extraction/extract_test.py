@@ -66,6 +66,7 @@ def test_manifest_has_a_line_for_each_row(finished, videos):
     assert row['labels'] == [row['path'].split('/')[0]]
     assert row['duration'] == pytest.approx((4 + number) / 10, abs=2e-3)
     assert len(row['frame_times']) == FRAMES
+    assert row['width'] > row['height'] > 0
   assert len({row['hash'] for row in rows}) == 8
 
 
