@@ -88,7 +88,10 @@ def stepping(size: sizes.Size, step, state, tables) -> Step:
 
 
 def pytorch(
-  size: sizes.Size, autocast: bool = False, compiled: bool = False
+  size: sizes.Size,
+  autocast: bool = False,
+  compiled: bool = False,
+  device: str = 'cpu',
 ) -> Step:
   """The same step of the plain PyTorch implementation.
 
@@ -96,28 +99,35 @@ def pytorch(
     size: of the step.
     autocast: products in bfloat16 where torch.autocast has them so.
     compiled: forward pass and loss under torch.compile, and with them the
-      backward pass.
+      backward pass; on a GPU as CUDA graphs.
+    device: 'cpu' or 'cuda', where the batch is too.
   """
   import torch
 
   from benchmarks import torch_nph
 
+  on_gpu = device == 'cuda'
   tables = sizes.tables()
-  frames = torch.from_numpy(sizes.frames(size.batch, size))
+  frames = torch.from_numpy(sizes.frames(size.batch, size)).to(device)
   model = torch_nph.NPH(
     size.num_bits, size.num_frames, size.frame_dim, sizes.NUM_NEAREST
+  ).to(device)
+  optimizer = torch.optim.Adam(
+    model.parameters(), lr=LEARNING_RATE, fused=on_gpu
   )
-  optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-  anchors = torch.from_numpy(tables['anchors'])
-  indices = torch.from_numpy(tables['anchor_indices'][: size.batch]).long()
+  anchors = torch.from_numpy(tables['anchors']).to(device)
+  indices = torch.from_numpy(tables['anchor_indices'][: size.batch])
+  indices = indices.long().to(device)
 
   def forward(values):
-    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+    with torch.autocast(device, torch.bfloat16, enabled=autocast):
       outputs = model(values, anchors[indices])
     outputs = [x.float() for x in outputs]
     return torch_nph.loss(outputs, values, indices)
 
-  forward = torch.compile(forward) if compiled else forward
+  if compiled:
+    mode = 'reduce-overhead' if on_gpu else None
+    forward = torch.compile(forward, mode=mode)
 
   def run():
     loss = forward(frames.float())

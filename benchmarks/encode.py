@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import pathlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ BATCHES = (1, 256)
 _LEARNED = ('fcvid', 'activitynet')
 _BLOCK_SIZE = 64  # the configuration's default
 _BLOCKS = 4  # of the larger batch, when memory is measured
+PRECISIONS = ('float32', 'bfloat16')
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -56,7 +57,9 @@ def _measure(size: sizes.Size) -> dict[str, Any]:
   }
 
 
-def write_bundles(size: list[int], folder: str) -> dict[str, Any]:
+def write_bundles(
+  size: list[int], folder: str, precisions: Sequence[str] = PRECISIONS
+) -> dict[str, Any]:
   """A bundle of random parameters in each precision, as export writes them."""
   import jax
 
@@ -67,7 +70,7 @@ def write_bundles(size: list[int], folder: str) -> dict[str, Any]:
   _, num_frames, frame_dim, num_bits = size
   tables = sizes.tables()
   key = jax.random.key(0)
-  for precision in _PRECISIONS:
+  for precision in precisions:
     method = registry.build(
       'nph_paper',
       num_bits=num_bits,
@@ -95,30 +98,32 @@ def write_bundles(size: list[int], folder: str) -> dict[str, Any]:
   return {}
 
 
-def _ours(size: sizes.Size, folder: str, precision: str):
+def ours(folder: str, precision: str):
+  """The hasher that `write_bundles` wrote."""
   from nph_jax import allocator
   from nph_jax.export import load_hasher
 
   allocator.keep_freed_memory()
-  return load_hasher(pathlib.Path(folder) / precision).encode
+  return load_hasher(pathlib.Path(folder) / precision)
 
 
-def _pytorch(size: sizes.Size, folder: str, precision: str):
+def pytorch(size: sizes.Size, precision: str, device: str = 'cpu'):
+  """Float16 frames to packed codes by PyTorch."""
   import torch
 
   from benchmarks import torch_nph
 
   _, num_frames, frame_dim, num_bits = size
-  autoencoder = torch_nph.Autoencoder(frame_dim)
+  autoencoder = torch_nph.Autoencoder(frame_dim).to(device)
   model = torch_nph.NPH(num_bits, num_frames, frame_dim, sizes.NUM_NEAREST)
-  model.eval()
-  anchors = torch.from_numpy(sizes.tables()['anchors'])
+  model.eval().to(device)
+  anchors = torch.from_numpy(sizes.tables()['anchors']).to(device)
 
   @torch.inference_mode()
   def encode(frames):
-    frames = torch.from_numpy(frames).float()
+    frames = torch.from_numpy(frames).to(device).float()
     half = precision == 'bfloat16'
-    with torch.autocast('cpu', torch.bfloat16, enabled=half):
+    with torch.autocast(device, torch.bfloat16, enabled=half):
       return torch_nph.hash_videos(
         frames, autoencoder, model, anchors, sizes.NUM_NEAREST
       )
@@ -126,11 +131,15 @@ def _pytorch(size: sizes.Size, folder: str, precision: str):
   return encode
 
 
-_PRECISIONS = ('float32', 'bfloat16')
 CONTENDERS: dict[str, Callable[[sizes.Size, str], Callable]] = {
-  f'{library} {precision}': functools.partial(make, precision=precision)
-  for library, make in (('ours', _ours), ('PyTorch', _pytorch))
-  for precision in _PRECISIONS
+  **{
+    f'ours {name}': lambda size, folder, p=name: ours(folder, p).encode
+    for name in PRECISIONS
+  },
+  **{
+    f'PyTorch {name}': lambda size, folder, p=name: pytorch(size, p)
+    for name in PRECISIONS
+  },
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,6 +28,20 @@ def measure() -> dict[str, float]:
       for rows, inner, columns in SHAPES
     )
   return rates
+
+
+def accelerator(shapes: Sequence[tuple[int, int, int]]) -> dict[str, float]:
+  """FLOP/s of jax's products, and 'link', bytes a second from the host."""
+  import jax
+
+  rates = {
+    name: max(2 * r * i * c / _best(make(r, i, c)) for r, i, c in shapes)
+    for name, make in _PRODUCTS.items()
+    if name.startswith('jax')
+  }
+  source = np.ones(_COPY_BYTES, np.uint8)
+  send = lambda: jax.block_until_ready(jax.device_put(source))  # noqa: E731
+  return {**rates, 'link': _COPY_BYTES / _best(send)}
 
 
 def matrix_rate(rates: dict[str, float], precision: str) -> float:

@@ -136,3 +136,54 @@ def encode(results: Results) -> str:
     'Seconds to the first code after loading, and the most memory held:',
     grid(['', 'first code, s', 'peak, GiB'], starts),
   )
+
+
+def gpu(results: Results) -> str:
+  """Checks, milliseconds of a step, and encoding, on an accelerator."""
+  rows, rates = results['rows'], results['rates']
+  encoded = {k: x for k, x in rows.items() if k.endswith('encode')}
+  return paragraphs(
+    f'{results["device"]}: {rates["jax bfloat16"] / 1e12:.0f} TFLOP/s of '
+    f'bfloat16 products, {rates["jax float32"] / 1e12:.0f} of float32 ones as '
+    f'jax has them by default, {rates["link"] / 1e9:.0f} GB/s from the host. '
+    'Against a CPU: the largest error of a gradient, and the largest |t| of a '
+    "bit that differs, as parts of the gradient's and the video's largest:",
+    grid(
+      ['', 'found', 'at most', 'bits that differ', 'of'],
+      [
+        [name, f'{x["found"]:.1e}', f'{x["limit"]:.0e}']
+        + [f'{x[key]:,}' if key in x else '-' for key in ('bits', 'of')]
+        for name, x in results['checks'].items()
+      ],
+    ),
+    'Milliseconds of a step, frames on the device unless it says otherwise; '
+    'ours in float32 has TF32 products, PyTorch exact ones:',
+    grid(
+      ['', 'ms', 'first call, s'],
+      [
+        [name, x.get('missing') or f'{x["milliseconds"]:.2f}', _first(x)]
+        for name, x in rows.items()
+        if name not in encoded
+      ],
+    ),
+    'Videos hashed a second, and milliseconds of one video from the host:',
+    grid(
+      ['', 'from the host', 'on the device', 'one video, ms', 'first call, s'],
+      [[name, *_encoded(x), _first(x)] for name, x in encoded.items()],
+    ),
+  )
+
+
+def _first(row: Results) -> str:
+  return f'{row["first"]:.1f}' if 'first' in row else '-'
+
+
+def _encoded(row: Results) -> list[str]:
+  if 'missing' in row:
+    return [row['missing'], '-', '-']
+  found = row['videos_per_second']
+  shown = [
+    f'{found[x]:,.0f}' if x in found else '-'
+    for x in ('from the host', 'on the device')
+  ]
+  return [*shown, f'{row["one_video_ms"]:.1f}']

@@ -20,6 +20,7 @@ _PARTS = {
   'step': ('Training step', speed_tables.step),
   'methods': ('Training step of the later methods', speed_tables.methods),
   'encode': ('Encoding', speed_tables.encode),
+  'gpu': ('GPU', speed_tables.gpu),
   'evaluate': ('Evaluation', tables.evaluate),
   'pipeline': ('Input pipeline', tables.pipeline),
   'index': ('Index', tables.index),

@@ -98,7 +98,7 @@ def hash_videos(frames, autoencoder, model, anchors, num_nearest):
   distances = torch.cdist(autoencoder.features(frames), anchors)
   nearest = anchors[distances.topk(num_nearest, largest=False).indices]
   relaxed = model.encode(frames, nearest)[0]
-  return np.packbits((relaxed >= 0).numpy(), axis=1)
+  return np.packbits((relaxed >= 0).cpu().numpy(), axis=1)
 
 
 def loss(outputs, frames, anchor_indices):

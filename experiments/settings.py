@@ -199,31 +199,7 @@ ABLATIONS = (
 )  # fmt: skip
 ABLATION_BITS = (32, 64)
 
-# anchors_sweep: training videos N (0: all there are), anchors n, nearest a.
-SWEEP_METHOD, SWEEP_BITS = 'nph_paper', 32
-SWEEP = {
-  'moving_digits': {
-    'videos': (2500, 10_000),
-    'anchors': (25, 100, 500, 2000),
-    'nearest': 3,
-  },
-  'ucf101_10': {'videos': (0,), 'anchors': (20, 50, 100, 200), 'nearest': 1},
-}
-SWEEP_OTHERWISE = {
-  'videos': (0,),
-  'anchors': (500, 1000, 2000, 4000),
-  'nearest': 3,
-}
-
 # figure5_examples
 EXAMPLE_METHODS = ('nph_tuned', 'ssvh')
 EXAMPLE_BITS = 64
 EXAMPLE_QUERIES = 4
-
-# refinement: rounds after the first training
-REFINEMENT_METHODS, REFINEMENT_BITS = ('nph_paper',), (32,)
-REFINEMENT_ROUNDS = 2
-
-# reranking; R = 0 is Hamming distance alone
-RERANKING_DEPTHS = (0, 20, 50, 100, 200)
-RERANKING_METHODS, RERANKING_BITS = ('itq', 'nph_paper', 'nph_tuned'), (32, 64)

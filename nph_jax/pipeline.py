@@ -7,6 +7,8 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable
 
+import jax
+
 from nph_jax import allocator, compilation, configuration, distributed
 from nph_jax.retrieval import report
 from nph_jax.stages import evaluating, exporting, prepare, training
@@ -51,13 +53,22 @@ def run_stages(
 
 def _remark(job: Job, stage: str) -> str:
   """What to know before `stage` begins."""
-  trains = stage == 'train' and not job.method.is_closed_form
-  if not trains or job.num_train > _FEW_VIDEOS:
+  if stage != 'train' or job.method.is_closed_form:
     return ''
-  return (
-    f': {job.num_train} videos are few; with 440 real ones no training gave '
-    'better codes than the method itq_neighbors, which takes seconds'
-  )
+  remarks = []
+  if job.num_train <= _FEW_VIDEOS:
+    remarks.append(
+      f': {job.num_train} videos are few; with 440 real ones no training gave '
+      'better codes than the method itq_neighbors, which takes seconds'
+    )
+  is_default = jax.config.jax_default_matmul_precision is None
+  exact = job.config.model.precision == 'float32'
+  if exact and is_default and jax.default_backend() == 'gpu':
+    remarks.append(
+      ': float32 means TF32 products on this GPU; exact ones, slower, with '
+      'JAX_DEFAULT_MATMUL_PRECISION=highest'
+    )
+  return ''.join(remarks)
 
 
 def _tell(line: str) -> None:

@@ -7,19 +7,23 @@ shapes of one device, so that checkpoints know nothing of devices.
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import tqdm
 
-from nph_jax import errors, rng, temporal_jitter
+from nph_jax import errors, rng
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.data import progress
 from nph_jax.metric_writer import MetricWriter
@@ -27,6 +31,7 @@ from nph_jax.train_state import TrainState
 
 AXIS = 'devices'
 Batch = Mapping[str, Any]
+_AHEAD = 2  # calls whose batches are on their way to a GPU
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Run:
     steps_per_epoch: for the data position and the log.
     checkpoint_every: steps between checkpoints.
     log_every: steps between log lines.
-    steps_per_call: updates in one call of the compiled step; more than one
-      pays where a batch is no more than its videos' row numbers.
-    frames_per_segment: R, stored frames for each that a step reads.
+    steps_per_call: updates in one call of the compiled step.
+    ahead: whether a call begins before the last one's end. On a CPU that wins
+      nothing, and has buffers of its own.
   """
 
   name: str
@@ -54,7 +59,7 @@ class Run:
   checkpoint_every: int
   log_every: int
   steps_per_call: int = 1
-  frames_per_segment: int = 1
+  ahead: bool = False
 
 
 def train_step(
@@ -67,27 +72,27 @@ def train_step(
   key: jax.Array,
   resident: jax.Array | None = None,
   axis_name: str | None = None,
-  frames_per_segment: int = 1,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
   """One update; pure.
 
   Args:
     state: before the step.
     tables: constants of the whole run, such as the anchors.
-    batch: this device's index [B], and frames [B, M R, L] unless resident.
+    batch: this device's index [B], and frames [B, M, L] unless resident.
     method: see models.method.Method.
     optimizer: of the parameters.
     key: of the step's randomness, with the step's number; equal on all devices.
-    resident: frames [N, M R, L] of the whole split, where they are on the
-      device.
+    resident: frames [N, M, L] of the whole split, where they are on the device.
     axis_name: devices' axis under pmap.
-    frames_per_segment: R, of which one is read; see temporal_jitter.
 
   Returns:
     The state after it, and the loss, its terms and the gradient's norm.
   """
   key = jax.random.fold_in(key, state.step)
-  frames = _frames(resident, batch, frames_per_segment, key)
+  if resident is None:
+    frames = batch['frames']
+  else:
+    frames = resident[batch['index']]
   batch = {**batch, 'frames': frames.astype(float)}
   gradient = jax.value_and_grad(method.loss, has_aux=True)
   (loss, (terms, collections)), grads = gradient(
@@ -102,35 +107,15 @@ def train_step(
   return TrainState(state.step + 1, params, collections, opt_state), metrics
 
 
-def _frames(
-  resident: jax.Array | None,
-  batch: Batch,
-  frames_per_segment: int,
-  key: jax.Array,
-) -> jax.Array:
-  """The batch's frames [B, M, L], from the resident ones or its own."""
-  if resident is None:
-    stored, rows = batch['frames'], np.arange(len(batch['index']))
-  else:
-    stored, rows = resident, batch['index']
-  if frames_per_segment == 1:
-    return stored if resident is None else stored[rows]
-  key = rng.substream(key, 'temporal jitter')
-  return temporal_jitter.read(
-    stored, rows, batch['index'], frames_per_segment, key
-  )
-
-
 def parallel_steps(
   method: Any,
   optimizer: optax.GradientTransformation,
   seed: int,
-  frames_per_segment: int = 1,
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """`train_step` over all devices of all hosts, as often as a call has batches.
 
   The function returned takes state, tables, resident frames or None, and
-  batches as `split_batches` yields them; its metrics have the steps as their
+  batches as `split_batches` returns them; its metrics have the steps as their
   first axis.
   """
   step = functools.partial(
@@ -138,14 +123,14 @@ def parallel_steps(
     method=method,
     optimizer=optimizer,
     axis_name=AXIS,
-    frames_per_segment=frames_per_segment,
   )
 
   def steps(key, state, tables, resident, batches):
     return jax.lax.scan(
       lambda s, b: step(s, tables, b, key=key, resident=resident),
       state,
-      batches,
+      # Here, not on the host, which would copy the frames once more.
+      jax.tree.map(lambda *parts: jnp.stack(parts), *batches),
     )
 
   compiled = jax.pmap(
@@ -179,18 +164,37 @@ def replicate(tree: Any) -> Any:
   return jax.tree.map(place, tree)
 
 
-def split_batches(
-  batches: Sequence[Mapping[str, np.ndarray]],
-) -> dict[str, np.ndarray]:
-  """This host's batches [B, ...] as [devices, steps, B / devices, ...]."""
+def split_batches(batches: Iterable[Batch]) -> tuple[Batch, ...]:
+  """This host's batches [B, ...], each as [devices, B / devices, ...]."""
   devices = jax.local_device_count()
 
-  def split(*parts: np.ndarray) -> np.ndarray:
-    shape = (devices, len(parts[0]) // devices, *parts[0].shape[1:])
-    parts = [part.reshape(shape)[:, None] for part in parts]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+  def split(x: np.ndarray) -> np.ndarray:
+    return x.reshape(devices, len(x) // devices, *x.shape[1:])
 
-  return {k: split(*(batch[k] for batch in batches)) for k in batches[0]}
+  return tuple({k: split(x) for k, x in batch.items()} for batch in batches)
+
+
+def sent_ahead(calls: Iterator[tuple[Batch, ...]]) -> Iterator[tuple]:
+  """The batches of each call, sent to the devices while earlier calls run.
+
+  Sending means to copy frames from memory that the system may move to memory
+  that it may not, which takes as long as a step on a GPU: a thread does it.
+
+  Args:
+    calls: what `split_batches` returns, call by call.
+  """
+  mesh = jax.sharding.Mesh(jax.local_devices(), (AXIS,))
+  split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+
+  def send() -> tuple | None:
+    batches = next(calls, None)
+    return None if batches is None else jax.device_put(batches, split)
+
+  with concurrent.futures.ThreadPoolExecutor(1) as thread:
+    waiting = collections.deque(thread.submit(send) for _ in range(_AHEAD))
+    while (batches := waiting.popleft().result()) is not None:
+      waiting.append(thread.submit(send))
+      yield batches
 
 
 def check_batch_size(batch_size: int, num_videos: int, field: str) -> None:
@@ -246,40 +250,53 @@ def fit(
   if restored is not None:
     state = restored[0]
   first = int(state.step)
-  steps_fn = parallel_steps(method, optimizer, run.seed, run.frames_per_segment)
+  steps_fn = parallel_steps(method, optimizer, run.seed)
   meter = _Meter(run, checkpointer, writer, first)
-  stream, step, pending = batches(first), first, None
-  # On a CPU a call begun ahead wins nothing, and has buffers of its own; the
-  # next one's batch is read beside it all the same.
-  ahead = jax.default_backend() != 'cpu'
-  while step < run.num_steps:
-    if begin_epoch and step % run.steps_per_epoch == 0:
-      state = begin_epoch(state, step // run.steps_per_epoch)
-    count = _steps_until_stop(run, step, begin_epoch is not None)
-    chunk = split_batches(list(itertools.islice(stream, count)))
-    if pending is not None and not ahead:
-      jax.block_until_ready(pending[1])
-    state, metrics = steps_fn(state, tables, resident, chunk)
-    # The metrics of a call are looked at while the next one runs.
-    if pending is not None:
-      meter.record(*pending)
-    pending, step = (step, metrics), step + count
-    if step % run.checkpoint_every == 0 or step == run.num_steps:
-      meter.record(*pending)
-      pending = None
-      checkpointer.save(_global(state), _position(run, step))
+  calls = _calls(run, batches(first), first, begin_epoch is not None)
+  calls = sent_ahead(calls) if run.ahead else calls
+  step, pending = first, None
+  with contextlib.closing(calls):
+    for chunk in calls:
+      if begin_epoch and step % run.steps_per_epoch == 0:
+        state = begin_epoch(state, step // run.steps_per_epoch)
+      # The next one's batch has been read beside it all the same.
+      if pending is not None and not run.ahead:
+        jax.block_until_ready(pending[1])
+      state, metrics = steps_fn(state, tables, resident, chunk)
+      # The metrics of a call are looked at while the next one runs.
+      if pending is not None:
+        meter.record(*pending)
+      pending, step = (step, metrics), step + len(chunk)
+      if step % run.checkpoint_every == 0 or step == run.num_steps:
+        meter.record(*pending)
+        pending = None
+        checkpointer.save(_global(state), _position(run, step))
   meter.close()
   return jax.device_get(state)
 
 
-def _steps_until_stop(run: Run, step: int, at_epochs: bool) -> int:
-  """Steps of the next call: all of a call's, or one (two programs in all)."""
-  left = min(
-    run.num_steps - step, run.checkpoint_every - step % run.checkpoint_every
-  )
-  if at_epochs:
-    left = min(left, run.steps_per_epoch - step % run.steps_per_epoch)
-  return run.steps_per_call if run.steps_per_call <= left else 1
+def _calls(
+  run: Run, stream: Iterator[Batch], step: int, at_epochs: bool
+) -> Iterator[tuple[Batch, ...]]:
+  """The batches of each call: as many as a call may have, or one.
+
+  So there are two programs in all.
+
+  Args:
+    run: whose lengths and intervals end a call.
+    stream: of this host's batches.
+    step: the first one's.
+    at_epochs: whether calls end with an epoch.
+  """
+  while step < run.num_steps:
+    left = min(
+      run.num_steps - step, run.checkpoint_every - step % run.checkpoint_every
+    )
+    if at_epochs:
+      left = min(left, run.steps_per_epoch - step % run.steps_per_epoch)
+    count = run.steps_per_call if run.steps_per_call <= left else 1
+    yield split_batches(itertools.islice(stream, count))
+    step += count
 
 
 def _global(state: TrainState) -> TrainState:

@@ -14,9 +14,11 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import (
+  agreement,
   contenders,
   flops,
   fresh,
+  gpu,
   machine,
   measuring,
   methods,
@@ -268,3 +270,25 @@ def test_the_profile_counts_the_body_of_a_loop_and_not_the_loop():
     'copies and conversions': 20,
     'other element by element': 2,
   }
+
+
+def test_the_gpu_s_benchmark_runs_on_a_cpu_and_renders_its_tables(capsys):
+  gpu.main(['--quick', '--seconds=3600'])
+  found = capsys.readouterr().out
+  assert re.search(r'\| fused +\| \d.\de-0[5-9] \| 1e-05 ', found)
+  assert re.search(r'\| nph float32 +\| 0.0e\+00 .*\| 0  ', found)
+  for row in ('quick float32', 'quick float32, from the host'):
+    assert re.search(rf'\| {row} +\| \d+\.\d', found)
+  assert re.search(r'\| quick float32, encode +(\| [\d,.]+ +){4}\|', found)
+
+
+def test_a_check_beyond_its_limit_is_an_error_and_a_late_row_says_so():
+  checks = {
+    'nph': {'found': 0.5, 'limit': 1e-4},
+    'ok': {'found': 0, 'limit': 0},
+  }
+  with pytest.raises(errors.UserError, match='nph is 5.0e-01 apart'):
+    agreement.require(checks)
+  assert gpu._torch('torch_step', 1, {})['missing'] in (
+    gpu.NO_TIME, gpu.NOT_THERE,
+  )  # fmt: skip

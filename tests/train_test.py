@@ -2,11 +2,11 @@
 
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 
 import numpy as np
+import programs
 import pytest
 
 WORKER = pathlib.Path(__file__).parent / 'train_worker.py'
@@ -58,12 +58,11 @@ def test_several_devices_equal_one(tmp_path, one_device, devices):
   assert_close(found, one_device)
 
 
-def test_two_processes_equal_one(tmp_path, one_device):
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    address = f'127.0.0.1:{probe.getsockname()[1]}'
+def test_two_processes_that_send_ahead_equal_one(tmp_path, one_device):
+  address = programs.free_address()
   out = tmp_path / 'two.npz'
   shared = [f'--coordinator={address}', '--processes=2', '--devices=2']
+  shared.append('--ahead')
   both = [start(out, *shared, f'--process={p}') for p in range(2)]
   for process in both:
     finish(process)
@@ -94,18 +93,19 @@ def test_checkpoint_of_four_devices_continues_on_one(tmp_path, one_device):
   assert_close(result, one_device)
 
 
-def test_several_steps_a_call_equal_one_at_a_time(tmp_path, one_device):
+@pytest.mark.parametrize('frames', ['--resident', '--ahead'])
+def test_several_steps_a_call_equal_one_at_a_time(tmp_path, one_device, frames):
   # Of steps 1 to 4 the first three are one call, which logs its last step.
   expected = {**one_device, 'losses': one_device['losses'][2:]}
   # On one device, tests/epochs_test.py has it.
-  arguments = ('--steps_per_call=3', '--devices=4')
+  arguments = ('--steps_per_call=3', '--devices=4', frames)
   assert_close(train(tmp_path / 'four.npz', *arguments), expected)
 
 
 def test_nan_stops_and_names_step_and_checkpoint(tmp_path):
   workdir = tmp_path / 'work'
   process = start(
-    tmp_path / 'out.npz', f'--workdir={workdir}', '--poison_step=5'
+    tmp_path / 'out.npz', f'--workdir={workdir}', '--poison_step=5', '--ahead'
   )
   _, stderr = process.communicate()
   assert process.returncode == 1

@@ -2,6 +2,7 @@
 
   python tests/train_worker.py OUT --steps=6 [--workdir=DIR] [--devices=4]
     [--coordinator=HOST:PORT --processes=2 --process=0] [--pairs=batch]
+    [--ahead]
 
 A process of its own, because the number of devices is fixed when jax starts.
 """
@@ -22,6 +23,8 @@ parser.add_argument('--process', type=int, default=0)
 parser.add_argument('--pairs', default='batch')
 parser.add_argument('--poison_step', type=int)
 parser.add_argument('--steps_per_call', type=int, default=1)
+parser.add_argument('--resident', action='store_true')
+parser.add_argument('--ahead', action='store_true')
 options = parser.parse_args()
 os.environ['NPROC'] = '16'
 os.environ['XLA_FLAGS'] = (
@@ -32,25 +35,14 @@ os.environ['XLA_FLAGS'] = (
 
 import jax
 import jax.numpy as jnp
+import methods
 import numpy as np
 
 from nph_jax import distributed, errors, train, train_state
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.metric_writer import MetricWriter
-from nph_jax.models import registry
 
 N, B, M, L, K, C = 48, 16, 5, 12, 16, 9
-
-
-def make_method():
-  return registry.build(
-    'nph_paper',
-    num_bits=K,
-    num_frames=M,
-    frame_dim=L,
-    model={'hidden_width': 16},
-    options={'memory_width': 16, 'pairs': options.pairs},
-  )
 
 
 def all_frames():
@@ -66,7 +58,7 @@ def batches(start):
     batch = frames[mine].copy()
     if step + 1 == options.poison_step:
       batch[0, 0, 0] = np.nan
-    if options.steps_per_call > 1:
+    if options.resident:
       yield {'index': mine}  # the frames are on the devices
     else:
       yield {'frames': batch, 'index': mine}
@@ -79,14 +71,15 @@ def main():
     'anchors': jnp.asarray(rng.normal(size=(C, 16)), jnp.float32),
     'anchor_indices': jnp.asarray(rng.integers(0, C, (N, 2)), jnp.int32),
   }
-  method, optimizer = make_method(), train_state.adam(1e-3, 0.9)
+  widths = {'hidden_width': 16, 'memory_width': 16}
+  method = methods.make('nph_paper', K, M, L, pairs=options.pairs, **widths)
+  optimizer = train_state.adam(1e-3, 0.9)
   state = train_state.create(method, optimizer, jax.random.key(0), tables)
   resident = None
-  if options.steps_per_call > 1:
+  if options.resident:
     resident = jnp.asarray(all_frames())
-  run = train.Run(
-    'small', 0, options.steps, B, N // B, 4, 1, options.steps_per_call
-  )
+  calls = (options.steps_per_call, options.ahead)
+  run = train.Run('small', 0, options.steps, B, N // B, 4, 1, *calls)
   workdir = pathlib.Path(options.workdir or f'{options.out}.work')
   losses = []
   with (

@@ -1,8 +1,8 @@
 """Pooled videos, block by block: what the shallow methods learn from.
 
 A video's feature is the mean over its frames, unless another pooling is asked
-for. The N x L matrix of them is never whole in memory; each pass reads the
-split once.
+for. The N x L matrix of them is whole in memory only where N < L; each pass
+reads the split once.
 """
 
 from __future__ import annotations
@@ -61,12 +61,28 @@ class PooledFeatures:
   @property
   def mean(self) -> np.ndarray:
     """Of all videos, float64 [L]."""
-    return self._moments[0]
+    return self._few[0] if self.are_few else self._moments[0]
 
   @property
   def covariance(self) -> np.ndarray:
     """Of all videos, divided by N, float64 [L, L]; 134 MB for L = 4096."""
     return self._moments[1]
+
+  @property
+  def are_few(self) -> bool:
+    """Whether all videos take less than their covariance: N < L."""
+    return self.num_videos < self.dim
+
+  @property
+  def centred(self) -> np.ndarray:
+    """All videos less their mean, float64 [N, L]; where they are few."""
+    return self._few[1]
+
+  @functools.cached_property
+  def _few(self) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.concatenate(list(self.blocks()), dtype=np.float64)
+    mean = rows.mean(axis=0)
+    return mean, rows - mean
 
   @functools.cached_property
   def _moments(self) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +103,7 @@ class PooledFeatures:
     return origin + shift, products
 
   def project(self, matrix: np.ndarray) -> np.ndarray:
-    """(pooled - mean) @ matrix for all videos, in one more pass.
+    """(pooled - mean) @ matrix for all videos, where they are many in a pass.
 
     Args:
       matrix: [L, P].
@@ -95,6 +111,8 @@ class PooledFeatures:
     Returns:
       float32 [N, P].
     """
+    if self.are_few:
+      return (self.centred @ matrix).astype(np.float32)
     projected = np.empty((self.num_videos, matrix.shape[1]), np.float32)
     row = 0
     for block in self.blocks():

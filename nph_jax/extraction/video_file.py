@@ -73,13 +73,7 @@ def import_av() -> Any:
   Raises:
     UserError: it is not installed.
   """
-  try:
-    import av
-  except ImportError as error:
-    raise errors.UserError(
-      "videos are decoded by PyAV: pip install 'nph-jax[video]'."
-    ) from error
-  return av
+  return errors.import_extra('av', 'video', 'videos are decoded by PyAV')
 
 
 @contextlib.contextmanager

@@ -17,14 +17,14 @@ import scipy.linalg
 
 from nph_jax import errors
 from nph_jax.data.pooled import PooledFeatures
-from nph_jax.models.config import RecurrentConfig
+from nph_jax.models.method import PooledMethod, float_tables
 
 # Directions with less of the largest variance are rounding, or no data's.
 _NO_VARIANCE = 1e-10
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearCode:
+class LinearCode(PooledMethod):
   """A closed form: t = (pooled video - mean) projection - threshold.
 
   What remains to be given is `fit_tables`, which returns mean [P], projection
@@ -32,50 +32,16 @@ class LinearCode:
   where a video is pooled otherwise than by the mean of its frames.
   """
 
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-
-  needs_neighborhood = False
-  encodes_neighborhood = False
   is_closed_form = True
-  is_continuous = True
-  has_epochs = False
   NAMES = ('mean', 'projection', 'threshold')  # of its tables
-
-  @classmethod
-  def build(
-    cls,
-    *,
-    num_bits: int,
-    num_frames: int,
-    frame_dim: int,
-    model: RecurrentConfig,
-    options: Mapping[str, Any],
-  ) -> LinearCode:
-    """The registry's builder; UserError if K is above P."""
-    del model, options
-    made = cls(num_bits, num_frames, frame_dim)
-    check_width(num_bits, made.pooled_width)
-    return made
-
-  @property
-  def pooled_width(self) -> int:
-    """P."""
-    return self.frame_dim
 
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
     """See fit_tables."""
     del num_videos
-    shapes = {
-      'mean': (self.pooled_width,),
-      'projection': (self.pooled_width, self.num_bits),
-      'threshold': (self.num_bits,),
-    }
-    return {
-      name: jax.ShapeDtypeStruct(shape, np.float32)
-      for name, shape in shapes.items()
-    }
+    width, bits = self.pooled_width, self.num_bits
+    return float_tables(
+      mean=(width,), projection=(width, bits), threshold=(bits,)
+    )
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """The tables are the parameters."""
@@ -110,16 +76,6 @@ def linear_tables(
   }
 
 
-def check_width(num_bits: int, frame_dim: int) -> None:
-  """Raises a UserError if there are fewer directions than bits."""
-  if num_bits > frame_dim:
-    raise errors.UserError(
-      f'config.num_bits is {num_bits}, but frames of width {frame_dim} have '
-      'no more principal directions than that; ask this method for '
-      f'{frame_dim // 8 * 8} bits or fewer.'
-    )
-
-
 def principal_directions(
   features: PooledFeatures, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -138,11 +94,8 @@ def principal_directions(
   Raises:
     UserError: all videos are the same.
   """
-  dim = features.dim
-  variances, directions = scipy.linalg.eigh(
-    features.covariance, subset_by_index=(dim - count, dim - 1)
-  )
-  variances, directions = variances[::-1], directions[:, ::-1]
+  solve = _of_few if features.are_few else _of_many
+  variances, directions = solve(features, count)
   if variances[0] <= 0:
     raise errors.UserError(
       'the training videos all have the same mean frame; give '
@@ -153,3 +106,30 @@ def principal_directions(
   directions = directions * np.sign(directions[largest, np.arange(count)])
   seen = variances > _NO_VARIANCE * variances[0]
   return directions * seen, variances * seen
+
+
+def _of_many(
+  features: PooledFeatures, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The largest eigenvalues [P] of the covariance, and their vectors [L, P]."""
+  last = (features.dim - count, features.dim - 1)
+  values, vectors = scipy.linalg.eigh(features.covariance, subset_by_index=last)
+  return values[::-1], vectors[:, ::-1]
+
+
+def _of_few(
+  features: PooledFeatures, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The same of X^T X / N by way of X X^T, which is smaller; else zeros."""
+  x = features.centred
+  found = min(count, len(x))
+  last = (len(x) - found, len(x) - 1)
+  values, vectors = scipy.linalg.eigh(x @ x.T, subset_by_index=last)
+  directions = x.T @ vectors[:, ::-1]
+  length = np.linalg.norm(directions, axis=0)
+  directions /= np.where(length > 0, length, 1)
+  missing = count - found
+  return (
+    np.pad(values[::-1] / len(x), (0, missing)),
+    np.pad(directions, ((0, 0), (0, missing))),
+  )

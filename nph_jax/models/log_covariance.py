@@ -111,7 +111,8 @@ def pooled_features(
   features: PooledFeatures, tables: Mapping[str, np.ndarray]
 ) -> PooledFeatures:
   """The same videos, pooled so with tables of `fit`."""
-  jitted = jax.jit(pool)
+  # As an exported hasher pools them; by default a GPU's products are TF32.
+  jitted = jax.jit(jax.default_matmul_precision('highest')(pool))
   return features.pooled_by(
     lambda frames: np.asarray(jitted(frames.astype(np.float32), tables)),
     dim(features.dim),

@@ -15,9 +15,10 @@ import numpy as np
 import prometheus_client
 
 from nph_jax import errors
+from nph_jax.extraction import files
 from nph_jax.index import errors as index_errors
 from nph_jax.index import facets
-from nph_jax.library import codes, moments, scanning, store
+from nph_jax.library import codes, moments, store
 from nph_jax.service import (
   batching,
   duplicates,
@@ -305,7 +306,7 @@ class Service:
       return
     with store.Store(self.setup.index) as kept:
       if kept.settings['backbone'] == metadata.get('backbone'):
-        stamp = scanning.stamp(path)
+        stamp = files.stamp(path)
         kept.put(str(path), stamp, metadata, seen.frames, id)
 
   async def remove(self, id: int) -> None:

@@ -10,7 +10,14 @@ from nph_jax.stages.job import Job
 
 
 def trained_bundle(job: Job) -> bundle.Bundle:
-  """The bundle of the newest checkpoint; UserError if there is none."""
+  """The bundle of the newest checkpoint, built once; UserError without one."""
+  step = training.trained_steps(job)
+  if step not in job.bundles:
+    job.bundles[step] = _build(job)
+  return job.bundles[step]
+
+
+def _build(job: Job) -> bundle.Bundle:
   state = training.trained_state(job)
   about = {
     'dataset': job.config.data.name,

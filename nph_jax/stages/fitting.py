@@ -70,7 +70,10 @@ def fit(
   if where == 'device':
     # Placed here, so that the copy in the host's memory is given up.
     resident = train.replicate(input_pipeline.all_frames(split))
-    run = dataclasses.replace(run, steps_per_call=_STEPS_PER_CALL)
+  # A GPU waits for calls; on a CPU several batches of frames want memory.
+  ahead = jax.default_backend() != 'cpu'
+  if ahead or where == 'device':
+    run = dataclasses.replace(run, steps_per_call=_STEPS_PER_CALL, ahead=ahead)
   with Checkpointer(folder, job.config.checkpoint.keep) as checkpointer:
     first = checkpointer.latest_step or 0
     with MetricWriter(

@@ -29,12 +29,14 @@ class Job:
     workdir: its folder.
     spec: the sources.
     shape: what they hold.
+    bundles: those of `bundling`, by step.
   """
 
   config: configuration.ConfigDict
   workdir: Workdir
   spec: sources.DataSpec
   shape: sources.DataShape
+  bundles: dict[int, Any] = dataclasses.field(default_factory=dict)
 
   @functools.cached_property
   def dataset(self) -> Any:
@@ -57,8 +59,7 @@ class Job:
   @property
   def frames_bytes(self) -> int:
     """Of the training frames, in float16 as stored."""
-    stored = self.shape.stored_frames('train')
-    return 2 * self.num_train * stored * self.shape.feature_dim
+    return 2 * self.num_train * self.shape.num_frames * self.shape.feature_dim
 
   @property
   def batch_size(self) -> int:
@@ -96,7 +97,6 @@ class Job:
       steps_per_epoch=per_epoch,
       checkpoint_every=self.config.checkpoint.every_steps,
       log_every=self.config.logging.every_steps,
-      frames_per_segment=self.shape.segment('train'),
     )
 
   @functools.cached_property

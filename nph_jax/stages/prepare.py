@@ -85,6 +85,7 @@ def _features(job: Job, params: dict) -> Iterator[np.ndarray]:
   module = job.y_module
 
   @jax.jit
+  @jax.default_matmul_precision('highest')  # as an exported hasher has them
   def features(params, frames):
     frames = frames.astype(jnp.float32)
     return module.apply({'params': params}, frames, method=module.features)

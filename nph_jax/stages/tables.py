@@ -38,8 +38,7 @@ def neighborhood_key(job: Job) -> str:
 def _hash(job: Job, section: dict[str, Any]) -> str:
   run = dataclasses.asdict(job.feature_run)
   del section['dir'], section['run']
-  del run['checkpoint_every'], run['log_every']
-  del run['frames_per_segment']  # the data's key tells it
+  del run['checkpoint_every'], run['log_every'], run['ahead']
   made_from = {
     'data': job.dataset.key,
     'neighborhood': section,
