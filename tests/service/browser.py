@@ -32,7 +32,8 @@ class Browser(webdriver.Chrome):
     for argument in _ARGUMENTS:
       options.add_argument(f'--{argument}')
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    super().__init__(options, webdriver.ChromeService(driver))
+    service = webdriver.ChromeService(executable_path=driver)
+    super().__init__(options=options, service=service)
 
   def run(self, script, *arguments):
     """What JavaScript returns; `arguments` as it has them."""
@@ -56,11 +57,11 @@ class Browser(webdriver.Chrome):
     """Keys for whatever has the focus, by name or as they are."""
     for name in names:
       key = getattr(keys.Keys, name.upper(), name)
-      webdriver.ActionChains(self, 0).send_keys(key).perform()
+      webdriver.ActionChains(self, duration=0).send_keys(key).perform()
 
   def hover(self, selector):
     place = self.find(selector)
-    webdriver.ActionChains(self, 0).move_to_element(place).perform()
+    webdriver.ActionChains(self, duration=0).move_to_element(place).perform()
 
   def size(self, width, height, *, phone=False):
     self.execute_cdp_cmd(
