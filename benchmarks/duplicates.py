@@ -108,7 +108,7 @@ def _features(
   if new:
     chosen = extraction.settings(None, None, None)
     decoding = extraction.Decoding(os.cpu_count() or 1, 600)
-    some = [files.Video(path, path, (0, 0)) for path in new]
+    some = [files.Video(path, (0, 0)) for path in new]
     extraction.run(some, chosen, decoding, done)
     keep()
   return {path.stem: made[path.stem] for path in paths}

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax.extraction import files
-from nph_jax.library import following, scanning
+from nph_jax.library import following
 from nph_jax.library import library as library_lib
 
 # Kind: how many, suffix, codec, width and height, its options.
@@ -139,7 +139,7 @@ def _made_up(folder: pathlib.Path, library: pathlib.Path) -> None:
     for number in range(_MADE_UP):
       path = folder / f'{number}.mp4'
       path.write_text(str(number))
-      video = files.Video(str(path), str(path), scanning.stamp(str(path)))
+      video = files.Video(str(path), files.stamp(str(path)))
       frames = rng.random((25, 1280)).astype(np.float16)
       record = {'hash': f'{number:032x}', 'duration': 1.0}
       opened.store.put(video.path, video.stamp, record, frames)

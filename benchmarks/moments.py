@@ -154,7 +154,7 @@ def _features(
       with np.load(kept / f'{path.stem}.npz') as saved:
         found[path] = Video(saved['rows'], seconds, float(saved['duration']))
     else:
-      new.append(files.Video(str(path), str(path), (0, 0)))
+      new.append(files.Video(str(path), (0, 0)))
   if new:
     chosen = extraction.settings(None, None, None) | {'segments': seconds}
     decode = extraction.Decoding(os.cpu_count() or 1, 3600)

@@ -96,20 +96,16 @@ _FEATURES = {'resnet50': (30, 2048, 3_758), 'vgg16': (25, 4096, 3_760)}
 def get_config(arg=''):
   """The configuration of METHOD,bits=NUMBER,features=resnet50|vgg16."""
   options = configuration.parse_arg(arg, {'features': tuple(_FEATURES)})
-  sizes = _FEATURES[options.pop('features', 'resnet50')]
+  frames, width, videos = _FEATURES[options.pop('features', 'resnet50')]
   config = configuration.base(**options, published=_PUBLISHED)
-  data = config.data
-  data.name = 'activitynet'
-  data.source_dir = 'data/activitynet'
-  data.published = 'linked from the README of github.com/huangmozhi9527/ConMH'
-  data.num_frames, data.feature_dim, data.database.num_videos = sizes
-  data.num_labels = 200
-  data.train.features = 'train_feats.h5'
-  data.train.num_videos = 9_722
-  data.query.features = 'query_feats.h5'
-  data.query.labels = 'q_label.mat'
-  data.query.num_videos = 1_000
-  data.database.features = 'test_feats.h5'
-  data.database.labels = 're_label.mat'
+  configuration.set_files(
+    config,
+    'activitynet',
+    'huangmozhi9527/ConMH',
+    (frames, width, 200),
+    train=('train_feats.h5', '', 9_722),
+    query=('query_feats.h5', 'q_label.mat', 1_000),
+    database=('test_feats.h5', 're_label.mat', videos),
+  )
   config.neighborhood.paper_setting_from = 9_722
   return config

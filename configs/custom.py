@@ -8,10 +8,7 @@
     --config.data.database.labels=database_labels.mat
 
 features  .h5 with `feats` (videos, frames, width), or .npy of that shape;
-          several shards are separated by commas. Training files may hold a
-          multiple of the others' frames, or all files a multiple of
-          --config.data.num_frames: of each group of frames training reads one
-          at random at every step, everything else the middle one
+          several shards are separated by commas
 labels    multi-hot (videos, labels), .mat with `labels`, `re_label` or
           `q_label`, or .npy; those of the training videos may be left out,
           learning never reads them

@@ -108,17 +108,14 @@ _PUBLISHED = {
 def get_config(arg=''):
   """The configuration; `arg` is METHOD,bits=NUMBER, either left out."""
   config = configuration.base(arg, published=_PUBLISHED)
-  data = config.data
-  data.name = 'fcvid'
-  data.source_dir = 'data/fcvid'
-  data.published = 'linked from the README of github.com/huangmozhi9527/ConMH'
-  data.num_frames = 25
-  data.feature_dim = 4096
-  data.num_labels = 239
-  data.train.features = 'fcv_train_feats.h5'
-  data.train.num_videos = 45_585
-  for split in (data.query, data.database):
-    split.features = 'fcv_test_feats.h5'
-    split.labels = 'fcv_test_labels.mat'
-    split.num_videos = 45_600
+  test = ('fcv_test_feats.h5', 'fcv_test_labels.mat', 45_600)
+  configuration.set_files(
+    config,
+    'fcvid',
+    'huangmozhi9527/ConMH',
+    (25, 4096, 239),
+    train=('fcv_train_feats.h5', '', 45_585),
+    query=test,
+    database=test,
+  )
   return config

@@ -77,17 +77,13 @@ _PUBLISHED = {
 def get_config(arg=''):
   """The configuration; `arg` is METHOD,bits=NUMBER, either left out."""
   config = configuration.base(arg, published=_PUBLISHED)
-  data = config.data
-  data.name = 'hmdb51'
-  data.source_dir = 'data/hmdb51'
-  data.published = 'linked from the README of github.com/gimpong/AAAI25-S5VH'
-  data.num_frames = 25
-  data.feature_dim = 4096
-  for split in (data.train, data.database):
-    split.features = 'hmdb_train_feats.h5'
-    split.num_videos = 3_570
-  data.database.labels = 'hmdb_train_labels.mat'
-  data.query.features = 'hmdb_test_feats.h5'
-  data.query.labels = 'hmdb_test_labels.mat'
-  data.query.num_videos = 1_530
+  configuration.set_files(
+    config,
+    'hmdb51',
+    'gimpong/AAAI25-S5VH',
+    (25, 4096, 0),
+    train=('hmdb_train_feats.h5', '', 3_570),
+    query=('hmdb_test_feats.h5', 'hmdb_test_labels.mat', 1_530),
+    database=('hmdb_train_feats.h5', 'hmdb_train_labels.mat', 3_570),
+  )
   return config

@@ -77,17 +77,13 @@ _PUBLISHED = {
 def get_config(arg=''):
   """The configuration; `arg` is METHOD,bits=NUMBER, either left out."""
   config = configuration.base(arg, published=_PUBLISHED)
-  data = config.data
-  data.name = 'ucf101'
-  data.source_dir = 'data/ucf101'
-  data.published = 'linked from the README of github.com/gimpong/AAAI25-S5VH'
-  data.num_frames = 25
-  data.feature_dim = 4096
-  for split in (data.train, data.database):
-    split.features = 'ucf_train_feats.h5'
-    split.num_videos = 9_537
-  data.database.labels = 'ucf_train_labels.mat'
-  data.query.features = 'ucf_test_feats.h5'
-  data.query.labels = 'ucf_test_labels.mat'
-  data.query.num_videos = 3_783
+  configuration.set_files(
+    config,
+    'ucf101',
+    'gimpong/AAAI25-S5VH',
+    (25, 4096, 0),
+    train=('ucf_train_feats.h5', '', 9_537),
+    query=('ucf_test_feats.h5', 'ucf_test_labels.mat', 3_783),
+    database=('ucf_train_feats.h5', 'ucf_train_labels.mat', 9_537),
+  )
   return config

@@ -61,21 +61,17 @@ _PUBLISHED = {
 def get_config(arg=''):
   """The configuration; `arg` is METHOD,bits=NUMBER, either left out."""
   config = configuration.base(arg, published=_PUBLISHED)
-  data = config.data
-  data.name = 'yfcc'
-  data.source_dir = 'data/yfcc'
-  data.published = 'linked from the README of github.com/huangmozhi9527/ConMH'
-  data.num_frames = 25
-  data.feature_dim = 4096
-  data.num_labels = 80
-  data.train.features = _shards('yfcc_train_feats_{}.h5', 9)
-  data.train.num_videos = 409_788
-  data.query.features = 'query1000_feats.h5'
-  data.query.labels = 'query1000_labels.mat'
-  data.query.num_videos = 1_000
-  data.database.features = _shards('yfcc_test_feats_{}.h5', 2)
-  data.database.labels = _shards('yfcc_test_labels_{}.mat', 2)
-  data.database.num_videos = 101_256
+  features = _shards('yfcc_test_feats_{}.h5', 2)
+  labels = _shards('yfcc_test_labels_{}.mat', 2)
+  configuration.set_files(
+    config,
+    'yfcc',
+    'huangmozhi9527/ConMH',
+    (25, 4096, 80),
+    train=(_shards('yfcc_train_feats_{}.h5', 9), '', 409_788),
+    query=('query1000_feats.h5', 'query1000_labels.mat', 1_000),
+    database=(features, labels, 101_256),
+  )
   config.eval.exclude_self = True
   return config
 

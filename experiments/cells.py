@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from experiments import settings
-from nph_jax import atomic, config_files, configuration, errors
+from nph_jax import atomic, config_files, configuration, errors, trees
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Where things lie and how often is written changes no result.
@@ -40,9 +40,6 @@ class Cell:
     bits: K; 0 for the real-valued reference.
     seed: of everything.
     values: configuration values by dotted name, over the file's.
-    refines: the cell whose hasher's t is y, for alternating refinement.
-    keeps_bundle: another cell refines this one: its bundle stays.
-    reranks: what re-ranking by t gives is measured as well.
   """
 
   dataset: str
@@ -51,9 +48,6 @@ class Cell:
   bits: int
   seed: int
   values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  refines: Cell | None = None
-  keeps_bundle: bool = False
-  reranks: bool = False
 
   @property
   def name(self) -> str:
@@ -87,17 +81,12 @@ class Cell:
     )
     config.data.dir = str(folders.scratch / 'data')
     config.neighborhood.dir = str(folders.scratch / 'neighborhood')
-    if self.refines:
-      config.neighborhood.run = str(self.refines.workdir(folders))
     return config
 
   def digest(self, folders: Folders) -> str:
     """A hash of all of its configuration that decides its results."""
     flat = flat_values(self.config(folders))
-    made_from = [self.method, flat]
-    if self.refines:
-      made_from.append(self.refines.digest(folders))
-    text = json.dumps(made_from, sort_keys=True)
+    text = json.dumps([self.method, flat], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
   def is_done(self, folders: Folders) -> bool:
@@ -154,7 +143,10 @@ def flat_values(
     config: a configuration.
     everything: and not only what decides results.
   """
-  flat = dict(_flat(config.to_dict(), ''))
+  flat = {
+    name: list(value) if isinstance(value, tuple) else value
+    for name, value in trees.flatten(config.to_dict(), '.').items()
+  }
   if everything:
     return flat
   later = configuration.LATER
@@ -163,14 +155,6 @@ def flat_values(
     for k, v in flat.items()
     if matters(k) and not (k in later and v == later[k])
   }
-
-
-def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-  for key, value in tree.items():
-    if isinstance(value, Mapping):
-      yield from _flat(value, f'{prefix}{key}.')
-    else:
-      yield prefix + key, list(value) if isinstance(value, tuple) else value
 
 
 def matters(name: str) -> bool:

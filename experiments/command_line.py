@@ -70,7 +70,6 @@ def parser(description: str) -> argparse.ArgumentParser:
   """The flags that every experiment has."""
   flags = errors.Parser(
     description=description,
-    allow_abbrev=False,
     epilog='Any value of the configuration: --config.NAME=VALUE.',
   )
   flags.add_argument(

@@ -3,7 +3,7 @@
   python -m experiments.figure4_pr [--config=configs/moving_digits.py]
 
 The cells are those of figure3_map. Precision and recall at each radius are
-means over seeds. Writes results/DATASET-pr.svg (or --format=png).
+means over seeds. Writes results/DATASET-pr.svg.
 """
 
 from __future__ import annotations
@@ -57,21 +57,19 @@ def draw(
     matplotlib.rc_context({'svg.hashsalt': 'figure4'}),
     atomic.replacing(path) as temporary,
   ):
-    date = {'Date': None} if path.suffix == '.svg' else None
-    plot.savefig(temporary, dpi=120, metadata=date)
+    plot.savefig(temporary, metadata={'Date': None})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
   """Runs what is missing and draws a figure for each data set."""
   flags = command_line.parser('Precision-recall curves.')
-  flags.add_argument('--format', choices=('svg', 'png'), default='svg')
   chosen = command_line.options(flags, argv)
   pairs = grid.pairs(chosen, settings.PR_METHODS, settings.BITS)
   methods, lengths = (list(dict.fromkeys(values)) for values in zip(*pairs))
   grid.run_all(chosen, lambda dataset, seed: dataset.cells(pairs, seed))
   folder = chosen.folders.results
   for dataset in chosen.datasets:
-    path = folder / f'{dataset.name}-pr.{chosen.flags.format}'
+    path = folder / f'{dataset.name}-pr.svg'
     draw(path, records.Results.read(folder / dataset.name), methods, lengths)
     print(path)
 

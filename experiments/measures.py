@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from experiments import settings
 from nph_jax.retrieval import evaluation
@@ -14,7 +13,6 @@ from nph_jax.stages.evaluating import EncodedSplit
 
 _DIGITS = 5
 _PR_POINTS = 32
-_GRAPH_VIDEOS = 5000
 
 
 def protocol(row: dict[str, Any]) -> str:
@@ -168,23 +166,3 @@ def of_random_codes(
     for same in zip(*draws)
   ]
   return {'map': by_protocol(rows)}
-
-
-def graph_precision(anchor_indices: np.ndarray, labels: np.ndarray) -> float:
-  """The share of pairs with S = +1 that share a label; a diagnostic only.
-
-  Of the first 5000 videos, each pair of different ones once.
-
-  Args:
-    anchor_indices: [N, A].
-    labels: multi-hot, [N, number of labels].
-  """
-  indices, labels = anchor_indices[:_GRAPH_VIDEOS], labels[:_GRAPH_VIDEOS]
-  rows = np.repeat(np.arange(len(indices)), indices.shape[1])
-  ones = np.ones(indices.size, np.int32)
-  incidence = scipy.sparse.csr_array((ones, (rows, indices.ravel())))
-  near = scipy.sparse.triu(incidence @ incidence.T, 1).nonzero()
-  if not len(near[0]):
-    return 0.0
-  agree = (labels[near[0]] & labels[near[1]]).any(axis=1)
-  return round(float(agree.mean()), _DIGITS)

@@ -24,7 +24,7 @@ import h5py
 import jax
 import numpy as np
 
-from experiments import records
+from experiments import command_line, records
 from nph_jax import atomic, errors
 from nph_jax.data import labels as labels_lib
 from nph_jax.library import closed_form
@@ -42,8 +42,12 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser = errors.Parser(prog='python -m experiments.own_codes')
   parser.add_argument('--data', type=pathlib.Path, default='../shared/data')
   parser.add_argument('--dataset', default='ucf101_10')
-  parser.add_argument('--seeds', type=_numbers, default=[0, 1, 2, 3])
-  parser.add_argument('--bits', type=_numbers, default=[64, 128, 256])
+  parser.add_argument(
+    '--seeds', type=command_line.numbers, default=[0, 1, 2, 3]
+  )
+  parser.add_argument(
+    '--bits', type=command_line.numbers, default=[64, 128, 256]
+  )
   flags = parser.parse_args(argv)
   out = _RESULTS / f'own_codes-{flags.dataset}.json'
   found = json.loads(out.read_text()) if out.exists() else {}
@@ -60,10 +64,6 @@ def main(argv: Sequence[str] | None = None) -> None:
       atomic.write_json(out, found)
       print(name, flush=True)
   atomic.write_text(out.with_suffix('.md'), _page(flags.dataset, found))
-
-
-def _numbers(text: str) -> list[int]:
-  return [int(x) for x in text.split(',')]
 
 
 def training(

@@ -33,7 +33,7 @@ def by_k(results: records.Results, bits: int) -> str:
 
 
 def about_codes(results: records.Results) -> str:
-  """Bits, their use, what the sign costs, the graph and the time."""
+  """Bits, their use, what the sign costs, and the time."""
   header = [
     '', 'bits', 'bit entropy', 'bit correlation', 'distinct codes',
     'mAP@20 of codes / of t', 'steps', 'training, s',
@@ -101,34 +101,21 @@ def dataset_page(name: str, results: records.Results) -> str:
 
 def every_page(results: pathlib.Path) -> dict[str, str]:
   """Every page of tables by name, from the files under `results`."""
-  special = {
-    *paper_tables.TRANSFERS, 'anchors_sweep', 'lengths', 'longer', 'precision',
-    'refinement', 'reranking',
-  }  # fmt: skip
-  sets = _sets(results, special)
+  sets = _sets(results)
   found = {name: dataset_page(name, one) for name, one in sets.items()}
   found['headline'] = summary.headline(sets)
   found['summary'] = summary.page(sets)
   found['table3_ablation'] = paper_tables.ablation_page(sets)
   for name in paper_tables.TRANSFERS:
     found[name] = paper_tables.transfer_page(name, _sets(results / name))
-  found['anchors_sweep'] = paper_tables.sweep_page(
-    _sets(results / 'anchors_sweep')
-  )
   found['lengths'] = summary.lengths_page(_sets(results / 'lengths'))
-  found['refinement'] = paper_tables.refinement_page(
-    _sets(results / 'refinement')
-  )
-  found['reranking'] = paper_tables.reranking_page(_sets(results / 'reranking'))
   return {name: text for name, text in found.items() if text}
 
 
-def _sets(
-  folder: pathlib.Path, besides: Iterable[str] = ()
-) -> dict[str, records.Results]:
-  """The results of each folder, in the order of settings.DATASETS."""
+def _sets(folder: pathlib.Path) -> dict[str, records.Results]:
+  """What lies in each folder itself, in the order of settings.DATASETS."""
   order = list(settings.DATASETS)
-  names = {p.name for p in folder.glob('*') if p.is_dir()} - set(besides)
+  names = {p.name for p in folder.glob('*') if p.is_dir()}
   names = [n for n in order if n in names] + sorted(names - set(order))
   found = {name: records.Results.read(folder / name) for name in names}
   return {name: results for name, results in found.items() if results}
@@ -173,7 +160,7 @@ def filled(text: str, blocks: Mapping[str, str]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
   """Writes all pages and fills the READMEs."""
-  flags = errors.Parser(description='Tables.', allow_abbrev=False)
+  flags = errors.Parser(description='Tables.')
   default = cells.Folders().results
   flags.add_argument('--results', type=pathlib.Path, default=default)
   flags.add_argument('--readme', type=pathlib.Path, nargs='*', default=READMES)

@@ -1,11 +1,11 @@
-"""Tables 1 to 3 beside the paper's; anchors sweep, refinement, re-ranking.
+"""Tables 1 to 3 beside the paper's.
 
 A page is '' while there are no results for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -19,13 +19,6 @@ TRANSFERS = {
 _PAPER = (
   'Each first table divides AP by min(R, K); the second by K, as the published '
   "numbers probably do, beside the paper's of FCVID. Both keep self."
-)
-
-_RERANKING = (
-  f'mAP@{settings.SUMMARY_K} (min_rk) of the nearest {settings.SUMMARY_K}: by '
-  'Hamming distance '
-  '(-), and with the nearest R ordered by the cosine of t. Videos in the order '
-  'of the search: here ties are by row.'
 )
 
 
@@ -114,115 +107,3 @@ def transfer_page(experiment: str, sets: Mapping[str, records.Results]) -> str:
         _beside_paper(results, bits, results.methods, published),
       ]
   return records.page(f'# {title}', _PAPER, parts)
-
-
-def sweep_page(sets: Mapping[str, records.Results]) -> str:
-  """The anchors sweep: a row for each data set, N and n."""
-  header = [
-    '', 'bits', 'N', 'n', 'a', 'density of S', 'mean degree',
-    'pairs of one class', f'mAP@{settings.SUMMARY_K}',
-  ]  # fmt: skip
-  rows = []
-  for name, results in sets.items():
-    dataset = name.rpartition('-N')[0]
-    for method, bits, group in results.groups():
-      if group := [r for r in group if r['graph']]:
-        rows.append([dataset, method, bits, group])
-  rows.sort(key=lambda r: (r[:3], _size(r[3][0])))
-  body = [
-    [f'{dataset}, {paper.display_name(method)}', str(bits), *_sweep_row(group)]
-    for dataset, method, bits, group in rows
-  ]
-  table = [records.markdown(header, body)] if body else []
-  return records.page('# Anchors n against videos N', '', table)
-
-
-def _size(record: records.Record) -> tuple[int, int]:
-  return record['videos']['train'], record['graph']['num_anchors']
-
-
-def _sweep_row(group: Sequence[records.Record]) -> list[str]:
-  videos, anchors = _size(group[0])
-  graphs = [r['graph'] for r in group]
-  return [
-    str(videos),
-    str(anchors),
-    str(graphs[0]['num_nearest']),
-    records.spread([g['pair_density'] for g in graphs], 4),
-    f'{np.mean([g["mean_degree"] for g in graphs]):.1f}',
-    records.spread([g['precision'] for g in graphs], 2),
-    records.spread([records.map_at(r, settings.SUMMARY_K) for r in group]),
-  ]
-
-
-def refinement_page(sets: Mapping[str, records.Results]) -> str:
-  """Alternating refinement: for each data set, a row for method and round."""
-  rounds: dict[str, list[tuple[int, records.Results]]] = {}
-  for name, results in sets.items():
-    dataset, _, number = name.rpartition('-round')
-    rounds.setdefault(dataset, []).append((int(number), results))
-  parts = []
-  for dataset, found in rounds.items():
-    every = records.Results(r for _, results in found for r in results.all())
-    parts += [f'{dataset}: {records.origin(every)}', _rounds(sorted(found))]
-  return records.page('# Alternating refinement', '', parts)
-
-
-def _rounds(found: Sequence[tuple[int, records.Results]]) -> str:
-  k = settings.SUMMARY_K
-  header = [
-    '', 'bits', 'round', 'n', 'density of S', 'pairs of one class',
-    f'mAP@{k}', f'mAP@{k} of t',
-  ]  # fmt: skip
-  groups = [
-    (method, bits, number, group)
-    for number, results in found
-    for method, bits, group in results.groups()
-  ]
-  rows = [
-    [paper.display_name(method), str(bits), str(number), *_round(group)]
-    for method, bits, number, group in sorted(groups, key=lambda g: g[:3])
-  ]
-  return records.markdown(header, rows)
-
-
-def _round(group: Sequence[records.Record]) -> list[str]:
-  graphs = [r['graph'] for r in group if r['graph']]
-  anchors = sorted({g['num_anchors'] for g in graphs})
-  maps = [
-    [records.map_at(r, settings.SUMMARY_K, part) for r in group]
-    for part in ('map', 'map_relaxed')
-  ]
-  return [
-    '/'.join(map(str, anchors)) or '-',
-    records.spread([g['pair_density'] for g in graphs], 4),
-    records.spread([g['precision'] for g in graphs], 2),
-    *map(records.spread, maps),
-  ]
-
-
-def reranking_page(sets: Mapping[str, records.Results]) -> str:
-  """mAP@K by how many of the nearest t orders, and what that costs."""
-  parts = []
-  for name, results in sets.items():
-    groups = list(results.groups())
-    depths = list(groups[0][2][0]['reranking'])
-    header = ['', 'bits', *(f'R = {d}' if d != '0' else '-' for d in depths)]
-    rows = [
-      [paper.display_name(method), str(bits), *_by_depth(group, depths, 'map')]
-      for method, bits, group in groups
-    ]
-    times = _by_depth(results.all(), depths, 'milliseconds')
-    rows.append(['ms a query, median', '', *times])
-    parts += [f'{name}: {records.origin(results)}']
-    parts += [records.markdown(header, rows)]
-  return records.page('# Re-ranking by t', _RERANKING, parts)
-
-
-def _by_depth(
-  group: Sequence[records.Record], depths: Sequence[str], what: str
-) -> list[str]:
-  found = [[r['reranking'][depth][what] for r in group] for depth in depths]
-  if what == 'map':
-    return [records.spread(values) for values in found]
-  return [f'{np.median(values):.2f}' for values in found]

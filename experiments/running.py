@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments import cells, measures, reranking, settings
+from experiments import cells, measures, settings
 from nph_jax.data import pooled
-from nph_jax.neighborhood import anchor_graph
 from nph_jax.retrieval import evaluation
 from nph_jax.stages import (
   bundling,
   evaluating,
-  exporting,
   prepare,
-  tables,
   training,
 )
 from nph_jax.stages.job import Job, open_job
@@ -31,13 +28,11 @@ _BLOCK_SIZE = 256
 def run(cell: cells.Cell, folders: cells.Folders) -> dict[str, Any]:
   """Trains and measures a cell, from where its scratch folder stands.
 
-  Only the codes stay in that folder, and the bundle if the cell keeps it.
+  Only the codes stay in that folder.
 
   Returns:
     The record that was written to the cell's file of results.
   """
-  if cell.refines:
-    _make_bundle(cell.refines, folders)
   job = open_job(cell.config(folders), str(cell.workdir(folders)))
   if cell.method in settings.REFERENCES:
     measured = _reference(cell, job)
@@ -45,19 +40,12 @@ def run(cell: cells.Cell, folders: cells.Folders) -> dict[str, Any]:
     measured = _method(cell, job, folders)
   record = {**_about(cell, folders, job), **measured}
   cells.write(cell.path(folders), record)
-  if cell.keeps_bundle:
-    exporting.run(job)
-    _remove_all_but(job, job.workdir.codes, job.workdir.export)
-  else:
-    _remove_all_but(job, job.workdir.codes)
+  for path in job.workdir.root.iterdir():
+    if path.is_file():
+      path.unlink()
+    elif path != job.workdir.codes:
+      shutil.rmtree(path)
   return record
-
-
-def _make_bundle(cell: cells.Cell, folders: cells.Folders) -> None:
-  """Runs a cell that another one refines, unless its bundle is there."""
-  with cells.locked(cell.lock(folders)):
-    if not (cell.workdir(folders) / 'export').is_dir():
-      run(cell, folders)
 
 
 def _about(
@@ -115,38 +103,9 @@ def _method(
     'train_seconds': round(trained - prepared, 1),
     'train_cpu_seconds': round(used, 1),
     'steps': training.trained_steps(job),
-    'graph': graph(job),
     **measures.of_codes(query, database, self_rows, tuple(job.config.eval.ks)),
   }
-  if cell.reranks:
-    measured['reranking'] = reranking.measure(query, database)
   return {'seconds': round(time.perf_counter() - start, 1), **measured}
-
-
-def graph(job: Job) -> dict[str, Any] | None:
-  """S of the training videos, None for a method without it.
-
-  Returns:
-    num_anchors, num_nearest, pair_density, mean_degree, empty_anchors, and
-    precision, None without training labels (a diagnostic only).
-  """
-  if not job.method.needs_neighborhood:
-    return None
-  found = tables.neighborhood(job)
-  indices, count = np.asarray(found['anchor_indices']), len(found['anchors'])
-  statistics = anchor_graph.graph_statistics(indices, count)
-  split = job.dataset.split('train')
-  precision = None
-  if split.has_labels:
-    precision = measures.graph_precision(indices, labels_of(split))
-  return {
-    'num_anchors': count,
-    'num_nearest': indices.shape[1],
-    'pair_density': round(statistics.pair_density, 6),
-    'mean_degree': round(statistics.mean_degree, 2),
-    'empty_anchors': statistics.empty_anchors,
-    'precision': precision,
-  }
 
 
 def labels_of(split: Any) -> np.ndarray:
@@ -186,11 +145,3 @@ def codes_path(
 ) -> pathlib.Path:
   """Where a finished cell's packed codes of 'query' or 'database' are."""
   return cell.workdir(folders) / 'codes' / f'{split}.npy'
-
-
-def _remove_all_but(job: Job, *kept: pathlib.Path) -> None:
-  for path in job.workdir.root.iterdir():
-    if path.is_dir() and path not in kept:
-      shutil.rmtree(path)
-    elif path.is_file():
-      path.unlink()

@@ -104,18 +104,37 @@ METHOD_VALUES = {
   'dkph': _NEIGHBORS,
   **dict.fromkeys(('conmh', 'conmh_begun', 'autossvh', 's5vh', 'wsch'), _SMALL),
 }
-# By data set and method, as results/lengths.md has it; the data set's steps
-# where there is none.
+# By data set and method, as results/lengths.md has it, and as many steps or
+# fewer on the other two; the data set's steps where there is none.
 EPOCHS = {
   'ucf101_vgg14': {
     'bth': 50,
     'ssvh': 60,
-    's5vh': 5,
-    'conmh': 4,
+    's5vh': 2,
+    'conmh': 16,
     'conmh_begun': 1,
-    'autossvh': 4,
-    'wsch': 3,
-  }
+    'autossvh': 2,
+    'wsch': 6,
+    'dkph': 50,
+  },
+  'ucf101_10': {
+    'bth': 100,
+    's5vh': 6,
+    'conmh': 30,
+    'conmh_begun': 3,
+    'autossvh': 6,
+    'wsch': 20,
+    'dkph': 100,
+  },
+  'moving_digits': {
+    'bth': 5,
+    's5vh': 1,
+    'conmh': 1,
+    'conmh_begun': 1,
+    'autossvh': 1,
+    'wsch': 1,
+    'dkph': 5,
+  },
 }
 # A first part of the training, a seventh of its epochs as its authors have it:
 # 50 of 350 (S5VH, AutoSSVH), 100 of 700 (WSCH).
@@ -158,9 +177,9 @@ LENGTHS = {
   'ssvh': (20, 60),
   'dkph': (10, 50),
   's5vh': (2, 5),
-  'conmh': (1, 4),
-  'autossvh': (2, 4),
-  'wsch': (3, 6),
+  'conmh': (1, 4, 16),
+  'autossvh': (2, 4, 16),
+  'wsch': (3, 6, 12),
 }
 
 # figure4_pr
@@ -180,31 +199,7 @@ ABLATIONS = (
 )  # fmt: skip
 ABLATION_BITS = (32, 64)
 
-# anchors_sweep: training videos N (0: all there are), anchors n, nearest a.
-SWEEP_METHOD, SWEEP_BITS = 'nph_paper', 32
-SWEEP = {
-  'moving_digits': {
-    'videos': (2500, 10_000),
-    'anchors': (25, 100, 500, 2000),
-    'nearest': 3,
-  },
-  'ucf101_10': {'videos': (0,), 'anchors': (20, 50, 100, 200), 'nearest': 1},
-}
-SWEEP_OTHERWISE = {
-  'videos': (0,),
-  'anchors': (500, 1000, 2000, 4000),
-  'nearest': 3,
-}
-
 # figure5_examples
 EXAMPLE_METHODS = ('nph_tuned', 'ssvh')
 EXAMPLE_BITS = 64
 EXAMPLE_QUERIES = 4
-
-# refinement: rounds after the first training
-REFINEMENT_METHODS, REFINEMENT_BITS = ('nph_paper',), (32,)
-REFINEMENT_ROUNDS = 2
-
-# reranking; R = 0 is Hamming distance alone
-RERANKING_DEPTHS = (0, 20, 50, 100, 200)
-RERANKING_METHODS, RERANKING_BITS = ('itq', 'nph_paper', 'nph_tuned'), (32, 64)

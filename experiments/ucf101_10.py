@@ -6,8 +6,7 @@
 25 x 1280 EfficientNet-Lite0 features; 440 videos to train, 80 queries, 219 in
 the database, no scene in two of them. FOLDER is `../shared/data/ucf101_10`,
 beside the checkout, unless it is given. The training labels are never learned
-from; they tell how often neighbours in S share a class, and which videos the
-transfer protocol holds out.
+from; they tell which videos the transfer protocol holds out.
 """
 
 import pathlib

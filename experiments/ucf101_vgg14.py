@@ -6,7 +6,7 @@
 25 x 4096, the shape of the published sets; 1,311 videos to train, 176 queries,
 378 in the database, no group of clips in two of them. FOLDER is
 `../shared/data/ucf101_vgg14`, beside the checkout, unless it is given. The
-training labels are for the same diagnostics as those of ucf101_10.py.
+training labels are for what those of ucf101_10.py are.
 """
 
 import pathlib

@@ -70,12 +70,7 @@ def ordered(
 
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Any]:
-  try:
-    import ray
-  except ImportError as error:
-    raise errors.UserError(
-      "--cluster needs Ray: pip install 'nph-jax[cluster]'."
-    ) from error
+  ray = errors.import_extra('ray', 'cluster', '--cluster needs Ray')
   try:
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
   # Ray documents no common class.

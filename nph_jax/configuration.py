@@ -65,6 +65,32 @@ def base(
   return config
 
 
+def set_files(
+  config: ConfigDict,
+  name: str,
+  repository: str,
+  sizes: tuple[int, int, int],
+  **splits: tuple[str, str, int],
+) -> None:
+  """Says what a published data set holds, and where its files are; in place.
+
+  Args:
+    config: of `base`.
+    name: of the data set; its files are looked for in data/NAME.
+    repository: at GitHub, its README links to them.
+    sizes: frames, their width, and labels; 0 for as in the files.
+    **splits: of train, query and database the features' file, that of the
+      labels, and the number of videos.
+  """
+  data = config.data
+  data.name, data.source_dir = name, f'data/{name}'
+  data.published = f'linked from the README of github.com/{repository}'
+  data.num_frames, data.feature_dim, data.num_labels = sizes
+  for split, values in splits.items():
+    part = data[split]
+    part.features, part.labels, part.num_videos = values
+
+
 def parse_arg(
   arg: str, choices: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, Any]:

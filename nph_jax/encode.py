@@ -73,7 +73,7 @@ def encode_files(
       reads or values that are not finite, or the disk is full.
   """
   with blocks.FeatureFiles(paths) as files:
-    _check_frames(hasher, paths[0], files.shape[1:])
+    files.check_read_by(hasher)
     num_videos = files.shape[0]
   if on_cluster is not None:
     found = on_cluster(num_videos)
@@ -112,17 +112,6 @@ def _on_cluster(
       yield result
 
 
-def _check_frames(
-  hasher: export.Hasher, path: str, found: tuple[int, int]
-) -> None:
-  if found != (hasher.num_frames, hasher.feature_dim):
-    raise errors.UserError(
-      f'{path}: {found[0]} frames of width {found[1]}, but the bundle reads '
-      f'{hasher.num_frames} of width {hasher.feature_dim}; use features '
-      'extracted the way those it was trained on were.'
-    )
-
-
 def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
   header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
   np.lib.format.write_array_header_1_0(file, header)
@@ -147,7 +136,6 @@ def _parser() -> argparse.ArgumentParser:
   parser = errors.Parser(
     prog='python -m nph_jax.encode',
     description='Packed codes of frame features.',
-    allow_abbrev=False,
   )
   parser.add_argument(
     '--bundle',
@@ -192,13 +180,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   hasher, elsewhere = export.load_hasher(bundle), None
   if flags.cluster:
     elsewhere = functools.partial(_on_cluster, flags.cluster, bundle, paths)
-  try:
+  advice = 'give --out a file in a folder that you may write to'
+  with errors.writing(out, advice):
     num_videos = encode_files(hasher, paths, out, elsewhere)
-  except OSError as error:
-    raise errors.UserError(
-      f'{out}: cannot be written ({error.strerror}); give --out a file in a '
-      'folder that you may write to.'
-    ) from error
   print(f'{out}: {num_videos} codes of {hasher.num_bits} bits')
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -18,15 +19,34 @@ class UserError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-  """Reports a bad flag the way every other bad input is reported."""
+  """Takes whole flags alone; reports a bad one as every other bad input is."""
+
+  def __init__(self, **options: Any):
+    options.setdefault('allow_abbrev', False)
+    super().__init__(**options)
 
   def error(self, message: str) -> NoReturn:
     raise UserError(f'{message}; --help lists the flags.')
 
 
+def import_extra(module: str, extra: str, what: str) -> Any:
+  """Imports a module that an extra of nph-jax brings.
+
+  Raises:
+    UserError: it is not installed; `what` it does, and how to get it.
+  """
+  try:
+    return importlib.import_module(module)
+  except ImportError as error:
+    raise UserError(f"{what}: pip install 'nph-jax[{extra}]'.") from error
+
+
 @contextlib.contextmanager
-def writing(path: object) -> Iterator[None]:
-  """Turns a full disk (or a file-size limit) under `path` into a UserError."""
+def writing(path: object, advice: str | None = None) -> Iterator[None]:
+  """Turns a full disk (or a file-size limit) under `path` into a UserError.
+
+  With `advice`, so does whatever else keeps it from being written.
+  """
   try:
     yield
   except (OSError, SystemError) as error:
@@ -36,6 +56,10 @@ def writing(path: object) -> Iterator[None]:
       raise UserError(
         f'{path}: the disk is full or a file-size limit was reached '
         f'({found.strerror}); free some space and run the same command again.'
+      ) from error
+    if advice and isinstance(found, OSError):
+      raise UserError(
+        f'{path}: cannot be written ({found.strerror}); {advice}.'
       ) from error
     raise
 

@@ -11,7 +11,6 @@ separated by commas.
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
 import shlex
 import sys
@@ -19,7 +18,7 @@ from collections.abc import Sequence
 
 from nph_jax import errors
 from nph_jax.extraction import backbones, extracting, onnx_model, output
-from nph_jax.library import feature_file, feature_rows
+from nph_jax.library import commands, feature_file, feature_rows
 
 _SUFFIXES = ('.h5', '.hdf5')
 
@@ -28,7 +27,6 @@ def _parser() -> argparse.ArgumentParser:
   parser = errors.Parser(
     prog='python -m nph_jax.extract',
     description='Frame features of videos.',
-    allow_abbrev=False,
   )
   add = parser.add_argument
   add(
@@ -49,51 +47,15 @@ def _parser() -> argparse.ArgumentParser:
   add('--size', help=f'onnx: pixels a side; default {pixels.size}')
   add('--mean', help='onnx: of pixels from 0 to 1, 1 or 3 numbers, as in .5')
   add('--scale', help="onnx: what divides them then; default both ImageNet's")
-  add(
-    '--provider',
-    default=onnx_model.CPU,
-    help="ONNX Runtime's, as in CUDAExecutionProvider; default the CPU",
-  )
-  add(
-    '--cluster',
-    metavar='ADDRESS',
-    help='of a Ray cluster that does the work, as in 10.0.0.1:6379',
-  )
   add('--precision', help='bfloat16 or float32; default by backbone')
-  add('--num_frames', type=int, default=25, help='of each video; default 25')
-  add(
-    '--labels',
-    choices=('none', 'folders'),
-    help='folders: the folder that holds a video is its label; default as '
-    'before, none at first',
-  )
+  count = {'type': commands.positive}
+  add('--num_frames', **count, default=25, help='of each video; default 25')
   add('--label_names', help='.json of another extraction: the same columns')
-  add('--prune', action='store_true', help='take out videos that are gone')
-  add('--retry', action='store_true', help='try bad files once more')
   add('--shard', default='0/1', help='i/n: part i, from 0, of n')
-  add('--batch_size', type=int, default=4, help='videos at a time; default 4')
-  add(
-    '--workers',
-    type=int,
-    default=os.cpu_count(),
-    help='decoding processes; default one for each core',
-  )
-  add(
-    '--time_limit',
-    type=float,
-    default=1800,
-    help='seconds to decode one video; default 1800',
-  )
+  add('--batch_size', **count, default=4, help='videos at a time; default 4')
   add('--strict', action='store_true', help='exit code 1 if a video is bad')
+  commands.following_flags(parser)
   return parser
-
-
-def _positive(flags: argparse.Namespace) -> None:
-  for name in ('num_frames', 'batch_size', 'workers', 'time_limit'):
-    if not getattr(flags, name) > 0:
-      raise errors.UserError(
-        f'--{name}={getattr(flags, name)}: expected more than 0.'
-      )
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -123,7 +85,6 @@ def _out(flags: argparse.Namespace, shard: tuple[int, int]) -> pathlib.Path:
 
 
 def _job(flags: argparse.Namespace) -> feature_rows.Job:
-  _positive(flags)
   shard = _shard(flags.shard)
   if flags.label_names and flags.labels != 'folders':
     raise errors.UserError('--label_names needs --labels=folders.')
@@ -138,7 +99,7 @@ def _job(flags: argparse.Namespace) -> feature_rows.Job:
     num_workers=flags.workers,
     time_limit=flags.time_limit,
     batch_size=flags.batch_size,
-    provider=flags.provider,
+    provider=flags.provider or onnx_model.CPU,
     cluster=flags.cluster,
   )
   return feature_rows.Job(
@@ -179,14 +140,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   """
   flags = _parser().parse_args(argv)
   job = _job(flags)
-  try:
-    with errors.writing(job.out):
-      report, shape, names = feature_file.run(job)
-  except OSError as error:
-    raise errors.UserError(
-      f'{job.out}: cannot be written ({error.strerror}); give --out a file '
-      'in a folder that you may write to.'
-    ) from error
+  advice = 'give --out a file in a folder that you may write to'
+  with errors.writing(job.out, advice):
+    report, shape, names = feature_file.run(job)
   report.show(flags.prune)
   if not shape[0]:
     raise errors.UserError(

@@ -151,26 +151,22 @@ def main(argv: Sequence[str] | None = None) -> None:
   print('stopped.', flush=True)
 
 
-def _setup(flags: argparse.Namespace, token: str | None):
-  from nph_jax.service import start
-
+def _setup(flags: argparse.Namespace, token: str | None) -> limits.Setup:
   given = {
     bound.name: type(bound.default)(
       getattr(flags, bound.metadata['flag']) * bound.metadata['unit']
     )
     for bound in _bounds()
   }
-  return start.Setup(
-    index=pathlib.Path(flags.index),
-    bundle=pathlib.Path(flags.bundle),
-    videos=pathlib.Path(flags.videos) if flags.videos else None,
-    backbone=flags.backbone,
-    weights=flags.weights,
+  plain = ('backbone', 'weights', 'read_only', 'follow_links')
+  return limits.Setup(
+    pathlib.Path(flags.index),
+    pathlib.Path(flags.bundle),
+    pathlib.Path(flags.videos) if flags.videos else None,
     token=token,
     hosts=(flags.host, *flags.allowed_hosts),
-    read_only=flags.read_only,
-    follow_links=flags.follow_links,
     bounds=limits.Limits(**given),
+    **{name: getattr(flags, name) for name in plain},
   )
 
 

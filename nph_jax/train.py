@@ -23,7 +23,7 @@ import numpy as np
 import optax
 import tqdm
 
-from nph_jax import errors, rng, temporal_jitter
+from nph_jax import errors, rng
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.data import progress
 from nph_jax.metric_writer import MetricWriter
@@ -49,7 +49,6 @@ class Run:
     steps_per_call: updates in one call of the compiled step.
     ahead: whether a call begins before the last one's end. On a CPU that wins
       nothing, and has buffers of its own.
-    frames_per_segment: R, stored frames for each that a step reads.
   """
 
   name: str
@@ -61,7 +60,6 @@ class Run:
   log_every: int
   steps_per_call: int = 1
   ahead: bool = False
-  frames_per_segment: int = 1
 
 
 def train_step(
@@ -74,27 +72,27 @@ def train_step(
   key: jax.Array,
   resident: jax.Array | None = None,
   axis_name: str | None = None,
-  frames_per_segment: int = 1,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
   """One update; pure.
 
   Args:
     state: before the step.
     tables: constants of the whole run, such as the anchors.
-    batch: this device's index [B], and frames [B, M R, L] unless resident.
+    batch: this device's index [B], and frames [B, M, L] unless resident.
     method: see models.method.Method.
     optimizer: of the parameters.
     key: of the step's randomness, with the step's number; equal on all devices.
-    resident: frames [N, M R, L] of the whole split, where they are on the
-      device.
+    resident: frames [N, M, L] of the whole split, where they are on the device.
     axis_name: devices' axis under pmap.
-    frames_per_segment: R, of which one is read; see temporal_jitter.
 
   Returns:
     The state after it, and the loss, its terms and the gradient's norm.
   """
   key = jax.random.fold_in(key, state.step)
-  frames = _frames(resident, batch, frames_per_segment, key)
+  if resident is None:
+    frames = batch['frames']
+  else:
+    frames = resident[batch['index']]
   batch = {**batch, 'frames': frames.astype(float)}
   gradient = jax.value_and_grad(method.loss, has_aux=True)
   (loss, (terms, collections)), grads = gradient(
@@ -109,30 +107,10 @@ def train_step(
   return TrainState(state.step + 1, params, collections, opt_state), metrics
 
 
-def _frames(
-  resident: jax.Array | None,
-  batch: Batch,
-  frames_per_segment: int,
-  key: jax.Array,
-) -> jax.Array:
-  """The batch's frames [B, M, L], from the resident ones or its own."""
-  if resident is None:
-    stored, rows = batch['frames'], np.arange(len(batch['index']))
-  else:
-    stored, rows = resident, batch['index']
-  if frames_per_segment == 1:
-    return stored if resident is None else stored[rows]
-  key = rng.substream(key, 'temporal jitter')
-  return temporal_jitter.read(
-    stored, rows, batch['index'], frames_per_segment, key
-  )
-
-
 def parallel_steps(
   method: Any,
   optimizer: optax.GradientTransformation,
   seed: int,
-  frames_per_segment: int = 1,
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """`train_step` over all devices of all hosts, as often as a call has batches.
 
@@ -145,7 +123,6 @@ def parallel_steps(
     method=method,
     optimizer=optimizer,
     axis_name=AXIS,
-    frames_per_segment=frames_per_segment,
   )
 
   def steps(key, state, tables, resident, batches):
@@ -273,7 +250,7 @@ def fit(
   if restored is not None:
     state = restored[0]
   first = int(state.step)
-  steps_fn = parallel_steps(method, optimizer, run.seed, run.frames_per_segment)
+  steps_fn = parallel_steps(method, optimizer, run.seed)
   meter = _Meter(run, checkpointer, writer, first)
   calls = _calls(run, batches(first), first, begin_epoch is not None)
   calls = sent_ahead(calls) if run.ahead else calls

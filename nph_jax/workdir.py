@@ -53,13 +53,9 @@ class Workdir:
     """Writes config.json."""
     if not distributed.is_primary():
       return
-    try:
+    advice = 'give a folder that you may write to'
+    with errors.writing(f'--workdir={self.root}', advice):
       atomic.write_json(self.config, json.loads(config.to_json()))
-    except OSError as error:
-      raise errors.UserError(
-        f'--workdir={self.root}: cannot be written ({error.strerror}); give a '
-        'folder that you may write to.'
-      ) from error
 
   def stamp(self, name: str) -> Any:
     """What `set_stamp` last recorded under `name`, None if nothing."""

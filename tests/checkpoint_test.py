@@ -1,10 +1,8 @@
 """Checkpoints: what is kept, what fits, and a full disk."""
 
-import subprocess
-import sys
-
 import jax.numpy as jnp
 import numpy as np
+import programs
 
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.train_state import TrainState
@@ -64,12 +62,7 @@ errors.run_main(globals()[sys.argv[3]])
 def refused(folder, program):
   """Runs a function of PROGRAM; returns what stderr says, folders left."""
   here = __file__.rpartition('/')[0]
-  done = subprocess.run(
-    [sys.executable, '-c', PROGRAM, folder, here, program],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  done = programs.run('-c', PROGRAM, folder, here, program)
   assert done.returncode == 1
   return done.stderr, {p.name for p in folder.iterdir()}
 

@@ -72,12 +72,8 @@ def test_both_lengths_given_is_an_error():
 def changed(**values):
   """The base with dotted names (written with two underscores) set."""
   config = configuration.base()
-  for name, value in values.items():
-    *sections, field = name.split('__')
-    node = config
-    for section in sections:
-      node = node[section]
-    node[field] = value
+  dotted = {name.replace('__', '.'): value for name, value in values.items()}
+  config.update_from_flattened_dict(dotted)
   return config
 
 

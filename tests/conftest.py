@@ -33,3 +33,12 @@ def shared_data():
     return folder
 
   return find
+
+
+@pytest.fixture
+def float64():
+  """Equations are compared in double precision."""
+  import jax
+
+  with jax.enable_x64(True):
+    yield

@@ -9,13 +9,14 @@ import sys
 import types
 
 import jax
+import methods
 import numpy as np
 import pytest
 
 from docs import figure
 from nph_jax import __main__ as program
-from nph_jax.data import pooled
 from nph_jax.models import registry
+from nph_jax.models.config import Sizes
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
@@ -93,11 +94,8 @@ def test_the_worked_method_is_what_its_page_says():
   module = types.ModuleType('lsh')
   exec(source, module.__dict__)
   frames = np.random.default_rng(0).normal(size=(40, 5, 16)).astype(np.float32)
-  method = module.ENTRY.build(
-    num_bits=8, num_frames=5, frame_dim=16, model=None, options={}
-  )
-  features = pooled.PooledFeatures(lambda: iter([frames.mean(1)]), 40, 16)
-  tables = method.fit_tables(features, jax.random.key(0))
+  method = module.ENTRY.build(Sizes(8, 5, 16), None, {})
+  tables = method.fit_tables(methods.features(frames), jax.random.key(0))
   means = frames.astype(np.float64).mean(axis=1)
   expected = (means - means.mean(axis=0)) @ tables['projection']
   found = method.relaxed_code(tables, frames, None)

@@ -1,7 +1,7 @@
 """The command line that encodes feature files: codes, memory, bad input.
 
 The bundle here is a linear hash, exported like any other, so that every code
-can be computed by hand; tests/main_test.py encodes with a trained one.
+can be computed by hand.
 """
 
 import functools
@@ -106,13 +106,6 @@ def test_shards_are_read_one_after_the_other(files):
   encode.main(flags('a.h5,b.npy,frames.h5'))
   everything = np.concatenate([frames(5, 1), frames(2, 2), frames(11)])
   np.testing.assert_array_equal(np.load('codes.npy'), expected(everything))
-
-
-def test_equals_the_hasher_called_from_python(files):
-  encode.main(flags())
-  np.testing.assert_array_equal(
-    np.load('codes.npy'), load_hasher('export').encode(frames(11))
-  )
 
 
 def test_replaces_older_codes(files):

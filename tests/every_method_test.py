@@ -25,6 +25,7 @@ DIGITS = digits_runs.Digits(
 )
 WIDTH = 32
 SECOND_ROUND = 'second_round'
+SHALLOW = ('itq', 'itq_moments', 'itq_neighbors', 'mfh', 'dh')
 
 
 class Case(NamedTuple):
@@ -57,34 +58,35 @@ CASES = {name: Case() for name in (*registry.METHODS, SECOND_ROUND)} | {
 
 
 @pytest.fixture(scope='module')
-def runs(tmp_path_factory):
-  """Function from a method's name to the workdir of its finished run."""
-  root, finished = tmp_path_factory.mktemp('runs'), {}
+def root(tmp_path_factory):
+  """Where all runs lie, their data and their neighbourhoods."""
+  return tmp_path_factory.mktemp('runs')
 
-  def run(name):
-    if name in finished:
-      return finished[name]
-    config = DIGITS.config(
-      'nph' if name == SECOND_ROUND else name,
-      root / 'data',
-      num_steps=CASES[name].num_steps,
-      learning_rate=CASES[name].learning_rate,
-      batch_size=64,
-    )
-    config.model.hidden_width = WIDTH
-    if 'memory_width' in config.method_options:
-      config.method_options.memory_width = WIDTH
-    options = config.method_options
-    options.update({k: v for k, v in methods.SMALL.items() if k in options})
-    section = config.neighborhood
-    section.dir, section.width = str(root / 'neighborhood'), WIDTH
-    section.num_epochs, section.num_steps = 0, 100
-    section.run = str(run('nph')) if name == SECOND_ROUND else ''
-    pipeline.run(config, str(root / name), tuple(pipeline.STAGES))
-    finished[name] = root / name
-    return finished[name]
 
-  return run
+def config(name, root):
+  case = CASES[name]
+  found = DIGITS.config(
+    'nph' if name == SECOND_ROUND else name,
+    root / 'data',
+    num_steps=case.num_steps,
+    learning_rate=case.learning_rate,
+    batch_size=64,
+  )
+  found.model.hidden_width = WIDTH
+  options = found.method_options
+  small = {**methods.SMALL, 'memory_width': WIDTH}
+  options.update({k: v for k, v in small.items() if k in options})
+  section = found.neighborhood
+  section.dir, section.width = str(root / 'neighborhood'), WIDTH
+  section.num_epochs, section.num_steps = 0, 100
+  section.run = str(root / 'nph') if name == SECOND_ROUND else ''
+  if name in SHALLOW:
+    section.num_anchors = 10_000  # too many, but for a method without
+  return found
+
+
+def run(name, root):
+  pipeline.run(config(name, root), str(root / name), tuple(pipeline.STAGES))
 
 
 @pytest.fixture(
@@ -99,8 +101,12 @@ def name(request):
 
 
 @pytest.fixture(scope='module')
-def workdir(name, runs):
-  return runs(name)
+def workdir(name, root):
+  """Of a finished run."""
+  if name == SECOND_ROUND and not (root / 'nph').exists():
+    run('nph', root)
+  run(name, root)
+  return root / name
 
 
 @pytest.fixture(scope='module')
@@ -149,3 +155,31 @@ def test_an_index_of_its_codes_finds_each_video(hashed, tmp_path):
     same = np.flatnonzero((codes == codes[row]).all(axis=1))
     assert [(hit.id, hit.distance) for hit in hits] == [(i, 0) for i in same]
     assert [hit.metadata for hit in hits] == [names[i] for i in same]
+
+
+def test_a_second_run_skips_every_stage(name, root, workdir, capsys):
+  files = [path for path in workdir.rglob('*') if path.name != 'config.json']
+  before = {path: path.stat().st_mtime_ns for path in files if path.is_file()}
+  capsys.readouterr()
+  run(name, root)
+  assert {path: path.stat().st_mtime_ns for path in before} == before
+  told = capsys.readouterr().err.splitlines()
+  assert [line.partition(':')[0] for line in told] == [
+    '1/4 prepare', '2/4 train', '3/4 evaluate', '4/4 export'
+  ]  # fmt: skip
+  closed = name in SHALLOW and name != 'dh'
+  assert ('no training gave better codes' in told[1]) == (not closed)
+
+
+def test_what_a_run_tells_is_what_was_done(name, workdir):
+  closed, report = name in SHALLOW and name != 'dh', workdir / 'report.md'
+  steps = 0 if closed else CASES[name].num_steps
+  assert json.loads((workdir / 'metrics.json').read_text())['step'] == steps
+  assert (workdir / 'checkpoints' / str(steps)).is_dir()
+  assert ('closed form' in report.read_text()) == closed
+  assert (f'{steps} steps of' in report.read_text()) == (not closed)
+  assert (workdir / 'logs').exists() == (not closed)
+  if name in SHALLOW:
+    assert 'anchors' not in report.read_text()
+    with np.load(workdir / 'export' / 'parameters.npz') as file:
+      assert {key.partition('/')[0] for key in file} == {'method'}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from nph_jax import trees
+from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import registry
 from nph_jax.models.config import RecurrentConfig, fields_of
 
@@ -19,6 +20,18 @@ SMALL = {
   'first_epochs': 0,
   'first_ratio': 0.5,
 }
+
+
+def features(frames):
+  """What a method fits its tables to: frames [N, M, L], read in two halves."""
+  half = len(frames) // 2
+  parts = frames[:half], frames[half:]
+  return PooledFeatures(
+    lambda: (part.mean(axis=1) for part in parts),
+    len(frames),
+    frames.shape[-1],
+    lambda: iter(parts),
+  )
 
 
 def anchors(method, num_videos):

@@ -19,10 +19,10 @@ def shares(i, j):
   return 1 if set(ANCHORS[i]) & set(ANCHORS[j]) else -1
 
 
-def run(choice, relaxed=T, index=INDEX, bank=None):
+def run(choice, relaxed=T, index=INDEX, bank=None, key=KEY):
   bank = pairs.init_bank(choice, N, K) if bank is None else bank
   return pairs.similarity_loss(
-    choice, relaxed, index, jnp.asarray(ANCHORS), bank, KEY, None
+    choice, relaxed, index, jnp.asarray(ANCHORS), bank, key, None
   )
 
 
@@ -89,17 +89,7 @@ def test_sampled_pairs_take_one_partner_of_each_kind():
   assert low <= float(loss) <= high
   mean = np.mean([np.mean(o) for o in options])
   draws = [
-    float(
-      pairs.similarity_loss(
-        'sampled_pairs',
-        T,
-        INDEX,
-        jnp.asarray(ANCHORS),
-        bank,
-        jax.random.key(seed),
-        None,
-      )[0]
-    )
+    float(run('sampled_pairs', bank=bank, key=jax.random.key(seed))[0])
     for seed in range(40)
   ]
   assert len(set(draws)) > 5

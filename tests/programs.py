@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import resource
+import socket
 import subprocess
 import sys
 
@@ -13,6 +14,8 @@ import pytest
 from nph_jax import errors
 
 ROOT = pathlib.Path(__file__).parents[1]
+# Where they find nph_jax, and what tests share.
+PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
 
 
 def run(*arguments, cwd=None, **environment):
@@ -20,11 +23,18 @@ def run(*arguments, cwd=None, **environment):
   return subprocess.run(
     [sys.executable, *map(str, arguments)],
     cwd=cwd,
-    env={**os.environ, 'PYTHONPATH': str(ROOT), **environment},
+    env={**os.environ, 'PYTHONPATH': PYTHONPATH, **environment},
     stdin=subprocess.DEVNULL,
     capture_output=True,
     text=True,
   )
+
+
+def free_address():
+  """HOST:PORT of this machine that nobody listens on."""
+  with socket.socket() as probe:
+    probe.bind(('127.0.0.1', 0))
+    return f'127.0.0.1:{probe.getsockname()[1]}'
 
 
 def loaded(code):

@@ -1,33 +1,13 @@
 """The main job on real features, where they lie beside the checkout."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
+import digits_runs
 import numpy as np
+import programs
 
 from nph_jax.data import labels
 from nph_jax.retrieval import evaluation
-
-CONFIG = pathlib.Path(__file__).parent.parent / 'configs' / 'custom.py'
-
-
-PROTOCOL = {
-  'ranking': 'hamming',
-  'denominator': 'min_rk',
-  'ties': 'expected',
-  'exclude_self': False,
-}
-
-
-def map_at(rows, k):
-  (value,) = (
-    row['value']
-    for row in rows
-    if row['k'] == k and PROTOCOL.items() <= row.items()
-  )
-  return value
 
 
 def test_twenty_epochs_rank_at_twice_random(shared_data, tmp_path):
@@ -39,23 +19,19 @@ def test_twenty_epochs_rank_at_twice_random(shared_data, tmp_path):
     'database.features': 'test_feats.h5',
     'database.labels': 'test_labels.mat',
   }
-  subprocess.run(
-    [
-      sys.executable,
-      '-m',
-      'nph_jax.main',
-      f'--config={CONFIG}:bits=32',
-      f'--workdir={tmp_path}',
-      '--config.train.num_epochs=20',
-      '--config.neighborhood.num_epochs=20',
-      *(
-        f'--config.data.{name}={folder / f"ucf101_10_mini_{file}"}'
-        for name, file in files.items()
-      ),
-    ],
-    check=True,
-    capture_output=True,
+  done = programs.run(
+    '-m',
+    'nph_jax.main',
+    '--config=custom:bits=32',
+    f'--workdir={tmp_path}',
+    '--config.train.num_epochs=20',
+    '--config.neighborhood.num_epochs=20',
+    *(
+      f'--config.data.{name}={folder / f"ucf101_10_mini_{file}"}'
+      for name, file in files.items()
+    ),
   )
+  assert done.returncode == 0, done.stderr
   metrics = json.loads((tmp_path / 'metrics.json').read_text())
   assert metrics['splits'] == {'train': 100, 'query': 20, 'database': 50}
   query, database = (
@@ -67,8 +43,8 @@ def test_twenty_epochs_rank_at_twice_random(shared_data, tmp_path):
     rng = np.random.default_rng(seed)
     codes = [rng.integers(0, 256, (len(x), 4), 'u1') for x in (query, database)]
     scored = evaluation.evaluate_codes(codes[0], query, codes[1], database)
-    random.append(map_at(scored.map, 20))
-  assert map_at(metrics['map'], 20) >= 2 * np.mean(random)
+    random.append(scored.value(20))
+  assert digits_runs.map_at_20(metrics['map']) >= 2 * np.mean(random)
   graph = json.loads(
     (tmp_path / 'neighborhood' / 'neighborhood.json').read_text()
   )

@@ -2,11 +2,11 @@
 
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 
 import numpy as np
+import programs
 import pytest
 
 WORKER = pathlib.Path(__file__).parent / 'train_worker.py'
@@ -59,9 +59,7 @@ def test_several_devices_equal_one(tmp_path, one_device, devices):
 
 
 def test_two_processes_that_send_ahead_equal_one(tmp_path, one_device):
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    address = f'127.0.0.1:{probe.getsockname()[1]}'
+  address = programs.free_address()
   out = tmp_path / 'two.npz'
   shared = [f'--coordinator={address}', '--processes=2', '--devices=2']
   shared.append('--ahead')

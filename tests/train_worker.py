@@ -35,25 +35,14 @@ os.environ['XLA_FLAGS'] = (
 
 import jax
 import jax.numpy as jnp
+import methods
 import numpy as np
 
 from nph_jax import distributed, errors, train, train_state
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.metric_writer import MetricWriter
-from nph_jax.models import registry
 
 N, B, M, L, K, C = 48, 16, 5, 12, 16, 9
-
-
-def make_method():
-  return registry.build(
-    'nph_paper',
-    num_bits=K,
-    num_frames=M,
-    frame_dim=L,
-    model={'hidden_width': 16},
-    options={'memory_width': 16, 'pairs': options.pairs},
-  )
 
 
 def all_frames():
@@ -82,7 +71,9 @@ def main():
     'anchors': jnp.asarray(rng.normal(size=(C, 16)), jnp.float32),
     'anchor_indices': jnp.asarray(rng.integers(0, C, (N, 2)), jnp.int32),
   }
-  method, optimizer = make_method(), train_state.adam(1e-3, 0.9)
+  widths = {'hidden_width': 16, 'memory_width': 16}
+  method = methods.make('nph_paper', K, M, L, pairs=options.pairs, **widths)
+  optimizer = train_state.adam(1e-3, 0.9)
   state = train_state.create(method, optimizer, jax.random.key(0), tables)
   resident = None
   if options.resident:

@@ -2,12 +2,12 @@
 
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import numpy as np
+import programs
 import pytest
 
 SIZES = (
@@ -92,9 +92,7 @@ def test_killed_runs_end_where_an_undisturbed_one_does(undisturbed, tmp_path):
 
 
 def test_two_hosts_end_where_one_does(undisturbed, tmp_path):
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    address = f'127.0.0.1:{probe.getsockname()[1]}'
+  address = programs.free_address()
   hosts = [
     start(
       tmp_path,

@@ -10,6 +10,7 @@ import math
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -179,6 +180,16 @@ class FeatureFiles:
       if isinstance(array, h5py.Dataset):
         array.file.close()
     self._arrays = []
+
+  def check_read_by(self, hasher: Any) -> None:
+    """Raises a UserError unless an export.Hasher reads such frames."""
+    if self.shape[1:] != (hasher.num_frames, hasher.feature_dim):
+      raise errors.UserError(
+        f'{self.paths[0]}: {self.shape[1]} frames of width {self.shape[2]}, '
+        f'but the bundle reads {hasher.num_frames} of width '
+        f'{hasher.feature_dim}; use features extracted the way those it was '
+        'trained on were.'
+      )
 
   def _read_file(self, number: int, start: int, stop: int) -> np.ndarray:
     path = self.paths[number]

@@ -19,40 +19,14 @@ def exclusive(folder: pathlib.Path) -> Iterator[None]:
   Raises:
     UserError: `folder` cannot be made or written to.
   """
-  try:
+  advice = 'name another folder for the built data with --config.data.dir=DIR'
+  with errors.writing(folder, advice):
     folder.mkdir(parents=True, exist_ok=True)
     lock = atomic.lock(folder / '.lock', wait=True)
-  except OSError as error:
-    raise errors.UserError(
-      f'{folder}: the built data cannot be stored there ({error.strerror}); '
-      'name another folder with --config.data.dir=DIR.'
-    ) from error
   try:
     yield
   finally:
     lock.release()
-
-
-@contextlib.contextmanager
-def _writing(folder: pathlib.Path) -> Iterator[None]:
-  """errors.writing, for TensorFlow's own names of a full disk too."""
-  try:
-    with errors.writing(folder):
-      yield
-  except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError) as error:
-    with errors.writing(folder):
-      raise OSError(errno.ENOSPC, str(error.message)) from error
-
-
-def check_space(folder: pathlib.Path, needed: int) -> None:
-  """Raises a UserError when `folder`'s disk has fewer than `needed` bytes."""
-  free = shutil.disk_usage(folder).free
-  if free < needed:
-    raise errors.UserError(
-      f'{folder}: the built data need {needed / 1e9:.1f} GB and '
-      f'{free / 1e9:.1f} GB are free; free some space, or name a folder on '
-      'another disk with --config.data.dir=DIR.'
-    )
 
 
 @contextlib.contextmanager
@@ -62,9 +36,14 @@ def whole_or_nothing(folder: pathlib.Path) -> Iterator[None]:
   Raises:
     UserError: the disk is full or a file-size limit was reached.
   """
+  # TensorFlow has names of its own for a full disk.
+  full = tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError
   try:
-    with _writing(folder):
-      yield
+    with errors.writing(folder):
+      try:
+        yield
+      except full as error:
+        raise OSError(errno.ENOSPC, str(error.message)) from error
   except BaseException:
     shutil.rmtree(folder, ignore_errors=True)
     raise

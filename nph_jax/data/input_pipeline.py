@@ -84,7 +84,7 @@ def train_batches(
       that a batch is its `index` alone.
 
   Returns:
-    An endless iterator of `frames` (B/P, M R, L) float16 and `index` (B/P,).
+    An endless iterator of `frames` (B/P, M, L) float16 and `index` (B/P,).
 
   Raises:
     UserError: more videos in a batch than in the split, or B not a multiple
@@ -115,8 +115,8 @@ def train_batches(
 
 
 def all_frames(split: Split) -> np.ndarray:
-  """All stored frames of a split in memory, (N, M R, L) float16."""
-  shape = (split.num_videos, split.stored_frames, split.feature_dim)
+  """All frames of a split in memory, (N, M, L) float16."""
+  shape = (split.num_videos, split.num_frames, split.feature_dim)
   frames = np.empty(shape, np.float16)
   for block in _in_order(split, _CACHE_BLOCK, _TRAIN_KEYS):
     frames[block['index']] = block['frames']
@@ -136,7 +136,7 @@ def _iterate_cached(
   def gather_tensors(number: tf.Tensor) -> dict[str, tf.Tensor]:
     types = (tf.float16, tf.int64)
     found, index = tf.numpy_function(gather, [number], types)
-    shape = [None, split.stored_frames, split.feature_dim]
+    shape = [None, split.num_frames, split.feature_dim]
     return {
       'frames': tf.ensure_shape(found, shape),
       'index': tf.ensure_shape(index, [None]),
@@ -183,5 +183,4 @@ def evaluation_blocks(
     An iterator of `frames` (B, M, L) float16, `labels` (B, num_labels) uint8,
     `index` (B,) and `digest` (B,) int64. B is `block_size`, less in the last.
   """
-  for block in _in_order(split, block_size, _EVALUATION_KEYS):
-    yield {**block, 'frames': split.middle_frames(block['frames'])}
+  return _in_order(split, block_size, _EVALUATION_KEYS)

@@ -89,37 +89,15 @@ def _check_features(
   return lengths, shapes
 
 
-def _check_frames(
-  spec: DataSpec, found: dict[str, int]
-) -> tuple[int, dict[str, int]]:
-  """Returns M, and R of the splits that hold R > 1 frames for each of them.
-
-  Unless the configuration says M, it is that of query and database: a file of
-  other frames among them is more likely a wrong one.
-  """
+def _check_frames(spec: DataSpec, found: dict[str, int]) -> int:
+  """Returns M; unless the configuration says it, that of the queries."""
   frames = spec.num_frames or found['query']
-  reason = 'config.data.num_frames is'
-  if not spec.num_frames:
-    reason = f'{spec.query.features[0]} has'
-    path = spec.database.features[0]
-    _same(path, 'frames', found['database'], frames, reason)
+  reason = f'{spec.query.features[0]} has'
+  if spec.num_frames:
+    reason = 'config.data.num_frames is'
   for name in SPLITS:
-    if found[name] % frames:
-      raise errors.UserError(
-        f'{spec.split(name).features[0]}: frames {found[name]}, but {reason} '
-        f'{frames}; expected that many, or a multiple of it.'
-      )
-    if found[name] > frames:
-      logging.warning(
-        '%s: %d frames a video for %d: a training step reads one of each %d at '
-        'random, all else the middle one',
-        spec.split(name).features[0],
-        found[name],
-        frames,
-        found[name] // frames,
-      )
-  segments = {name: found[name] // frames for name in SPLITS}
-  return frames, {name: r for name, r in segments.items() if r > 1}
+    _same(spec.split(name).features[0], 'frames', found[name], frames, reason)
+  return frames
 
 
 def _check_rows(
@@ -215,10 +193,9 @@ def check(spec: DataSpec) -> DataShape:
     _check_set(spec)
     _check_present(spec)
     lengths, shapes = _check_features(spec)
-    frames, segments = _check_frames(spec, {k: v[0] for k, v in shapes.items()})
+    frames = _check_frames(spec, {k: v[0] for k, v in shapes.items()})
     num_videos = {name: sum(lengths[name]) for name in SPLITS}
     num_labels = _check_labels(spec, lengths)
-    width = shapes['train'][1]
-    shape = DataShape(frames, width, num_labels, num_videos, segments)
+    shape = DataShape(frames, shapes['train'][1], num_labels, num_videos)
   _check_counts(spec, shape.num_videos)
   return shape

@@ -84,25 +84,12 @@ class DataSpec:
 
 @dataclasses.dataclass(frozen=True)
 class DataShape:
-  """The sizes found: M, L, labels, and videos by split.
-
-  `frames_per_segment` has the splits whose files hold R > 1 frames for each of
-  the M: temporal_jitter.
-  """
+  """The sizes found: M, L, labels, and videos by split."""
 
   num_frames: int
   feature_dim: int
   num_labels: int
   num_videos: dict[str, int]
-  frames_per_segment: dict[str, int] = dataclasses.field(default_factory=dict)
-
-  def segment(self, split: str) -> int:
-    """R of one split."""
-    return self.frames_per_segment.get(split, 1)
-
-  def stored_frames(self, split: str) -> int:
-    """M R of one split."""
-    return self.num_frames * self.segment(split)
 
 
 def _is_set(files: SplitFiles) -> bool:

@@ -15,8 +15,7 @@ from nph_jax.data.records import Records
 class Split:
   """One split; rows in file order, `index` of a video = its row.
 
-  `source` stands for the frames' content: equal sources, equal videos. What is
-  stored are `frames_per_segment` frames, R, for each of the M.
+  `source` stands for the frames' content: equal sources, equal videos.
   """
 
   name: str
@@ -26,7 +25,6 @@ class Split:
   has_labels: bool
   source: tuple[str, ...]
   records: Records
-  frames_per_segment: int = 1
 
   @property
   def num_videos(self) -> int:
@@ -37,19 +35,10 @@ class Split:
     """Says whether both hold the same videos in the same order."""
     return self.source == other.source
 
-  @property
-  def stored_frames(self) -> int:
-    """M R."""
-    return self.num_frames * self.frames_per_segment
-
-  def middle_frames(self, stored: np.ndarray) -> np.ndarray:
-    """Of stored frames (B, M R, L) the middle of every segment, (B, M, L)."""
-    return stored[:, self.frames_per_segment // 2 :: self.frames_per_segment]
-
   def parse(self, contents: tf.Tensor, keys: Sequence[str]) -> dict:
     """Decodes serialized examples (B,) into tensors for `keys`.
 
-    `frames` (B, M R, L) float16, `labels` (B, num_labels) uint8 (zeros where
+    `frames` (B, M, L) float16, `labels` (B, num_labels) uint8 (zeros where
     the split has none), `index` (B,) int64, `digest` (B,) int64.
     """
     stored = {
@@ -59,7 +48,7 @@ class Split:
       'digest': tf.io.FixedLenFeature([], tf.int64),
     }
     shapes = {
-      'frames': (tf.float16, [-1, self.stored_frames, self.feature_dim]),
+      'frames': (tf.float16, [-1, self.num_frames, self.feature_dim]),
       'labels': (tf.uint8, [-1, self.num_labels]),
     }
     parsed = tf.io.parse_example(contents, {key: stored[key] for key in keys})
@@ -72,8 +61,7 @@ class Split:
     """Returns frames, labels, index and digest of the rows `indices`."""
     contents = tf.constant(self.records.read(indices), tf.string)
     parsed = self.parse(contents, ('frames', 'labels', 'index', 'digest'))
-    found = {key: value.numpy() for key, value in parsed.items()}
-    return {**found, 'frames': self.middle_frames(found['frames'])}
+    return {key: value.numpy() for key, value in parsed.items()}
 
 
 @dataclasses.dataclass(frozen=True)

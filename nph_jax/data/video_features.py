@@ -22,7 +22,7 @@ import tqdm
 from nph_jax.data import building, digests, progress, sources
 from nph_jax.data.quiet_tensorflow import tfds
 from nph_jax.data.records import Records
-from nph_jax.data.rows import Rows, split_rows, video_bytes
+from nph_jax.data.rows import Rows, video_bytes
 from nph_jax.data.video_dataset import Split, VideoDataset
 
 # TFDS keeps the examples of a shard until it is written: the memory bound.
@@ -58,22 +58,15 @@ class VideoFeatures(tfds.core.ShardBasedBuilder):
     super().__init__(**kwargs)
 
   @property
-  def num_bytes(self) -> int:
-    """The bytes of all frames to be stored."""
-    rows = self._splits.values()
-    return sum(video_bytes(r.shape) * r.num_videos for r in rows)
-
-  @property
   def _num_videos(self) -> int:
     return sum(rows.num_videos for rows in self._splits.values())
 
   def _info(self) -> tfds.core.DatasetInfo:
     shape = self._shape
-    stored = {rows.shape.num_frames for rows in self._splits.values()}
-    num_frames = stored.pop() if len(stored) == 1 else None
     tensor = functools.partial(tfds.features.Tensor, encoding='bytes')
+    frames = shape.num_frames, shape.feature_dim
     features = {
-      'frames': tensor(shape=(num_frames, shape.feature_dim), dtype=np.float16),
+      'frames': tensor(shape=frames, dtype=np.float16),
       'labels': tensor(shape=(shape.num_labels,), dtype=np.uint8),
       'index': tfds.features.Scalar(dtype=np.int64),
       'digest': tfds.features.Scalar(dtype=np.int64),
@@ -126,7 +119,6 @@ def _remove_stale(data_dir: pathlib.Path) -> None:
 
 
 def _prepare(builder: VideoFeatures, folder: pathlib.Path) -> None:
-  building.check_space(folder.parent, builder.num_bytes)
   offline = tfds.download.DownloadConfig(try_download_gcs=False)
   # TFDS announces a download on stdout; there is none.
   with (
@@ -155,8 +147,7 @@ def _built(
   builder = VideoFeatures(
     shape=shape,
     splits={
-      name: split_rows(spec, shape, name)
-      for name in dict.fromkeys(stored.values())
+      name: Rows(spec, shape, name) for name in dict.fromkeys(stored.values())
     },
     config=spec.name,
     data_dir=folder,
@@ -209,7 +200,6 @@ def build(
       has_labels=digits or bool(spec.split(name).labels),
       source=made_of[name][0],
       records=records[name],
-      frames_per_segment=shape.segment(name),
     )
     for name in sources.SPLITS
   }

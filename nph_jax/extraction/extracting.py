@@ -70,7 +70,7 @@ def extract(
 
   Args:
     options: see there.
-    videos: their names do not matter.
+    videos: in the order in which they are done.
     done: is told of each video in turn: its record, which says under ERROR why
       there is nothing, its frames float16 [M, L] or None, and those of its
       segments, None without any.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 import pathlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -36,26 +37,36 @@ class Video:
   """One video file.
 
   Attributes:
-    name: path below the folder of all videos, with slashes.
     path: where to open it.
     stamp: bytes and time of the last change: whether it is still the same.
   """
 
-  name: str
   path: str
   stamp: tuple[int, int]
 
 
-def find(folder: str) -> list[Video]:
-  """All videos below `folder`, sorted by name, whatever their names end in.
+def find(folder: str) -> tuple[list[Video], collections.Counter[str]]:
+  """All videos below a folder, whatever their names end in, and the rest.
 
   Hidden files and what systems leave in folders are passed over.
 
+  Returns:
+    The videos, sorted by path, and how many other files there are by suffix.
+
   Raises:
-    UserError: it is no folder, cannot be read, or holds no video.
+    UserError: a folder cannot be read.
   """
-  check_folder(folder)
-  videos, seen = [], set()
+  videos, others = [], collections.Counter()
+  for path in _visible(folder):
+    if _is_one(path):
+      videos.append(Video(path, stamp(path)))
+    else:
+      others[pathlib.PurePath(path).suffix.lower() or 'none'] += 1
+  return sorted(videos, key=lambda video: video.path), others
+
+
+def _visible(folder: str) -> Iterator[str]:
+  seen = set()
   for parent, folders, names in os.walk(
     folder, onerror=_stop, followlinks=True
   ):
@@ -69,15 +80,18 @@ def find(folder: str) -> list[Video]:
       for name in folders
       if not name.startswith('.') and name.lower() not in _PASSED_OVER
     )
-    videos += [
-      _video(folder, parent, name) for name in names if _is_one(parent, name)
-    ]
-  if not videos:
-    raise errors.UserError(
-      f'--videos={folder}: holds no video; expected {", ".join(SUFFIXES)} or '
-      'the like, in folders as deep as you like.'
-    )
-  return sorted(videos, key=lambda video: video.name)
+    for name in names:
+      if not name.startswith('.'):
+        yield os.path.join(parent, name)
+
+
+def stamp(path: str) -> tuple[int, int]:
+  """Bytes and time of a file, zeros where there is none."""
+  try:
+    stat = os.stat(path)
+  except OSError:
+    return (0, 0)
+  return stat.st_size, stat.st_mtime_ns
 
 
 def check_folder(folder: str) -> None:
@@ -95,15 +109,14 @@ def _stop(error: OSError) -> NoReturn:
   ) from error
 
 
-def _is_one(parent: str, name: str) -> bool:
-  if name.startswith('.'):
-    return False
-  # A damaged file is a video too, to be reported with the others.
-  sure = name.lower().endswith(SUFFIXES)
-  if sure and not name.lower().endswith(_AMBIGUOUS):
+def _is_one(path: str) -> bool:
+  # A damaged file is a video too, as is a link to nowhere, to be reported with
+  # the others.
+  sure = path.lower().endswith(SUFFIXES)
+  if sure and not path.lower().endswith(_AMBIGUOUS):
     return True
   try:
-    with open(os.path.join(parent, name), 'rb') as file:
+    with open(path, 'rb') as file:
       return moves(file.read(_HEAD))
   except OSError:
     return sure
@@ -135,17 +148,8 @@ def moves(head: bytes) -> bool:
   )
 
 
-def _video(folder: str, parent: str, name: str) -> Video:
-  path = os.path.join(parent, name)
-  try:
-    stat = os.stat(path)
-  except OSError:
-    # A dangling link: a video that cannot be opened, reported with the others.
-    return Video(_relative(path, folder), path, (0, 0))
-  return Video(_relative(path, folder), path, (stat.st_size, stat.st_mtime_ns))
-
-
-def _relative(path: str, folder: str) -> str:
+def name_below(path: str, folder: str) -> str:
+  """The path of a file below a folder, with slashes."""
   return pathlib.PurePath(os.path.relpath(path, folder)).as_posix()
 
 

@@ -1,8 +1,8 @@
-"""What networks for ImageNet do to a picture before they see it."""
+"""What networks for ImageNet see of pictures, and in which batches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,7 @@ def crops(
   Raises:
     UserError: a frame is too narrow to be a video's, or Pillow is missing.
   """
-  frames = list(frames)
-  done: dict[int, np.ndarray] = {}
-  for frame in frames:
-    if id(frame) not in done:
-      done[id(frame)] = _crop(frame, size)
-  return np.stack([done[id(frame)] for frame in frames])
+  return np.stack([_crop(frame, size) for frame in frames])
 
 
 def import_pillow() -> Any:
@@ -46,13 +41,9 @@ def import_pillow() -> Any:
   Raises:
     UserError: Pillow is not installed.
   """
-  try:
-    from PIL import Image
-  except ImportError as error:
-    raise errors.UserError(
-      "frames are resized by Pillow: pip install 'nph-jax[video]'."
-    ) from error
-  return Image
+  return errors.import_extra(
+    'PIL.Image', 'video', 'frames are resized by Pillow'
+  )
 
 
 def _crop(frame: np.ndarray, size: int) -> np.ndarray:
@@ -71,3 +62,34 @@ def _crop(frame: np.ndarray, size: int) -> np.ndarray:
     (wide, high), image.Resampling.BICUBIC
   )
   return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+
+def in_chunks(
+  function: Callable[[np.ndarray], np.ndarray],
+  batch: np.ndarray,
+  size: int,
+  mapped: Callable[..., Iterable[np.ndarray]] = map,
+) -> np.ndarray:
+  """Applies `function` to `size` rows at a time.
+
+  The last chunk is filled up with its last row: another shape would be another
+  program, with other rounding.
+
+  Args:
+    function: [size, ...] to [size, L].
+    batch: [N, ...], N > 0.
+    size: rows of a chunk.
+    mapped: as `map`: the chunks in turn, or at once.
+
+  Returns:
+    [N, L] float32.
+  """
+  starts = range(0, len(batch), size)
+  chunks = (_chunk(batch, start, size) for start in starts)
+  return np.concatenate(list(mapped(function, chunks)))[: len(batch)]
+
+
+def _chunk(batch: np.ndarray, start: int, size: int) -> np.ndarray:
+  chunk = batch[start : start + size]
+  filling = np.repeat(chunk[-1:], size - len(chunk), axis=0)
+  return np.concatenate([chunk, filling])

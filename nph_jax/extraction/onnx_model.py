@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.extraction import chunks, images
+from nph_jax.extraction import images
 
 CPU = 'CPUExecutionProvider'
 # All of a small batch's activations stay in a core's cache; 25 frames at once
@@ -100,7 +100,7 @@ class Model:
 
   def features(self, batch: np.ndarray) -> np.ndarray:
     """uint8 [M, size, size, 3] to float32 [M, L]."""
-    return chunks.apply(self._forward, batch, self._chunk, self._cores.map)
+    return images.in_chunks(self._forward, batch, self._chunk, self._cores.map)
 
   def _load(
     self, name: str, model: str | bytes, precision: str, provider: str
@@ -174,12 +174,9 @@ def configured(text: str) -> type[Model]:
 
 
 def _session(name: str, model: str | bytes, provider: str) -> Any:
-  try:
-    import onnxruntime
-  except ImportError as error:
-    raise errors.UserError(
-      "networks are run by ONNX Runtime: pip install 'nph-jax[video]'."
-    ) from error
+  onnxruntime = errors.import_extra(
+    'onnxruntime', 'video', 'networks are run by ONNX Runtime'
+  )
   providers = onnxruntime.get_available_providers()
   if provider not in providers:
     raise errors.UserError(

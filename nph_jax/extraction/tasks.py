@@ -14,7 +14,6 @@ import numpy as np
 from nph_jax import errors
 from nph_jax.extraction import backbones, decoding
 
-_READ_BYTES = 4 << 20
 _DECIMALS = 6
 CHUNK = 50  # frames of a stream that are in memory together
 
@@ -152,6 +151,8 @@ def _decoded(task: Task, sampled: decoding.SampledVideo) -> Decoded:
   facts = {
     'duration': round(sampled.duration, _DECIMALS),
     'frame_times': [round(x, _DECIMALS) for x in sampled.times.tolist()],
+    'width': sampled.size[0],
+    'height': sampled.size[1],
     'hash': content_hash,
   }
   if sampled.share < 1:
@@ -161,7 +162,5 @@ def _decoded(task: Task, sampled: decoding.SampledVideo) -> Decoded:
 
 def digest(file: BinaryIO) -> str:
   """BLAKE2b of a file's content, 32 hexadecimal digits."""
-  found = hashlib.blake2b(digest_size=16)
-  while content := file.read(_READ_BYTES):
-    found.update(content)
-  return found.hexdigest()
+  made = functools.partial(hashlib.blake2b, digest_size=16)
+  return hashlib.file_digest(file, made).hexdigest()

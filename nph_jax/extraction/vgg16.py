@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.extraction import chunks, images
+from nph_jax.extraction import images
 
 # Of ImageNet's training pictures, blue, green, red.
 MEANS = (103.939, 116.779, 123.68)
@@ -57,7 +57,7 @@ class VGG16:
 
   def features(self, batch: np.ndarray) -> np.ndarray:
     """uint8 [M, 224, 224, 3] to float32 [M, 4096]."""
-    return chunks.apply(self._forward, batch, _CHUNK)
+    return images.in_chunks(self._forward, batch, _CHUNK)
 
   def _forward(self, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(self._model.predict_on_batch(center(pixels)), np.float32)

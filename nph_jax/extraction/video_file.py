@@ -73,13 +73,7 @@ def import_av() -> Any:
   Raises:
     UserError: it is not installed.
   """
-  try:
-    import av
-  except ImportError as error:
-    raise errors.UserError(
-      "videos are decoded by PyAV: pip install 'nph-jax[video]'."
-    ) from error
-  return av
+  return errors.import_extra('av', 'video', 'videos are decoded by PyAV')
 
 
 @contextlib.contextmanager
@@ -120,6 +114,7 @@ class VideoFile:
     name: what to call it in an error.
     moves: whether even a single frame of its format is a video.
     aspect: width of a pixel by its height; 0 where that is not known.
+    size: width and height in pixels, as stored.
     lost: packets of the last pass that could not be decoded, and 1 for an end
       that came too early.
   """
@@ -129,6 +124,7 @@ class VideoFile:
     self.limits = limits
     self.name = _name(source)
     self.aspect, self.lost, self.moves = 0.0, 0, True
+    self.size = 0, 0
     # What the headers say; of _shown, without what an edit list cuts off.
     self._frames, self._shown, self._seconds = 0, 0, 0.0
 
@@ -156,6 +152,7 @@ class VideoFile:
     with av.open(source, **settings) as container:
       stream = self._stream(container)
       context = stream.codec_context
+      self.size = context.width, context.height
       self.limits.check(
         self.name,
         seconds=(container.duration or 0) / _MICROSECONDS,
@@ -224,6 +221,7 @@ class VideoFile:
       self.moves = False
       with self._bytes() as file:
         self._frames, height, width = animations.size(file)
+      self.size = width, height
       self.limits.check(self.name, pixels=height * width)
     if not self._frames:
       with self.opened() as opened:

@@ -77,13 +77,9 @@ def processes(count: int) -> Any:
 
 
 def _import_pebble() -> Any:
-  try:
-    import pebble
-  except ImportError as error:
-    raise errors.UserError(
-      "videos are decoded in Pebble's processes: pip install 'nph-jax[video]'."
-    ) from error
-  return pebble
+  return errors.import_extra(
+    'pebble', 'video', "videos are decoded in Pebble's processes"
+  )
 
 
 def result_of(task: Any, future: Any, time_limit: float) -> Any:

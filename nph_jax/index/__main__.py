@@ -131,14 +131,11 @@ def _parser() -> argparse.ArgumentParser:
   parser = errors.Parser(
     prog='python -m nph_jax.index',
     description='Index videos by their codes and search them.',
-    allow_abbrev=False,
   )
   parser.set_defaults(codes=None, labels=None, label_names=None)
   commands = parser.add_subparsers(dest='command', required=True)
   for name, (help_text, flags) in _COMMANDS.items():
-    command = commands.add_parser(
-      name, help=help_text, description=help_text, allow_abbrev=False
-    )
+    command = commands.add_parser(name, help=help_text, description=help_text)
     names = flags.split()
     for flag in names:
       if flag not in _VIDEOS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,19 @@ def ranking(
   if not rerank and rank == 'hamming':
     return rank, None
   return rank, relaxed(values, count, store.settings.num_bits)
+
+
+def where(pairs: Iterable[str]) -> dict[str, str] | None:
+  """The filter of `--where NAME=VALUE`s, None without any."""
+  chosen = {}
+  for pair in pairs:
+    name, equals, value = pair.partition('=')
+    if not (name and equals) or name in chosen:
+      raise InvalidRequest(
+        f'--where {pair}: expected NAME=VALUE, each name once.'
+      )
+    chosen[name] = value
+  return chosen or None
 
 
 def numbers(k: Any, radius: Any, rerank: Any, num_bits: int) -> None:

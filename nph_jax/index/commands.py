@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.index import filling, folder, inputs, records, sources
+from nph_jax.index import (
+  arguments,
+  filling,
+  folder,
+  inputs,
+  records,
+  sources,
+)
 from nph_jax.index.video_index import VideoIndex
 
 
@@ -185,7 +192,7 @@ def search(flags: argparse.Namespace) -> None:
   k = 10 if flags.k is None and flags.radius is None else flags.k
   # The video itself is one of them.
   wanted = k + 1 if k and flags.id is not None else k
-  where, number = inputs.where(flags), 0
+  where, number = arguments.where(flags.where), 0
   with VideoIndex.open(flags.index, read_only=True) as index:
     hasher = inputs.bundle(flags, index.bundle_digest)
     inputs.check_bundle(index, hasher)

@@ -1,4 +1,4 @@
-"""What the flags of `python -m nph_jax.index` name: bundle, videos, filter."""
+"""What the flags of `python -m nph_jax.index` name: bundle and videos."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from typing import Any
 
 from nph_jax import errors
 from nph_jax.index import metadata, sources
-
-
-def where(flags: argparse.Namespace) -> dict[str, str] | None:
-  """The filter of `--where NAME=VALUE`s, None without any."""
-  chosen = {}
-  for pair in flags.where:
-    name, equals, value = pair.partition('=')
-    if not (name and equals) or name in chosen:
-      raise errors.UserError(
-        f'--where {pair}: expected NAME=VALUE, each name once.'
-      )
-    chosen[name] = value
-  return chosen or None
 
 
 def bundle(flags: argparse.Namespace, digest: str | None = None) -> Any:
@@ -33,10 +20,6 @@ def bundle(flags: argparse.Namespace, digest: str | None = None) -> Any:
     raise errors.UserError(
       '--bundle: makes the codes of --features, or made --codes; without '
       'either, leave it out.'
-    )
-  if flags.bundle is None and flags.command == 'rehash':
-    raise errors.UserError(
-      '--features: need the --bundle that is to make their codes.'
     )
   if flags.bundle is None and flags.features is None:
     return None

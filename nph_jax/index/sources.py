@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nph_jax import errors
 from nph_jax.data import blocks
 from nph_jax.index import facets, metadata
 from nph_jax.retrieval import code_files
@@ -81,14 +80,8 @@ class FeatureSource:
     """
     self._hasher, self._paths, self.about = hasher, paths, about
     with blocks.FeatureFiles(paths) as files:
-      shape = files.shape
-    if shape[1:] != (hasher.num_frames, hasher.feature_dim):
-      raise errors.UserError(
-        f'{paths[0]}: {shape[1]} frames of width {shape[2]}, but the bundle '
-        f'reads {hasher.num_frames} of width {hasher.feature_dim}; use '
-        'features extracted the way those it was trained on were.'
-      )
-    self.num_videos, self.num_bits = shape[0], hasher.num_bits
+      files.check_read_by(hasher)
+      self.num_videos, self.num_bits = files.shape[0], hasher.num_bits
     self.name = _name(paths, about, hasher.digest)
     about.check(self.num_videos)
 

@@ -6,7 +6,6 @@ and the index follows the store.
 
 from __future__ import annotations
 
-import collections
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,9 +44,7 @@ def run(
   videos, ignored = scanning.find(places, [] if prune else known)
   found = scanning.compare(videos, known, retry)
   gone = scanning.gone(places, known, found)
-  report = report_lib.Report(
-    collections.Counter(), ignored, {}, [x.path for x in gone]
-  )
+  report = report_lib.Report(ignored, [x.path for x in gone])
   _settle(library, found, set(map(os.path.abspath, places)), report)
   _extract(library, found, _uploads(library, known), decoding, report)
   following.follow(library)
@@ -99,7 +96,7 @@ def _uploads(
     if video not in mine or mine[video] in lacking:
       path = str(library.folder / library_lib.UPLOADS / about[stored])
       path = mine.get(video, path)
-      found[files.Video(path, path, scanning.stamp(path))] = video, about
+      found[files.Video(path, files.stamp(path))] = video, about
   return found
 
 

@@ -23,9 +23,7 @@ def home() -> pathlib.Path:
 
 
 def _parser(name: str, what: str) -> argparse.ArgumentParser:
-  parser = errors.Parser(
-    prog=f'nph-jax {name}', description=what, allow_abbrev=False
-  )
+  parser = errors.Parser(prog=f'nph-jax {name}', description=what)
   parser.add_argument(
     '--index',
     type=pathlib.Path,
@@ -38,13 +36,13 @@ def _parser(name: str, what: str) -> argparse.ArgumentParser:
 def _decoding_flags(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--workers',
-    type=_positive,
+    type=positive,
     default=os.cpu_count(),
     help='decoding processes; default one for each core',
   )
   parser.add_argument(
     '--time_limit',
-    type=_positive,
+    type=positive,
     default=1800,
     help='seconds to decode one video; default 1800',
   )
@@ -54,7 +52,21 @@ def _decoding_flags(parser: argparse.ArgumentParser) -> None:
   )
 
 
-def _positive(text: str) -> int:
+def following_flags(parser: argparse.ArgumentParser) -> None:
+  """Adds those of whatever follows a folder of videos."""
+  flag = parser.add_argument
+  flag('--labels', choices=('none', 'folders'),
+       help='folders: the folder that holds a video is its label; default as '
+       'before, none at first')  # fmt: skip
+  flag('--prune', action='store_true', help='take out videos that are gone')
+  flag('--retry', action='store_true', help='try bad files once more')
+  flag('--cluster', metavar='ADDRESS',
+       help='of a Ray cluster that extracts, as in 10.0.0.1:6379')  # fmt: skip
+  _decoding_flags(parser)
+
+
+def positive(text: str) -> int:
+  """A flag's whole number of 1 or more."""
   if not (text.isdecimal() and len(text) < 10 and int(text)):
     raise argparse.ArgumentTypeError(f'{text!r} is none; expected 1 or more')
   return int(text)
@@ -80,11 +92,6 @@ def add(argv: Sequence[str]) -> None:
   parser = _parser('add', 'Extract, hash and index the videos that are new.')
   flag = parser.add_argument
   flag('videos', nargs='+', help='folders, and single files')
-  flag('--labels', choices=('none', 'folders'),
-       help='folders: the folder that holds a video is its label; default as '
-       'before, none at first')  # fmt: skip
-  flag('--prune', action='store_true', help='take out files that are gone')
-  flag('--retry', action='store_true', help='try bad files once more')
   flag('--bundle',
        help='of a new library: the codes of this folder export/ of a trained '
        'workdir, for good; by default it learns its own')  # fmt: skip
@@ -92,14 +99,12 @@ def add(argv: Sequence[str]) -> None:
   flag('--weights', help='of a new library: weights file of the backbone')
   for name in ('size', 'mean', 'scale'):
     flag(f'--{name}', help='of a new library with --backbone=onnx')
-  flag('--num_frames', type=_positive, help='of a new library; default 25')
-  flag('--cluster', metavar='ADDRESS',
-       help='of a Ray cluster that extracts, as in 10.0.0.1:6379')  # fmt: skip
+  flag('--num_frames', type=positive, help='of a new library; default 25')
   flag('--segments', type=_seconds, metavar='SECONDS',
        help='how long each part of a video is that has a code of its own, by '
        'which `search` finds where a clip is; as before by default, none at '
        'first; 2 is enough; none: no more of them')  # fmt: skip
-  _decoding_flags(parser)
+  following_flags(parser)
   flags = _started(parser, argv)
   from nph_jax.library import running  # slow
 
@@ -111,7 +116,7 @@ def search(argv: Sequence[str]) -> None:
   parser = _parser('search', 'Find the videos that are most like one.')
   flag = parser.add_argument
   flag('query', metavar='CLIP|ID', help='a video file, or the id of a result')
-  flag('--k', type=_positive, default=10, help='results; default 10')
+  flag('--k', type=positive, default=10, help='results; default 10')
   flag('--where', metavar='NAME=VALUE', action='append', default=[],
        help='what results have to have; may be given again')  # fmt: skip
   flag('--json', action='store_true', help='one JSON object')

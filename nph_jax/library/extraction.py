@@ -91,7 +91,7 @@ def run(
   """Extracts videos, a bar on the way.
 
   Args:
-    videos: whose names are their absolute paths.
+    videos: whose paths are absolute.
     chosen: of `settings`.
     decoding: how much it may take.
     done: of extracting.extract; segments are made where `chosen` says how long
@@ -129,7 +129,7 @@ def of_clip(
     UserError: it is no video that can be decoded.
   """
   found = []
-  video = files.Video(path, path, (0, 0))
+  video = files.Video(path, (0, 0))
   whole = {**chosen, 'segments': None}
   run([video], whole, decoding, lambda *result: found.append(result[1:3]))
   ((record, frames),) = found

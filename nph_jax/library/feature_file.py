@@ -19,7 +19,7 @@ import numpy as np
 from nph_jax import errors
 from nph_jax.data import blocks
 from nph_jax.extraction import backbones, files, output
-from nph_jax.library import feature_rows, scanning, store
+from nph_jax.library import feature_rows, store
 from nph_jax.library import report as report_lib
 
 _BLOCK_BYTES = 64 << 20
@@ -65,7 +65,7 @@ def _stamp(job: feature_rows.Job) -> dict[str, Any]:
     'backbone': job.options.backbone,
     'precision': job.options.precision,
     'num_frames': job.options.num_frames,
-    'weights': weights and list(scanning.stamp(weights)),
+    'weights': weights and list(files.stamp(weights)),
     'shard': '{}/{}'.format(*job.shard),
   }
 

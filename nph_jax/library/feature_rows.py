@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import os
 import pathlib
@@ -83,20 +82,22 @@ def follow(
   gone = scanning.gone([root], known, found)
   kept = [] if job.prune else gone
   names = _label_names(job, everything, kept)
-  report = report_lib.Report(
-    collections.Counter(), ignored, {}, [file.path for file in gone]
-  )
+  report = report_lib.Report(ignored, [file.path for file in gone])
   fresh = _extract(job, found, partial)
   places = {file.path: file.video for file in past}
   rows = []
   for kind, video, file in found:
     source, before = fresh.get(video.path, file), file and file.path
     report.count(kind, video.path, source.record)
-    entry = output.Entry(_name(video.path, root), video.stamp, source.record)
+    entry = output.Entry(
+      files.name_below(video.path, root), video.stamp, source.record
+    )
     place = None if kind == scanning.COPY else places.get(before)
     rows.append(Row(entry, video.path, source, place))
   for file in kept:
-    entry = output.Entry(_name(file.path, root), file.stamp, file.record)
+    entry = output.Entry(
+      files.name_below(file.path, root), file.stamp, file.record
+    )
     rows.append(Row(entry, file.path, file, places.get(file.path)))
   return sorted(rows, key=_order), report, names
 
@@ -126,7 +127,7 @@ def _of_shard(job: Job, videos: Sequence[files.Video]) -> list[files.Video]:
   own = [
     video
     for video in videos
-    if files.in_shard(_name(video.path, root), number, total)
+    if files.in_shard(files.name_below(video.path, root), number, total)
   ]
   if videos and not own:
     raise errors.UserError(
@@ -134,10 +135,6 @@ def _of_shard(job: Job, videos: Sequence[files.Video]) -> list[files.Video]:
       'in all; use fewer shards.'
     )
   return own
-
-
-def _name(path: str, root: str) -> str:
-  return pathlib.PurePath(os.path.relpath(path, root)).as_posix()
 
 
 def _extract(
@@ -150,9 +147,8 @@ def _extract(
     video: files.Video,
     record: dict[str, Any],
     frames: np.ndarray | None,
-    segments: np.ndarray | None = None,
+    *_: Any,  # of segments, which a file of features has not
   ) -> None:
-    del segments
     # The store cannot hold every name; what it cannot is bad.
     fresh[video.path] = store.File(
       0, video.path, video.stamp, record, None, False

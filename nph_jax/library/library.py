@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ UPLOADS, STORED = 'videos', 'stored'
 class Library:
   """A library that is open; a context manager.
 
+  One that was made now and is left without a video is taken away again.
+
   Attributes:
     folder: of the index; the rest lies in it too.
     index: what is searched.
@@ -47,6 +50,7 @@ class Library:
         another program writes there.
     """
     self.folder, there = folder, (folder / store.NAME).is_file()
+    self._was_there = folder.exists()
     if mode != 'make' and not there:
       raise errors.UserError(
         f'{folder}: no library is there; `nph-jax add VIDEOS` makes one.'
@@ -76,7 +80,10 @@ class Library:
     return self
 
   def __exit__(self, *_: object) -> None:
+    empty = not (self._was_there or len(self.index) or self.store.waiting())
     self._closing.close()
+    if empty:
+      shutil.rmtree(self.folder)
 
   def use(self, digest: str) -> None:
     """Takes up the bundle whose codes the index holds."""

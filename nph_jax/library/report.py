@@ -27,18 +27,20 @@ class Report:
   """What came of it.
 
   Attributes:
+    ignored: other files, by suffix.
+    gone: paths of files that are there no more.
     counts: files that were 'added', 'known', 'changed', 'moved', or 'removed'
       from the index by someone.
-    ignored: other files, by suffix.
     bad: why each file could not be used, by path.
-    gone: paths of files that are there no more.
     taught: the line of following.learn.
   """
 
-  counts: collections.Counter[str]
   ignored: Mapping[str, int]
-  bad: dict[str, str]
   gone: list[str]
+  counts: collections.Counter[str] = dataclasses.field(
+    default_factory=collections.Counter
+  )
+  bad: dict[str, str] = dataclasses.field(default_factory=dict)
   taught: str | None = None
 
   def count(self, kind: str, path: str, record: Mapping[str, Any]) -> None:

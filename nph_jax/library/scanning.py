@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,7 +26,7 @@ class Found(NamedTuple):
 
   Attributes:
     kind: one of the above.
-    video: the file as it is now, its name the absolute path.
+    video: the file as it is now, its path absolute.
     file: what was known: of the file, or of the one that has its content.
   """
 
@@ -64,36 +63,17 @@ def find(
   found, ignored = {}, collections.Counter()
   for place in map(os.path.abspath, places):
     if not os.path.isdir(place):
-      some = [files.Video(place, place, stamp(place))]
+      some = [files.Video(place, files.stamp(place))]
     else:
-      some = _below(place, any(_is_below(x.path, place) for x in known))
-      paths = {video.path for video in some}
-      ignored.update(_suffixes(place, paths))
+      some, others = files.find(place)
+      if not some and not any(_is_below(x.path, place) for x in known):
+        raise errors.UserError(
+          f'{place}: holds no video; expected {", ".join(files.SUFFIXES)} or '
+          'the like, in folders as deep as you like.'
+        )
+      ignored += others
     found |= {video.path: video for video in some}
   return list(found.values()), dict(ignored.most_common())
-
-
-def _below(folder: str, may_be_empty: bool) -> list[files.Video]:
-  try:
-    found = files.find(folder)
-  except errors.UserError:
-    if may_be_empty and os.access(folder, os.R_OK | os.X_OK):
-      return []
-    raise
-  return [files.Video(x.path, x.path, x.stamp) for x in found]
-
-
-def _suffixes(folder: str, videos: set[str]) -> list[str]:
-  """Of the files that are no videos, hidden ones left out."""
-  found = []
-  for parent, folders, names in os.walk(folder):
-    folders[:] = [name for name in folders if not name.startswith('.')]
-    found += [
-      pathlib.PurePath(name).suffix.lower() or 'none'
-      for name in names
-      if not name.startswith('.') and os.path.join(parent, name) not in videos
-    ]
-  return found
 
 
 def compare(
@@ -148,7 +128,7 @@ def _by_content(
   if gone:
     return Found(MOVED, video, gone[0])
   # One that has changed meanwhile is no longer what was known of it.
-  whole = [x for x in equal if stamp(x.path) == x.stamp]
+  whole = [x for x in equal if files.stamp(x.path) == x.stamp]
   return Found(COPY, video, whole[0]) if whole else Found(NEW, video, None)
 
 
@@ -162,15 +142,6 @@ def _equal(path: str, as_large: Sequence[store.File]) -> list[store.File]:
   except OSError:
     return []  # which extraction will report
   return [file for file in as_large if file.record.get('hash') == content]
-
-
-def stamp(path: str) -> tuple[int, int]:
-  """Bytes and time of a file, zeros where there is none."""
-  try:
-    stat = os.stat(path)
-  except OSError:
-    return (0, 0)
-  return stat.st_size, stat.st_mtime_ns
 
 
 def gone(

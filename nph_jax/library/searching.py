@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.index import Hit
-from nph_jax.library import codes, extraction, scanning, store
+from nph_jax.extraction import files
+from nph_jax.index import Hit, arguments
+from nph_jax.library import codes, extraction, store
 from nph_jax.library import library as library_lib
 
 Query = tuple[int | None, np.ndarray, np.ndarray, Mapping[str, Any]]
@@ -25,7 +26,7 @@ def run(flags: argparse.Namespace) -> None:
     UserError: there is no such video, it cannot be decoded, or no video has
       what `--where` asks for.
   """
-  where = _where(flags.where)
+  where = arguments.where(flags.where)
   with library_lib.Library(flags.index, 'read') as library:
     if os.path.exists(flags.query) and library.index.has_segments():
       video, about, found = _moments(library, flags, where)
@@ -36,18 +37,6 @@ def run(flags: argparse.Namespace) -> None:
     if not found and where:
       raise errors.UserError(_nothing(library, where))
     _print(library, about, hits, flags.json)
-
-
-def _where(pairs: Sequence[str]) -> dict[str, str] | None:
-  chosen = {}
-  for pair in pairs:
-    name, equals, value = pair.partition('=')
-    if not (name and equals) or name in chosen:
-      raise errors.UserError(
-        f'--where {pair}: expected NAME=VALUE, each name once.'
-      )
-    chosen[name] = value
-  return chosen or None
 
 
 def _query(library: library_lib.Library, flags: argparse.Namespace) -> Query:
@@ -86,7 +75,7 @@ def _known(
   """What the library has of the clip, if that is a video of it."""
   path = os.path.abspath(flags.query)
   for file in library.videos():
-    if file.path == path and file.stamp == scanning.stamp(path):
+    if file.path == path and file.stamp == files.stamp(path):
       return file
   return None
 

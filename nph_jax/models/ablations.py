@@ -1,8 +1,10 @@
 """The ablations of section 4.2, as differences from NPH.
 
 All share hash layer, decoder, training and the paper's weights. The
-hierarchical form is beyond the paper, and so are Plain and FullCNN with batch
-normalisation; they differ from NPH in the same kind of parts.
+hierarchical form is beyond the paper, and so are Plain and FullCNN with the
+batch normalisation that eq. 8 gives NPH's cell: the paper's ablations change
+two things at once, as SelfAtt has it and those have none. With it alone Plain
+makes up what SelfAtt is ahead of it where videos are few.
 """
 
 from __future__ import annotations
@@ -14,21 +16,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nph_jax.models.config import NPHConfig, RecurrentConfig, make
-from nph_jax.models.convolutional_encoder import ConvolutionalEncoder
+from nph_jax.models.config import NPHConfig, RecurrentConfig, Sizes, make
+from nph_jax.models.convolutional_encoder import (
+  ConvolutionalEncoder,
+  NormalizedConvolutionalEncoder,
+)
 from nph_jax.models.encoder import (
   Encoder,
   NeighborhoodEncoder,
   SelfAttentionEncoder,
 )
 from nph_jax.models.hashing_method import LOSSES, OPTIONS, HashingMethod
-from nph_jax.models.hierarchical_encoder import HierarchicalEncoder
-from nph_jax.models.lstm_encoder import LSTMEncoder
-from nph_jax.models.method import Entry
-from nph_jax.models.normalized_encoders import (
-  NormalizedConvolutionalEncoder,
+from nph_jax.models.lstm_encoder import (
+  HierarchicalEncoder,
+  LSTMEncoder,
   NormalizedLSTMEncoder,
 )
+from nph_jax.models.method import Entry
 from nph_jax.models.nph import NPH, Code, dense
 
 
@@ -86,36 +90,30 @@ class AblatedNPH(NPH):
 
 
 def build(
+  sizes: Sizes,
+  model: RecurrentConfig,
+  options: Mapping[str, Any],
   *,
   encoder: type[Encoder] = NeighborhoodEncoder,
   losses: tuple[str, ...] = LOSSES,
   concatenates_nearest: bool = False,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
 ) -> HashingMethod:
   """An ablation for the registry.
 
   Args:
+    sizes: this, model and options: see method.Entry.
+    model: see there.
+    options: see there.
     encoder: of the frames.
     losses: those of LOSSES that it has; a weight of another one is zero.
     concatenates_nearest: see AblatedNPH.
-    num_bits: this and what follows: see method.Entry.
-    num_frames: see there.
-    frame_dim: see there.
-    model: see there.
-    options: see there.
   """
   weights = {
     name: weight if name in losses else 0.0
     for name, weight in options['weights'].items()
   }
   module = AblatedNPH(
-    num_bits,
-    num_frames,
-    frame_dim,
+    *sizes,
     make(NPHConfig, {**vars(model), **options}),
     encoder_type=encoder,
     reconstructs_neighborhood=weights['neighborhood'] > 0,

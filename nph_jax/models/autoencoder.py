@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import lstm
+from nph_jax.models.config import RecurrentConfig
 from nph_jax.models.decoder import FrameDecoder
 from nph_jax.models.linear_frames import LinearFrames, mean_squared_error
 from nph_jax.models.lstm_encoder import LastState
@@ -27,8 +28,7 @@ class Autoencoder(nn.Module):
     copy_cell: whether the decoder also starts from the encoder's cell state
       ([34] copies both); without it y alone has to hold the video, and y is
       all that the neighbourhood is built from.
-    forget_bias, recurrent_init: see lstm.Gates.
-    literal, precision: see encoder.NeighborhoodEncoder.
+    forget_bias, recurrent_init, literal, precision: see RecurrentConfig.
   """
 
   width: int
@@ -42,22 +42,15 @@ class Autoencoder(nn.Module):
   precision: str = 'float32'
 
   def setup(self):
-    self.encoder = LastState(
-      self.width,
-      self.forget_bias,
-      self.recurrent_init,
-      self.literal,
-      self.precision,
+    config = RecurrentConfig(
+      hidden_width=self.width,
+      forget_bias=self.forget_bias,
+      recurrent_init=self.recurrent_init,
+      literal=self.literal,
+      precision=self.precision,
     )
-    self.decoder = FrameDecoder(
-      self.num_frames,
-      self.frame_dim,
-      self.width,
-      self.forget_bias,
-      self.recurrent_init,
-      self.literal,
-      self.precision,
-    )
+    self.encoder = LastState(config)
+    self.decoder = FrameDecoder(self.num_frames, self.frame_dim, config)
 
   def encode(self, frames: jax.Array) -> lstm.LSTMState:
     """State after the last frame of [B, M, L]; its hidden part is y [B, D]."""

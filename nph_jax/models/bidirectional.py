@@ -24,7 +24,6 @@ from nph_jax.neighborhood import anchor_graph
 
 _MASKED = 0.15  # of the frames; of those 80 % zero, 10 % another frame
 _ZERO, _OTHER = 0.8, 0.1
-_MLP_FACTOR = 4
 
 
 class UnbiasedNorm(nn.Module):
@@ -119,7 +118,7 @@ class BidirectionalEncoder(nn.Module):
       precision=self.precision,
     )
     e = e + drop(attention(UnbiasedNorm()(e), train))
-    inner, outer = dense(_MLP_FACTOR * self.width), dense(self.width)
+    inner, outer = dense(transformer.MLP_FACTOR * self.width), dense(self.width)
     hidden = drop(nn.gelu(inner(UnbiasedNorm()(e)), approximate=True))
     return drop(e + drop(outer(hidden)))
 

@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from nph_jax.models import hashing, initializers, normalization
-from nph_jax.models.config import Norm
-from nph_jax.models.lstm import LSTMState
+from nph_jax.models import hashing, normalization
+from nph_jax.models.config import RecurrentConfig
+from nph_jax.models.lstm import LSTMState, gate_parameters
 from nph_jax.models.precision import matmul
 from nph_jax.models.recurrence import frames_first, recurrent_scan
 
@@ -34,22 +34,15 @@ class BinaryLSTM(nn.Module):
     num_steps: T.
     width: H.
     binary: whether sgn(t) is the recurrent state, or t itself.
-    sign_window: of the straight-through gradient.
-    forget_bias, recurrent_init: see lstm.Gates.
-    norm: of the cell state.
+    config: all but its hidden_width.
     axis_name: devices' axis under pmap.
-    precision: of the products.
   """
 
   num_steps: int
   width: int
   binary: bool
-  sign_window: float
-  forget_bias: float
-  recurrent_init: str
-  norm: Norm
+  config: RecurrentConfig
   axis_name: str | None = None
-  precision: str = 'float32'
 
   @nn.compact
   def __call__(
@@ -64,21 +57,25 @@ class BinaryLSTM(nn.Module):
     Returns:
       The last cell and the last t [B, H], and every h [B, T, H].
     """
-    linear, recurrent = self._linear(inputs)
+    config = self.config
+    kernel, recurrent, bias = gate_parameters(
+      self, inputs.shape[-1], self.width, config
+    )
+    linear = matmul(inputs, kernel, config.precision) + bias
     running = normalization.RunningMoments(
-      self.num_steps, self.width, self.norm, name='norm'
+      self.num_steps, self.width, config.norm, name='norm'
     )
     step = functools.partial(
       _step,
-      window=self.sign_window if self.binary else None,
-      epsilon=self.norm.epsilon,
+      window=config.sign_window if self.binary else None,
+      epsilon=config.norm.epsilon,
       train=train,
       axis_name=self.axis_name,
     )
     zeros = jnp.zeros((inputs.shape[0], self.width), inputs.dtype)
     (cell, relaxed, _), (hidden, moments) = recurrent_scan(
       step,
-      self.precision,
+      config.precision,
       recurrent,
       (zeros, zeros, zeros),
       frames_first(linear),
@@ -87,22 +84,6 @@ class BinaryLSTM(nn.Module):
     if train:
       running.update(*moments)
     return LSTMState(cell, relaxed), frames_first(hidden)
-
-  def _linear(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """W v + bias of the gates i, f, g, o [B, T, 4 H], and W^h [H, 4 H]."""
-    per_gate, columns = initializers.per_gate, 4 * self.width
-    kernel = self.param(
-      'input_kernel', per_gate(4), (inputs.shape[-1], columns)
-    )
-    recurrent = self.param(
-      'recurrent_kernel',
-      per_gate(4, initializers.recurrent(self.recurrent_init)),
-      (self.width, columns),
-    )
-    bias = self.param(
-      'bias', initializers.gate_bias(4, 1, self.forget_bias), (columns,)
-    )
-    return matmul(inputs, kernel, self.precision) + bias, recurrent
 
   def _peepholes(self) -> jax.Array:
     """p of i, f, o for each step alike, [T, 3, H]."""

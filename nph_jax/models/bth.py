@@ -29,8 +29,8 @@ from flax import linen as nn
 
 from nph_jax import collectives
 from nph_jax.models import bidirectional, hashing, transformer
-from nph_jax.models.config import RecurrentConfig, fields_of, make, require
-from nph_jax.models.method import Entry, ModuleMethod
+from nph_jax.models.config import RecurrentConfig, Sizes, make, require
+from nph_jax.models.method import Entry, HashingModule, ModuleMethod
 
 OPTIONS = {
   'weights': {'reconstruction': 0.92, 'similarity': 0.08, 'anchor': 0.8},
@@ -59,40 +59,31 @@ class Outputs(NamedTuple):
   anchor: jax.Array
 
 
-class BTH(nn.Module):
+class BTH(HashingModule):
   """See the file's docstring.
 
   Attributes:
-    num_bits: K.
-    num_frames: M.
-    frame_dim: L.
-    hidden_width: H.
     anchor_width: D; H needs no map to it.
     dropout_rate: in the encoder.
-    sign_window: of the straight-through gradient.
     axis_name: devices' axis under pmap.
-    precision: of the products.
   """
 
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-  hidden_width: int
   anchor_width: int = 0
   dropout_rate: float = 0.1
-  sign_window: float = 1.0
   axis_name: str | None = None
-  precision: str = 'float32'
 
   def setup(self):
     self.encoder = bidirectional.BidirectionalEncoder(
-      self.hidden_width, self.dropout_rate, self.axis_name, self.precision
+      self.config.hidden_width,
+      self.dropout_rate,
+      self.axis_name,
+      self.config.precision,
     )
     self.decode_anchor = self._dense(self.anchor_width)
     self.setup_code()
 
   def _dense(self, width: int) -> nn.Module:
-    return transformer.Dense(width, precision=self.precision)
+    return transformer.Dense(width, precision=self.config.precision)
 
   def setup_code(self):
     """Hash layer and decoder."""
@@ -105,7 +96,8 @@ class BTH(nn.Module):
 
   def relaxed(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Of E [B, M, H] the relaxed code [B, K], and the codes it comes of."""
-    signs = hashing.sign_ste(self.hash_layer(encoded), self.sign_window)
+    window = self.config.sign_window
+    signs = hashing.sign_ste(self.hash_layer(encoded), window)
     return signs.mean(axis=1), signs
 
   def code(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -118,7 +110,7 @@ class BTH(nn.Module):
     code, read = self.code(encoded)
     mean = encoded.mean(axis=1)
     anchor = mean
-    if self.anchor_width != self.hidden_width:
+    if self.anchor_width != self.config.hidden_width:
       anchor = self.decode_anchor(mean)
     return Outputs(code, self.decode_frames(read), mean, anchor)
 
@@ -130,12 +122,9 @@ class PartnerMethod(ModuleMethod):
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters of the module, anchors [C, D] being given."""
-    frames = jnp.zeros((1, self.num_frames, self.frame_dim))
     masks = bidirectional.draw_masks(key, jnp.zeros(1, int), self.num_frames, 1)
-    module = self._module(tables, None)
-    return module.init({'params': key, 'dropout': key}, frames, masks)[
-      'params'
-    ], {}
+    keys, module = {'params': key, 'dropout': key}, self._module(tables, None)
+    return self.init_module(keys, masks, module=module)
 
   def _module(self, tables, axis_name: str | None) -> nn.Module:
     width = tables['anchors'].shape[1]
@@ -179,21 +168,16 @@ class PartnerMethod(ModuleMethod):
 
 
 def build(
-  *,
-  module: type[BTH] = BTH,
-  method: type[PartnerMethod] = PartnerMethod,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
+  sizes: Sizes,
   model: RecurrentConfig,
   options: Mapping[str, Any],
+  module: type[BTH] = BTH,
+  method: type[PartnerMethod] = PartnerMethod,
 ) -> PartnerMethod:
   """BTH for the registry, or what differs in module and method."""
-  require(
-    'dropout_rate', options['dropout_rate'], lambda v: 0 <= v < 1, 'in [0, 1)'
-  )
-  fields = fields_of(module, {**vars(model), **options})
-  made = module(num_bits, num_frames, frame_dim, **fields)
+  rate = options['dropout_rate']
+  require('dropout_rate', rate, lambda v: 0 <= v < 1, 'in [0, 1)')
+  made = module(*sizes, model, dropout_rate=rate)
   return make(method, {**options, 'module': made})
 
 

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from nph_jax import errors
+
+
+class Sizes(NamedTuple):
+  """Of codes and videos: num_bits K, num_frames M, frame_dim L."""
+
+  num_bits: int
+  num_frames: int
+  frame_dim: int
 
 
 @dataclasses.dataclass(frozen=True)

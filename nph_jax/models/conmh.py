@@ -29,10 +29,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 
-from nph_jax.data import pooled
 from nph_jax.models import masked_views, p2set, transformer
-from nph_jax.models.config import RecurrentConfig, fields_of, require
+from nph_jax.models.config import RecurrentConfig, Sizes, make, require
 from nph_jax.models.masked_autoencoder import MaskedAutoencoder, Outputs
 from nph_jax.models.method import Entry, ModuleMethod, without
 
@@ -85,17 +85,8 @@ class TwoViews(ModuleMethod):
     """Whether there are clusters to be found before each epoch."""
     return self.weights['p2set'] > 0
 
-  def fit_tables(
-    self, features: pooled.PooledFeatures, key: jax.Array
-  ) -> dict[str, np.ndarray]:
-    """For L_p2set the cluster of each video before there are any, [N]."""
-    del key
-    if not self.has_epochs:
-      return {}
-    return {'unassigned': np.zeros(features.num_videos, np.int32)}
-
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """See fit_tables."""
+    """For L_p2set the cluster of each video before there are any, [N]."""
     shape = jax.ShapeDtypeStruct((num_videos,), np.int32)
     return {'unassigned': shape} if self.has_epochs else {}
 
@@ -108,13 +99,12 @@ class TwoViews(ModuleMethod):
       p2set.NAME: p2set.init(self.clusters, tables['unassigned'], self.num_bits)
     }
 
-  def init_views(self, key: jax.Array):
-    """The module's parameters."""
-    frames = jnp.zeros((1, self.num_frames, self.frame_dim))
+  def init_views(self, key: jax.Array, module: nn.Module | None = None):
+    """The parameters of the module, or of another in its place."""
     views = masked_views.draw(
       key, jnp.zeros(1, int), self.num_frames, self.masked
     )
-    return self.module.init(key, frames, views)['params']
+    return self.init_module(key, views, module=module)[0]
 
   def loss(self, params, collections, batch, tables, key, axis_name):
     """See the file's docstring; arguments as method.Method."""
@@ -191,15 +181,10 @@ def masked_error(
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> TwoViews:
   """ConMH for the registry; UserError for widths or ratios that cannot be."""
-  masked = masked_views.num_masked(options['mask_ratio'], num_frames)
+  masked = masked_views.num_masked(options['mask_ratio'], sizes.num_frames)
   for width, heads in (
     (model.hidden_width, options['num_heads']),
     (options['decoder_width'], options['decoder_heads']),
@@ -216,14 +201,14 @@ def build(
     )
 
   module = MaskedAutoencoder(
-    num_bits,
-    num_frames,
-    frame_dim,
-    encoder=blocks(options['num_layers'], options['num_heads']),
-    decoder=blocks(options['decoder_layers'], options['decoder_heads']),
-    **fields_of(MaskedAutoencoder, {**vars(model), **options}),
+    *sizes,
+    model,
+    blocks(options['num_layers'], options['num_heads']),
+    blocks(options['decoder_layers'], options['decoder_heads']),
+    options['decoder_width'],
+    options['learned_positions'],
   )
-  return TwoViews(module, masked=masked, **fields_of(TwoViews, options))
+  return make(TwoViews, {**options, 'module': module, 'masked': masked})
 
 
 ENTRY = Entry('ConMH', build, OPTIONS, SETTINGS)

@@ -1,6 +1,9 @@
-"""The encoder of the paper's FullCNN: temporal convolutions and a mean pool."""
+"""FullCNN's encoder: temporal convolutions and a mean pool; normalised."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +11,7 @@ from flax import linen as nn
 
 from nph_jax.models import initializers
 from nph_jax.models.encoder import Encoded, Encoder
+from nph_jax.models.normalization import RunningMoments, normalize_step
 from nph_jax.models.precision import matmul
 
 NUM_LAYERS = 2
@@ -58,17 +62,47 @@ class ConvolutionalEncoder(Encoder):
   frame of a short video counts. No normalisation and no dropout.
   """
 
+  normalized: ClassVar[bool] = False
+
   @nn.compact
   def __call__(
     self, frames: jax.Array, neighborhood: jax.Array | None, train: bool
   ) -> Encoded:
     """Reads frames [B, M, L] alone; see Encoder."""
-    del neighborhood, train
+    del neighborhood
     for layer in range(NUM_LAYERS):
       convolution = TemporalConvolution(
         self.config.hidden_width,
         self.config.precision,
+        not self.normalized,
         name=f'convolution_{layer}',
       )
-      frames = nn.relu(convolution(frames))
+      rows = convolution(frames)
+      normed = self._normed(rows, layer, train) if self.normalized else rows
+      frames = nn.relu(normed).reshape(rows.shape)
     return Encoded(frames.mean(axis=1))
+
+  def _normed(self, rows: jax.Array, layer: int, train: bool) -> jax.Array:
+    """[B, M, H] as [B M, H], over videos and frames together."""
+    norm = dataclasses.replace(self.config.norm, per_step=False)
+    width = rows.shape[-1]
+    running = RunningMoments(1, width, norm, name=f'norm_{layer}')
+    normed, used = normalize_step(
+      rows.reshape(-1, width),
+      jax.tree.map(lambda x: x[0], running.parameters()),
+      norm.epsilon,
+      train,
+      self.axis_name,
+    )
+    if train:
+      running.update(*(x[None] for x in used))
+    return normed
+
+
+class NormalizedConvolutionalEncoder(ConvolutionalEncoder):
+  """FullCNN with each convolution normalised before its ReLU.
+
+  Over videos and frames together: a convolution is the same at every frame.
+  """
+
+  normalized = True

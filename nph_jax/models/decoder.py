@@ -7,24 +7,20 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import fused, initializers, lstm
+from nph_jax.models.config import RecurrentConfig
 from nph_jax.models.linear_frames import LinearFrames
 
 
 class _FeedbackCell(nn.Module):
   """One step: the last reconstructed frame in, the next one out."""
 
-  width: int
   frame_dim: int
-  forget_bias: float
-  recurrent_init: str
+  config: RecurrentConfig
 
   @nn.compact
   def __call__(self, carry, _):
     state, frame = carry
-    cell = lstm.LSTMCell(
-      self.width, self.forget_bias, self.recurrent_init, name='lstm'
-    )
-    state, hidden = cell(state, frame)
+    state, hidden = lstm.LSTMCell(self.config, name='lstm')(state, frame)
     frame = nn.Dense(
       self.frame_dim, kernel_init=initializers.xavier, name='output'
     )(hidden)
@@ -37,18 +33,12 @@ class FrameDecoder(nn.Module):
   Attributes:
     num_frames: M.
     frame_dim: L.
-    width: LSTM width H.
-    forget_bias, recurrent_init: see lstm.Gates.
-    literal, precision: see encoder.NeighborhoodEncoder.
+    config: of the LSTM.
   """
 
   num_frames: int
   frame_dim: int
-  width: int
-  forget_bias: float = 1.0
-  recurrent_init: str = 'xavier'
-  literal: bool = False
-  precision: str = 'float32'
+  config: RecurrentConfig
 
   @nn.compact
   def __call__(
@@ -58,21 +48,15 @@ class FrameDecoder(nn.Module):
 
     As an array if `literal`, else as the product that it is.
     """
-    if not (self.literal or self.is_initializing()):
-      cell = self.variables['params']['cell']
-      return fused.decode(cell, frame, state, self.num_frames, self.precision)
+    if not (self.config.literal or self.is_initializing()):
+      cell, precision = self.variables['params']['cell'], self.config.precision
+      return fused.decode(cell, frame, state, self.num_frames, precision)
     scan = nn.scan(
       _FeedbackCell,
       variable_broadcast='params',
       split_rngs={'params': False},
       length=self.num_frames,
     )
-    cell = scan(
-      self.width,
-      self.frame_dim,
-      self.forget_bias,
-      self.recurrent_init,
-      name='cell',
-    )
+    cell = scan(self.frame_dim, self.config, name='cell')
     _, frames = cell((state, frame), None)
     return jnp.swapaxes(frames, 0, 1)

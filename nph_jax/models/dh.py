@@ -24,7 +24,6 @@ the original's is plain gradient descent.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,33 +33,15 @@ import numpy as np
 
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import hashing, linear_code
-from nph_jax.models.config import RecurrentConfig
-from nph_jax.models.method import Entry
+from nph_jax.models.method import Entry, PooledMethod, float_tables
 
 VARIANCE, ORTHOGONALITY, DECAY = 100.0, 0.001, 0.001  # lambda 1 to 3
 _PUBLISHED = {16: (60, 30), 32: (80, 50), 64: (100, 80)}
 INPUT = 'input'  # the collection of mean and scale
 
 
-@dataclasses.dataclass(frozen=True)
-class DeepHashing:
-  """Three tanh layers on the mean frame.
-
-  Attributes:
-    num_bits: K.
-    num_frames: M.
-    frame_dim: L.
-  """
-
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-
-  needs_neighborhood = False
-  encodes_neighborhood = False
-  is_closed_form = False
-  is_continuous = True
-  has_epochs = False
+class DeepHashing(PooledMethod):
+  """Three tanh layers on the mean frame."""
 
   @property
   def widths(self) -> tuple[int, int, int]:
@@ -89,14 +70,11 @@ class DeepHashing:
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
     """See fit_tables."""
     del num_videos
-    return {
-      'mean': jax.ShapeDtypeStruct((self.frame_dim,), np.float32),
-      'scale': jax.ShapeDtypeStruct((), np.float32),
-      'directions': jax.ShapeDtypeStruct(
-        (self.frame_dim, self.widths[0]), np.float32
-      ),
-      'num_videos': jax.ShapeDtypeStruct((), np.float32),
-    }
+    dim = self.frame_dim
+    directions = dim, self.widths[0]
+    return float_tables(
+      mean=(dim,), scale=(), directions=directions, num_videos=()
+    )
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Weights [in, out] and biases of the layers, mean and scale; no chance."""
@@ -140,21 +118,7 @@ class DeepHashing:
     return _outputs(variables['params'], variables[INPUT], frames)
 
 
-def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
-) -> DeepHashing:
-  """The registry's builder; UserError if K is above L."""
-  del model, options
-  linear_code.check_width(num_bits, frame_dim)
-  return DeepHashing(num_bits, num_frames, frame_dim)
-
-
-ENTRY = Entry('DH', build, can_start=False)
+ENTRY = Entry('DH', DeepHashing.build, can_start=False)
 
 
 def _outputs(params, statistics, frames: jax.Array) -> jax.Array:

@@ -42,7 +42,7 @@ class DKPH(bth.BTH):
   def relaxed(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Of E [B, M, H] the relaxed code t and b [B, K]."""
     t = self.hash_layer(encoded.reshape(encoded.shape[0], -1))
-    return t, hashing.sign_ste(t, self.sign_window)
+    return t, hashing.sign_ste(t, self.config.sign_window)
 
   def code(self, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
     """b [B, K], and b + u_t [B, M, K]."""

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import initializers, lstm
+from nph_jax.models.config import RecurrentConfig
 from nph_jax.models.precision import matmul
 from nph_jax.models.recurrence import frames_first, recurrent_scan
 
@@ -22,26 +23,22 @@ class FreeDecoder(nn.Module):
     num_frames: M.
     frame_dim: L.
     width: H.
-    forget_bias, recurrent_init: see lstm.Gates.
+    config: how the LSTMs start, and the products' precision.
     stride: 0 for one LSTM of M steps. Else M / stride steps of an upper one,
       each of whose states is the input of `stride` steps of a lower one, which
       starts from zeros.
-    precision: of the products.
   """
 
   num_frames: int
   frame_dim: int
   width: int
-  forget_bias: float
-  recurrent_init: str
+  config: RecurrentConfig
   stride: int = 0
-  precision: str = 'float32'
 
   def setup(self):
-    fields = (self.width, self.forget_bias, self.recurrent_init, self.precision)
-    self.states = _States(*fields)
+    self.states = _States(self.width, self.config)
     if self.stride:
-      self.lower = _States(*fields)
+      self.lower = _States(self.width, self.config)
     self.output_kernel = self.param(
       'output_kernel', initializers.xavier, (self.width, self.frame_dim)
     )
@@ -58,7 +55,7 @@ class FreeDecoder(nn.Module):
     return self._output(self._hidden(state).mean(axis=1))
 
   def _output(self, hidden: jax.Array) -> jax.Array:
-    product = matmul(hidden, self.output_kernel, self.precision)
+    product = matmul(hidden, self.output_kernel, self.config.precision)
     return product + self.output_bias
 
   def _hidden(self, state: lstm.LSTMState) -> jax.Array:
@@ -74,9 +71,7 @@ class _States(nn.Module):
   """The hidden states [B, T, H] of a standard LSTM that no frame drives."""
 
   width: int
-  forget_bias: float
-  recurrent_init: str
-  precision: str
+  config: RecurrentConfig
 
   @nn.compact
   def __call__(
@@ -87,21 +82,22 @@ class _States(nn.Module):
   ) -> jax.Array:
     """From `state`; inputs [B, T2, H] last for T / T2 steps each."""
     per_gate, columns = initializers.per_gate, 4 * self.width
+    precision = self.config.precision
     recurrent = self.param(
       'recurrent_kernel',
-      per_gate(4, initializers.recurrent(self.recurrent_init)),
+      per_gate(4, initializers.recurrent(self.config.recurrent_init)),
       (self.width, columns),
     )
     linear = self.param(
-      'bias', initializers.gate_bias(4, 1, self.forget_bias), (columns,)
+      'bias', initializers.gate_bias(4, self.config.forget_bias), (columns,)
     )
     if inputs is not None:
       kernel = self.param('input_kernel', per_gate(4), (self.width, columns))
-      linear = linear + frames_first(matmul(inputs, kernel, self.precision))
+      linear = linear + frames_first(matmul(inputs, kernel, precision))
       linear = jnp.repeat(linear, num_steps // len(linear), axis=0)
     shape = (num_steps, state.hidden.shape[0], columns)
     offsets = jnp.broadcast_to(linear, shape)
     _, hidden = recurrent_scan(
-      lstm.lstm_step, self.precision, recurrent, tuple(state), offsets, ()
+      lstm.lstm_step, precision, recurrent, tuple(state), offsets, ()
     )
     return frames_first(hidden)

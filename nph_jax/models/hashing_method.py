@@ -13,7 +13,7 @@ from nph_jax import code_bank, errors, pairs
 from nph_jax.data import pooled
 from nph_jax.models import nph_loss
 from nph_jax.models.config import Attention, NPHConfig, require
-from nph_jax.models.method import ModuleMethod, without
+from nph_jax.models.method import ModuleMethod, float_tables, without
 
 _SCALE, _INPUT = 'frame_scale', 'input'  # a table, and its collection
 LOSSES = ('similarity', 'visual', 'neighborhood')
@@ -98,8 +98,7 @@ class HashingMethod(ModuleMethod):
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
     """See fit_tables."""
     del num_videos
-    shape = jax.ShapeDtypeStruct((), np.float32)
-    return {_SCALE: shape} if self.frame_length else {}
+    return float_tables(**{_SCALE: ()}) if self.frame_length else {}
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters and the other collections, from the neighbourhood's tables.

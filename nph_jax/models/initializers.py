@@ -27,13 +27,13 @@ def per_gate(num_gates: int, initializer=xavier):
   return init
 
 
-def gate_bias(num_gates: int, forget_gate: int, forget_bias: float):
-  """Zero bias [gates * H], but `forget_bias` in the forget gate's part."""
+def gate_bias(num_gates: int, forget_bias: float):
+  """Zero bias [gates * H], but `forget_bias` in the second, forget gate's."""
 
   def init(key: jax.Array, shape: tuple[int], dtype=jnp.float32):
     del key
     bias = jnp.zeros((num_gates, shape[0] // num_gates), dtype)
-    return bias.at[forget_gate].set(forget_bias).reshape(shape)
+    return bias.at[1].set(forget_bias).reshape(shape)
 
   return init
 

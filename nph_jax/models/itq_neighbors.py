@@ -52,14 +52,12 @@ class Embedding:
     mean: of the pooled vectors, [W].
     projection: y = (pooled - mean) projection, float64 [W, D].
     y: of the training videos, float32 [N, D].
-    graph: A of smoothed_graph, [N, N]; `rows_of` gives soft targets.
   """
 
   tables: dict[str, np.ndarray]
   mean: np.ndarray
   projection: np.ndarray
   y: np.ndarray
-  graph: scipy.sparse.csr_array
 
 
 class ITQOfNeighbors(itq_moments.ITQOfMoments):
@@ -106,13 +104,12 @@ def embed(features: PooledFeatures, num_dims: int) -> Embedding:
   count = min(max(NUM_COMPONENTS, num_dims), pooled.dim)
   principal, variances = linear_code.principal_directions(pooled, count)
   components = pooled.project(principal)
-  weights, graph = fit_directions(components, variances, num_dims)
+  weights = fit_directions(components, variances, num_dims)
   return Embedding(
     tables,
     pooled.mean,
     principal @ weights,
     (components @ weights).astype(np.float32),
-    graph,
   )
 
 
@@ -133,8 +130,8 @@ def num_neighbors(num_videos: int) -> int:
 
 def fit_directions(
   components: np.ndarray, variances: np.ndarray, num_dims: int
-) -> tuple[np.ndarray, scipy.sparse.csr_array]:
-  """W diag(l) [P, D], float64, and A of the neighbours that decided it.
+) -> np.ndarray:
+  """W diag(l) [P, D], float64.
 
   Args:
     components: X, float32 [N, P], centred and uncorrelated.
@@ -146,9 +143,8 @@ def fit_directions(
   first = shared_directions(components, variances, graph)[:, :NUM_DIMS]
   y = components @ first
   both = np.hstack(list(map(smoothed_graph.unit_rows, (components, y))))
-  graph = _graph(both, k)
-  weights = shared_directions(components, variances, graph)
-  return weights[:, :num_dims], graph
+  weights = shared_directions(components, variances, _graph(both, k))
+  return weights[:, :num_dims]
 
 
 def _graph(features: np.ndarray, k: int) -> scipy.sparse.csr_array:

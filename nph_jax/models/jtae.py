@@ -26,60 +26,36 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import hashing, initializers, lstm
-from nph_jax.models.config import RecurrentConfig, fields_of
+from nph_jax.models.config import RecurrentConfig, Sizes
 from nph_jax.models.free_decoder import FreeDecoder
 from nph_jax.models.lstm_encoder import LastState
-from nph_jax.models.method import Entry
+from nph_jax.models.method import Entry, HashingModule
 from nph_jax.models.reconstruction import Outputs, ReconstructionMethod
 
 _WEIGHTS = {'reverse': 1 / 4, 'forward': 1 / 4, 'mean': 1 / 2}
 
 
-class JTAE(nn.Module):
+class JTAE(HashingModule):
   """Temporal and appearance encoder, the sign, and a decoder for each.
 
   Attributes:
-    num_bits: K.
-    num_frames: M.
-    frame_dim: L.
-    hidden_width: H of the encoder's LSTM and of both MLPs.
-    forget_bias, recurrent_init: see lstm.Gates.
-    sign_window: of the straight-through gradient.
     axis_name: devices' axis under pmap; nothing here looks across devices.
-    precision: of the LSTMs' products.
   """
 
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-  hidden_width: int
-  forget_bias: float
-  recurrent_init: str
-  sign_window: float = 1.0
   axis_name: str | None = None
-  precision: str = 'float32'
 
   def setup(self):
-    self.temporal = LastState(
-      self.hidden_width,
-      self.forget_bias,
-      self.recurrent_init,
-      precision=self.precision,
-    )
-    self.appearance = _MLP(self.hidden_width, self.hidden_width)
+    width = self.config.hidden_width  # of the encoder's LSTM and of both MLPs
+    self.temporal = LastState(self.config)
+    self.appearance = _MLP(width, width)
     self.hash_layer = hashing.HashLayer(self.num_bits)
     self.decode_reverse = self._decoder()
     self.decode_forward = self._decoder()
-    self.decode_mean = _MLP(self.hidden_width, self.frame_dim)
+    self.decode_mean = _MLP(width, self.frame_dim)
 
   def _decoder(self) -> FreeDecoder:
     return FreeDecoder(
-      self.num_frames,
-      self.frame_dim,
-      self.num_bits,
-      self.forget_bias,
-      self.recurrent_init,
-      precision=self.precision,
+      self.num_frames, self.frame_dim, self.num_bits, self.config
     )
 
   def encode(self, frames: jax.Array, train: bool = False) -> tuple[jax.Array]:
@@ -93,7 +69,7 @@ class JTAE(nn.Module):
   def __call__(self, frames: jax.Array, train: bool = False) -> Outputs:
     """Everything that the losses need, of frames [B, M, L]."""
     (relaxed,) = self.encode(frames, train)
-    binary = hashing.sign_ste(relaxed, self.sign_window)
+    binary = hashing.sign_ste(relaxed, self.config.sign_window)
     state = lstm.LSTMState(jnp.zeros_like(binary), binary)
     return Outputs(
       relaxed,
@@ -116,18 +92,11 @@ class _MLP(nn.Module):
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> ReconstructionMethod:
   """JTAE for the registry."""
   del options
-  fields = fields_of(JTAE, vars(model))
-  module = JTAE(num_bits, num_frames, frame_dim, **fields)
-  return ReconstructionMethod(module, _WEIGHTS)
+  return ReconstructionMethod(JTAE(*sizes, model), _WEIGHTS)
 
 
 ENTRY = Entry('JTAE', build)

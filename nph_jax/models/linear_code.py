@@ -17,14 +17,14 @@ import scipy.linalg
 
 from nph_jax import errors
 from nph_jax.data.pooled import PooledFeatures
-from nph_jax.models.config import RecurrentConfig
+from nph_jax.models.method import PooledMethod, float_tables
 
 # Directions with less of the largest variance are rounding, or no data's.
 _NO_VARIANCE = 1e-10
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearCode:
+class LinearCode(PooledMethod):
   """A closed form: t = (pooled video - mean) projection - threshold.
 
   What remains to be given is `fit_tables`, which returns mean [P], projection
@@ -32,50 +32,16 @@ class LinearCode:
   where a video is pooled otherwise than by the mean of its frames.
   """
 
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-
-  needs_neighborhood = False
-  encodes_neighborhood = False
   is_closed_form = True
-  is_continuous = True
-  has_epochs = False
   NAMES = ('mean', 'projection', 'threshold')  # of its tables
-
-  @classmethod
-  def build(
-    cls,
-    *,
-    num_bits: int,
-    num_frames: int,
-    frame_dim: int,
-    model: RecurrentConfig,
-    options: Mapping[str, Any],
-  ) -> LinearCode:
-    """The registry's builder; UserError if K is above P."""
-    del model, options
-    made = cls(num_bits, num_frames, frame_dim)
-    check_width(num_bits, made.pooled_width)
-    return made
-
-  @property
-  def pooled_width(self) -> int:
-    """P."""
-    return self.frame_dim
 
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
     """See fit_tables."""
     del num_videos
-    shapes = {
-      'mean': (self.pooled_width,),
-      'projection': (self.pooled_width, self.num_bits),
-      'threshold': (self.num_bits,),
-    }
-    return {
-      name: jax.ShapeDtypeStruct(shape, np.float32)
-      for name, shape in shapes.items()
-    }
+    width, bits = self.pooled_width, self.num_bits
+    return float_tables(
+      mean=(width,), projection=(width, bits), threshold=(bits,)
+    )
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """The tables are the parameters."""
@@ -108,16 +74,6 @@ def linear_tables(
   return {
     k: np.asarray(v, np.float32) for k, v in zip(LinearCode.NAMES, values)
   }
-
-
-def check_width(num_bits: int, frame_dim: int) -> None:
-  """Raises a UserError if there are fewer directions than bits."""
-  if num_bits > frame_dim:
-    raise errors.UserError(
-      f'config.num_bits is {num_bits}, but frames of width {frame_dim} have '
-      'no more principal directions than that; ask this method for '
-      f'{frame_dim // 8 * 8} bits or fewer.'
-    )
 
 
 def principal_directions(

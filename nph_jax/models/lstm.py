@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from nph_jax.models import initializers, normalization
-from nph_jax.models.config import NPHConfig
+from nph_jax.models.config import NPHConfig, RecurrentConfig
 from nph_jax.models.memory_attention import MemoryAttention
 
 
@@ -50,45 +50,55 @@ def lstm_step(
   return tuple(state), state.hidden
 
 
+def gate_parameters(
+  module: nn.Module,
+  input_width: int,
+  width: int,
+  config: RecurrentConfig,
+  num_gates: int = 4,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """W^v [L, gates H], W^h [H, gates H] and bias [gates H] of a module.
+
+  Args:
+    module: whose parameters they become.
+    input_width: L.
+    width: H.
+    config: its forget_bias and recurrent_init.
+    num_gates: side by side, the forget gate second.
+  """
+  per_gate, columns = initializers.per_gate, num_gates * width
+  recurrent = initializers.recurrent(config.recurrent_init)
+  return (
+    module.param('input_kernel', per_gate(num_gates), (input_width, columns)),
+    module.param(
+      'recurrent_kernel', per_gate(num_gates, recurrent), (width, columns)
+    ),
+    module.param(
+      'bias', initializers.gate_bias(num_gates, config.forget_bias), (columns,)
+    ),
+  )
+
+
 class Gates(nn.Module):
   """W^v v + W^h h + bias of `num_gates` gates side by side.
 
   Attributes:
     num_gates: gates, each of width H.
-    width: H.
-    forget_gate: position of the gate whose bias starts at `forget_bias`.
-    forget_bias: its initial bias; the others start at 0.
-    recurrent_init: initialiser of W^h.
+    config: H and how they start.
   """
 
   num_gates: int
-  width: int
-  forget_gate: int = 1
-  forget_bias: float = 1.0
-  recurrent_init: str = 'xavier'
+  config: RecurrentConfig
 
   @nn.compact
   def __call__(self, inputs: jax.Array, hidden: jax.Array) -> jax.Array:
     """Returns [B, gates * H] from inputs [B, L] and hidden state [B, H]."""
-    columns = self.num_gates * self.width
-    input_kernel = self.param(
-      'input_kernel',
-      initializers.per_gate(self.num_gates),
-      (inputs.shape[-1], columns),
-    )
-    recurrent_kernel = self.param(
-      'recurrent_kernel',
-      initializers.per_gate(
-        self.num_gates, initializers.recurrent(self.recurrent_init)
-      ),
-      (self.width, columns),
-    )
-    bias = self.param(
-      'bias',
-      initializers.gate_bias(
-        self.num_gates, self.forget_gate, self.forget_bias
-      ),
-      (columns,),
+    input_kernel, recurrent_kernel, bias = gate_parameters(
+      self,
+      inputs.shape[-1],
+      self.config.hidden_width,
+      self.config,
+      self.num_gates,
     )
     return inputs @ input_kernel + hidden @ recurrent_kernel + bias
 
@@ -96,21 +106,13 @@ class Gates(nn.Module):
 class LSTMCell(nn.Module):
   """A standard LSTM step; state and result [B, H]."""
 
-  width: int
-  forget_bias: float = 1.0
-  recurrent_init: str = 'xavier'
+  config: RecurrentConfig
 
   @nn.compact
   def __call__(
     self, state: LSTMState, inputs: jax.Array
   ) -> tuple[LSTMState, jax.Array]:
-    gates = Gates(
-      4,
-      self.width,
-      forget_bias=self.forget_bias,
-      recurrent_init=self.recurrent_init,
-      name='gates',
-    )
+    gates = Gates(4, self.config, name='gates')
     state = lstm_update(gates(inputs, state.hidden), state)
     return state, state.hidden
 
@@ -194,14 +196,9 @@ class NeighborhoodLSTMCell(nn.Module):
       The next state, and (its hidden part, the statistics used, mean and
       variance [H]).
     """
-    gates = Gates(
-      3,
-      self.config.hidden_width,
-      forget_bias=self.config.forget_bias,
-      recurrent_init=self.config.recurrent_init,
-      name='gates',
-    )(inputs.frame, state.hidden)
-    i, f, o = jnp.split(nn.sigmoid(gates), 3, axis=-1)
+    gates = Gates(3, self.config, name='gates')
+    linear = gates(inputs.frame, state.hidden)
+    i, f, o = jnp.split(nn.sigmoid(linear), 3, axis=-1)
     memory = self._attend(state.memory, inputs)
     (cell, hidden), moments = normalized_update(
       i,

@@ -1,43 +1,47 @@
-"""The last state of a standard LSTM, and the paper's Plain, which is that."""
+"""Encoders of standard LSTMs: the paper's Plain, and one above NPH's LSTM."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
-from nph_jax.models import fused, lstm
-from nph_jax.models.encoder import Encoded, Encoder
+from nph_jax.models import fused, lstm, normalization
+from nph_jax.models.config import RecurrentConfig
+from nph_jax.models.encoder import Encoded, Encoder, NeighborhoodEncoder
+from nph_jax.models.precision import matmul
+from nph_jax.models.recurrence import frames_first, recurrent_scan
+
+STRIDE = 2  # of the hierarchical encoder's upper level
 
 
 class LastState(nn.Module):
   """References [29, 30] over all frames.
 
   Attributes:
-    width: H.
-    forget_bias, recurrent_init, literal, precision: see RecurrentConfig.
+    config: its hidden_width is H.
   """
 
-  width: int
-  forget_bias: float = 1.0
-  recurrent_init: str = 'xavier'
-  literal: bool = False
-  precision: str = 'float32'
+  config: RecurrentConfig
 
   @nn.compact
   def __call__(self, frames: jax.Array) -> lstm.LSTMState:
     """The state, [B, H] each, after the last of frames [B, M, L]."""
-    start = lstm.zero_state(frames.shape[0], self.width, frames.dtype)
-    if not (self.literal or self.is_initializing()):
+    c = self.config
+    start = lstm.zero_state(frames.shape[0], c.hidden_width, frames.dtype)
+    if not (c.literal or self.is_initializing()):
       gates = self.variables['params']['cell']['gates']
-      return fused.lstm_states(gates, frames, start, self.precision)
+      return fused.lstm_states(gates, frames, start, c.precision)
     scan = nn.scan(
       lstm.LSTMCell,
       variable_broadcast='params',
       split_rngs={'params': False},
       in_axes=1,
     )
-    cell = scan(self.width, self.forget_bias, self.recurrent_init, name='cell')
-    return cell(start, frames)[0]
+    return scan(c, name='cell')(start, frames)[0]
 
 
 class LSTMEncoder(Encoder):
@@ -48,10 +52,7 @@ class LSTMEncoder(Encoder):
   """
 
   def setup(self):
-    c = self.config
-    self.lstm = LastState(
-      c.hidden_width, c.forget_bias, c.recurrent_init, c.literal, c.precision
-    )
+    self.lstm = LastState(self.config)
 
   def __call__(
     self,
@@ -62,3 +63,81 @@ class LSTMEncoder(Encoder):
     """Reads frames [B, M, L] alone; see Encoder."""
     del neighborhood, train
     return Encoded(self.lstm(frames).hidden)
+
+
+class NormalizedLSTMEncoder(Encoder):
+  """Plain's LSTM with c = BN(f c + i tanh(g)); its last h is the video."""
+
+  @nn.compact
+  def __call__(
+    self, frames: jax.Array, neighborhood: jax.Array | None, train: bool
+  ) -> Encoded:
+    """Reads frames [B, M, L] alone; see Encoder."""
+    del neighborhood
+    config = self.config
+    width = config.hidden_width
+    kernel, recurrent, bias = lstm.gate_parameters(
+      self, frames.shape[-1], width, config
+    )
+    running = normalization.RunningMoments(
+      self.num_frames, width, config.norm, name='norm'
+    )
+    step = functools.partial(
+      _step,
+      epsilon=config.norm.epsilon,
+      train=train,
+      axis_name=self.axis_name,
+    )
+    (_, hidden), moments = recurrent_scan(
+      step,
+      config.precision,
+      recurrent,
+      tuple(lstm.zero_state(frames.shape[0], width, frames.dtype)),
+      frames_first(matmul(frames, kernel, config.precision) + bias),
+      running.parameters(),
+    )
+    if train:
+      running.update(*moments)
+    return Encoded(hidden)
+
+
+def _step(carry, moments, linear, *, epsilon, train, axis_name):
+  i, f, g, o = jnp.split(linear, 4, axis=-1)
+  cell, used = normalization.normalize_step(
+    nn.sigmoid(f) * carry[0] + nn.sigmoid(i) * jnp.tanh(g),
+    moments,
+    epsilon,
+    train,
+    axis_name,
+  )
+  return (cell, nn.sigmoid(o) * jnp.tanh(cell)), used
+
+
+class HierarchicalEncoder(Encoder):
+  """NPH's LSTM below, a standard LSTM over every second of its states above.
+
+  The paper's conclusion names hierarchical LSTMs as future work and gives no
+  equations. The stride is that of SSVH (reference [18], 12 upper steps over
+  24 frames). Here: the attention is in the lower level, which sees the frames;
+  states are counted back from the last frame, so that an odd number of frames
+  loses none at the end; the decoder stays NPH's, of one level.
+
+  The lower level scans the equations as they stand, which yields every state;
+  `fused` yields the last one.
+  """
+
+  reads_neighborhood = True
+
+  def setup(self):
+    literal = dataclasses.replace(self.config, literal=True)
+    self.lower = NeighborhoodEncoder(self.num_frames, literal, self.axis_name)
+    self.upper = LSTMEncoder(self.num_frames, self.config)
+
+  def __call__(
+    self, frames: jax.Array, neighborhood: jax.Array | None, train: bool
+  ) -> Encoded:
+    """The upper level's last hidden state, the lower one's last memory."""
+    lower = self.lower(frames, neighborhood, train)
+    last = frames.shape[1] - 1
+    upper = self.upper(lower.states[:, last % STRIDE :: STRIDE])
+    return Encoded(upper.video, lower.memory)

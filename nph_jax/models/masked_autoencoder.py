@@ -18,13 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from nph_jax.models import (
-  hashing,
-  initializers,
-  masked_views,
-  transformer,
-)
+from nph_jax.models import hashing, initializers, masked_views, transformer
 from nph_jax.models.masked_views import Views
+from nph_jax.models.method import HashingModule
 
 
 class Outputs(NamedTuple):
@@ -61,41 +57,31 @@ class HashNorm(nn.LayerNorm):
     return hashing.begun(self, super().__call__(inputs))
 
 
-class MaskedAutoencoder(nn.Module):
+class MaskedAutoencoder(HashingModule):
   """See the file's docstring.
 
   Attributes:
-    num_bits: K.
-    num_frames: M.
-    frame_dim: L.
-    hidden_width: H.
     encoder: makes the encoder's blocks, given a name.
     decoder: likewise the decoder's.
     decoder_width: H of the decoder.
     learned_positions: the decoder learns its places, from zeros on.
-    sign_window: of the straight-through gradient.
-    precision: of the products.
   """
 
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-  hidden_width: int
   encoder: Callable[[], nn.Module]
   decoder: Callable[[], nn.Module]
   decoder_width: int = 192
   learned_positions: bool = False
-  sign_window: float = 1.0
-  precision: str = 'float32'
 
   def setup(self):
     def dense(width, **fields):
-      return transformer.Dense(width, precision=self.precision, **fields)
+      precision = self.config.precision
+      return transformer.Dense(width, precision=precision, **fields)
 
-    self.embed = dense(self.hidden_width)
+    hidden = self.config.hidden_width
+    self.embed = dense(hidden)
     self.blocks = self.encoder()
     self.encoder_norm = transformer.layer_norm()
-    self.encoded = dense(self.hidden_width)
+    self.encoded = dense(hidden)
     self.to_bits = dense(self.num_bits, kernel_init=initializers.torch)
     self.hash_layer = HashNorm()
     width = self.decoder_width
@@ -111,8 +97,7 @@ class MaskedAutoencoder(nn.Module):
 
   def encode(self, frames: jax.Array) -> tuple[jax.Array]:
     """Relaxed code h [B, K] of frames [B, M, L], all of them visible."""
-    places = transformer.sine_table(self.num_frames, self.hidden_width)
-    signs = self._signs(self.embed(frames), jnp.asarray(places, frames.dtype))
+    signs = self._signs(self.embed(frames), self._places(frames.dtype))
     return (signs.mean(axis=1),)
 
   def _signs(
@@ -124,7 +109,12 @@ class MaskedAutoencoder(nn.Module):
     """The code of each frame [R B, V, K], of embedded frames and places."""
     z, _ = self.blocks(embedded + places, factors)
     t = self.hash_layer(self.to_bits(self.encoded(self.encoder_norm(z))))
-    return hashing.sign_ste(t, self.sign_window)
+    return hashing.sign_ste(t, self.config.sign_window)
+
+  def _places(self, dtype) -> jax.Array:
+    """[M, H]."""
+    width = self.config.hidden_width
+    return jnp.asarray(transformer.sine_table(self.num_frames, width), dtype)
 
   def __call__(
     self, frames: jax.Array, views: Views, factors: jax.Array | None = None
@@ -141,8 +131,7 @@ class MaskedAutoencoder(nn.Module):
       embedded = self.embed(masked_views.take(frames, views.visible))
     else:  # each frame once
       embedded = masked_views.take(self.embed(frames), views.visible)
-    table = transformer.sine_table(self.num_frames, self.hidden_width)
-    places = _rows(jnp.asarray(table, frames.dtype), views.visible)
+    places = _rows(self._places(frames.dtype), views.visible)
     signs = self._signs(embedded, places, factors)
     codes = signs.mean(axis=1).reshape(count, videos, self.num_bits)
     return Outputs(codes, self._reconstruct(signs, views))

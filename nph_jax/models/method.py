@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from nph_jax import errors
 from nph_jax.data import pooled
+from nph_jax.models.config import RecurrentConfig, Sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,10 +22,9 @@ class Entry:
 
   Attributes:
     title: its name in tables.
-    build: takes num_bits K, num_frames M, frame_dim L, model (the
-      RecurrentConfig that is config.model) and options (config.method_options),
-      all by keyword; returns the Method, or raises a UserError that says which
-      option is wrong.
+    build: takes sizes (config.Sizes), model (the RecurrentConfig that is
+      config.model) and options (config.method_options); returns the Method, or
+      raises a UserError that says which option is wrong.
     options: its own options with their defaults.
     settings: what it sets otherwise in the rest of the configuration, by dotted
       name.
@@ -60,18 +61,9 @@ class Method(Protocol):
   is_closed_form: bool
   is_continuous: bool
   has_epochs: bool
-
-  @property
-  def num_bits(self) -> int:
-    """K."""
-
-  @property
-  def num_frames(self) -> int:
-    """M."""
-
-  @property
-  def frame_dim(self) -> int:
-    """L."""
+  num_bits: int
+  num_frames: int
+  frame_dim: int
 
   def fit_tables(
     self, features: pooled.PooledFeatures, key: jax.Array
@@ -182,8 +174,65 @@ class Method(Protocol):
     """
 
 
+class HashingModule(nn.Module):
+  """What the modules of most methods share.
+
+  Attributes:
+    num_bits: K.
+    num_frames: M.
+    frame_dim: L.
+    config: of the parts; its hidden_width is H.
+  """
+
+  num_bits: int
+  num_frames: int
+  frame_dim: int
+  config: RecurrentConfig
+
+
 # How the names of a module's decoders begin: hashing has no use for them.
 DECODER = 'decode_'
+
+
+@dataclasses.dataclass(frozen=True)
+class PooledMethod:
+  """What methods share that hash a pooled video, P values of all its frames.
+
+  Attributes:
+    num_bits: K.
+    num_frames: M.
+    frame_dim: L.
+  """
+
+  num_bits: int
+  num_frames: int
+  frame_dim: int
+
+  needs_neighborhood = False
+  encodes_neighborhood = False
+  is_closed_form = False
+  is_continuous = True
+  has_epochs = False
+
+  @classmethod
+  def build(
+    cls, sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
+  ) -> PooledMethod:
+    """The registry's builder; UserError if K is above P."""
+    del model, options
+    made = cls(*sizes)
+    if made.num_bits > made.pooled_width:
+      raise errors.UserError(
+        f'config.num_bits is {made.num_bits}, but frames of width '
+        f'{made.pooled_width} have no more principal directions than that; ask '
+        f'this method for {made.pooled_width // 8 * 8} bits or fewer.'
+      )
+    return made
+
+  @property
+  def pooled_width(self) -> int:
+    """P, here that of the mean frame."""
+    return self.frame_dim
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,22 +273,29 @@ class ModuleMethod:
   def fit_tables(
     self, features: pooled.PooledFeatures, key: jax.Array
   ) -> dict[str, np.ndarray]:
-    """None."""
-    return {}
+    """Zeros: where there are any tables, they are what `init` starts from."""
+    shapes = self.table_shapes(features.num_videos)
+    return {name: np.zeros(x.shape, x.dtype) for name, x in shapes.items()}
 
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
     """None."""
     return {}
 
-  def init_module(self, key: jax.Array, *nearest: jax.Array | None):
-    """The module's parameters, and its other variables by collection.
+  def init(self, key: jax.Array, tables: Mapping[str, Any]):
+    """The module's parameters, and its other variables by collection."""
+    del tables
+    return self.init_module(key)
+
+  def init_module(self, key: Any, *more: Any, module: nn.Module | None = None):
+    """What `init` returns.
 
     Args:
-      key: of the parameters.
-      *nearest: what the module reads beside the frames.
+      key: of the parameters, or several by their streams' names.
+      *more: what the module reads beside the frames.
+      module: in place of the method's.
     """
     frames = jnp.zeros((1, self.num_frames, self.frame_dim))
-    variables = self.module.init(key, frames, *nearest)
+    variables = (module or self.module).init(key, frames, *more)
     return variables['params'], without(variables, 'params')
 
   def inference_variables(self, params, collections) -> dict[str, Any]:
@@ -252,6 +308,14 @@ class ModuleMethod:
     del nearest
     encode = self.module.encode
     return self.module.apply(variables, frames, method=encode)[0]
+
+
+def float_tables(**shapes: tuple[int, ...]) -> dict[str, jax.ShapeDtypeStruct]:
+  """`table_shapes` of float32 tables."""
+  return {
+    name: jax.ShapeDtypeStruct(shape, np.float32)
+    for name, shape in shapes.items()
+  }
 
 
 def without(collections: Mapping[str, Any], name: str) -> dict[str, Any]:

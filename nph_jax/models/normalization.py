@@ -31,18 +31,6 @@ def batch_moments(
   return mean, collectives.mean(squares, axis_name)
 
 
-def normalize(
-  x: jax.Array,
-  mean: jax.Array,
-  variance: jax.Array,
-  gamma: jax.Array,
-  beta: jax.Array,
-  epsilon: float,
-) -> jax.Array:
-  """BN of x [B, H] with statistics and parameters [H]."""
-  return (x - mean) * (gamma * jax.lax.rsqrt(variance + epsilon)) + beta
-
-
 def normalize_step(
   x: jax.Array,
   moments: Mapping[str, jax.Array],
@@ -62,8 +50,8 @@ def normalize_step(
   mean, variance = moments['mean'], moments['variance']
   if train:
     mean, variance = batch_moments(x, axis_name)
-  gamma, beta = moments['gamma'], moments['beta']
-  return normalize(x, mean, variance, gamma, beta, epsilon), (mean, variance)
+  x = (x - mean) * (moments['gamma'] * jax.lax.rsqrt(variance + epsilon))
+  return x + moments['beta'], (mean, variance)
 
 
 class RunningMoments(nn.Module):

@@ -9,7 +9,7 @@ import jax
 from flax import linen as nn
 
 from nph_jax.models import hashing, initializers, lstm
-from nph_jax.models.config import NPHConfig, RecurrentConfig, make
+from nph_jax.models.config import NPHConfig, RecurrentConfig, Sizes, make
 from nph_jax.models.decoder import FrameDecoder
 from nph_jax.models.encoder import NeighborhoodEncoder
 from nph_jax.models.hashing_method import OPTIONS, HashingMethod
@@ -75,15 +75,7 @@ class NPH(nn.Module):
     """Hash layer and decoder, which the ablations share."""
     self.hash_layer = hashing.HashLayer(self.num_bits)
     self.first_frame = dense(self.frame_dim)
-    self.decoder = FrameDecoder(
-      self.num_frames,
-      self.frame_dim,
-      self.config.hidden_width,
-      self.config.forget_bias,
-      self.config.recurrent_init,
-      self.config.literal,
-      self.config.precision,
-    )
+    self.decoder = FrameDecoder(self.num_frames, self.frame_dim, self.config)
 
   def encode(
     self, frames: jax.Array, nearest: jax.Array, train: bool = False
@@ -134,17 +126,11 @@ def dense(width: int) -> nn.Dense:
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> HashingMethod:
   """NPH for the registry."""
   config = make(NPHConfig, {**vars(model), **options})
-  module = NPH(num_bits, num_frames, frame_dim, config)
-  return make(HashingMethod, {**options, 'module': module})
+  return make(HashingMethod, {**options, 'module': NPH(*sizes, config)})
 
 
 # Every value of the paper, where it gives one.

@@ -64,16 +64,25 @@ def init(
 def fit(clusters: Clusters, codes: np.ndarray, key: jax.Array) -> Clusters:
   """New clusters, of the same numbers, of codes h [N, K]."""
   codes = np.asarray(unit(jnp.asarray(codes)))
-  seed = int(jax.random.bits(key, dtype='uint32'))
   return {
-    name: _fit_one(codes, len(old['centres']), seed)
+    name: _fit_one(codes, len(old['centres']), key)
     for name, old in clusters.items()
   }
 
 
-def _fit_one(codes: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:
-  means = anchors.fit_anchors(codes, count, num_iterations=_ROUNDS, seed=seed)
-  own = anchors.nearest_anchors(codes, means, 1)[:, 0]
+def clusters_of(
+  rows: np.ndarray, count: int, num_rounds: int, key: jax.Array
+) -> tuple[np.ndarray, np.ndarray]:
+  """Centres [C, D] of K-means of rows [N, D], and each row's own [N]."""
+  seed = int(jax.random.bits(key, dtype='uint32'))
+  means = anchors.fit_anchors(rows, count, num_iterations=num_rounds, seed=seed)
+  return means, anchors.nearest_anchors(rows, means, 1)[:, 0]
+
+
+def _fit_one(
+  codes: np.ndarray, count: int, key: jax.Array
+) -> dict[str, np.ndarray]:
+  means, own = clusters_of(codes, count, _ROUNDS, key)
   distances = np.linalg.norm(codes - means[own], axis=1)
   return {
     'centres': np.asarray(unit(jnp.asarray(means))),

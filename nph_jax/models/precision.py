@@ -7,8 +7,6 @@ import functools
 import jax
 import jax.numpy as jnp
 
-PRECISIONS = ('float32', 'bfloat16')
-
 
 def matmul(
   x: jax.Array, w: jax.Array, precision: str, transpose: bool = False
@@ -22,7 +20,7 @@ def matmul(
   Args:
     x: [..., N].
     w: [N, P].
-    precision: one of PRECISIONS.
+    precision: float32 or bfloat16.
     transpose: w is [P, N] instead.
   """
   if precision == 'float32':

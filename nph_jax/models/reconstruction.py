@@ -5,7 +5,6 @@ In reverse order, in order, and as the mean of its frames.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -43,11 +42,6 @@ class ReconstructionMethod(ModuleMethod):
   Its `__call__(frames, train)` returns Outputs, and the names of its decoders
   begin with DECODER; the weights are those of the terms of `errors`.
   """
-
-  def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
-    """Parameters, and the statistics of the normalisation if there is any."""
-    del tables
-    return self.init_module(key)
 
   def run(self, params, stats, frames: jax.Array, axis_name: str | None):
     """The module's Outputs in training, and its updated collections."""

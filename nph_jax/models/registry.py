@@ -27,7 +27,7 @@ from nph_jax.models import (
   udvh,
   wsch,
 )
-from nph_jax.models.config import RecurrentConfig, make, require
+from nph_jax.models.config import RecurrentConfig, Sizes, make, require
 from nph_jax.models.method import Entry, Method
 
 METHODS: dict[str, Entry] = {
@@ -92,28 +92,20 @@ def build(
   """
   found = entry(name)
   chosen = {**default_options(name), **(options or {})}
-  sizes = {
-    'num_bits': num_bits,
-    'num_frames': num_frames,
-    'frame_dim': frame_dim,
-  }
+  sizes = Sizes(num_bits, num_frames, frame_dim)
   shared = make(RecurrentConfig, model or {})
-  method = found.build(**sizes, model=shared, options=chosen)
+  method = found.build(sizes, shared, chosen)
   if not chosen.get('start'):
     return method
-  require(
-    'start_videos', chosen['start_videos'], lambda v: v >= 0, 'not negative'
-  )
-  first = _start(chosen['start'], sizes, shared)
-  return start.BegunMethod(method, first, chosen['start_videos'])
+  worth = chosen['start_videos']
+  require('start_videos', worth, lambda v: v >= 0, 'not negative')
+  return start.BegunMethod(method, _start(chosen['start'], sizes), worth)
 
 
-def _start(
-  name: str, sizes: Mapping[str, int], shared: RecurrentConfig
-) -> linear_code.LinearCode:
+def _start(name: str, sizes: Sizes) -> linear_code.LinearCode:
   """The closed form of that name; UserError if it is none."""
   if name in METHODS and not METHODS[name].can_start:
-    first = METHODS[name].build(**sizes, model=shared, options={})
+    first = METHODS[name].build(sizes, RecurrentConfig(), {})
     if isinstance(first, linear_code.LinearCode):
       return first
   raise errors.UserError(

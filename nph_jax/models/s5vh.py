@@ -39,11 +39,10 @@ from nph_jax.models import (
   p2set,
   transformer,
 )
-from nph_jax.models.config import RecurrentConfig, fields_of
+from nph_jax.models.config import RecurrentConfig, Sizes, make
 from nph_jax.models.conmh import TwoViews
 from nph_jax.models.masked_autoencoder import MaskedAutoencoder
 from nph_jax.models.method import Entry
-from nph_jax.neighborhood import anchors
 
 NAME = 'pseudo_labels'  # of the collection
 _COMPONENTS, _ROUNDS = 512, 17
@@ -119,11 +118,8 @@ class S5VHMethod(TwoViews):
     count = min(_COMPONENTS, features.dim)
     directions, _ = linear_code.principal_directions(features, count)
     rows = features.project(directions)
-    seed = int(jax.random.bits(key, dtype='uint32'))
-    centres = anchors.fit_anchors(
-      rows, self._count(len(rows)), num_iterations=_ROUNDS, seed=seed
-    )
-    return {'clusters': anchors.nearest_anchors(rows, centres, 1)[:, 0]}
+    _, own = p2set.clusters_of(rows, self._count(len(rows)), _ROUNDS, key)
+    return {'clusters': own}
 
   def _count(self, num_videos: int) -> int:
     return p2set.num_centres((self.num_clusters,), num_videos)[0]
@@ -138,10 +134,9 @@ class S5VHMethod(TwoViews):
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters, and Y [N, C] with whether it moves."""
     count = self._count(len(tables['clusters']))
-    made = dataclasses.replace(self, module=self._module(count))
     table = jax.nn.one_hot(tables['clusters'], count, dtype=np.float32)
     labels = {'table': table, 'moves': jnp.zeros((), bool)}
-    return made.init_views(key), {NAME: labels}
+    return self.init_views(key, self._module(count)), {NAME: labels}
 
   def run(self, params, stats, frames, views, key, axis_name):
     """Outputs and logits in training, and the module's collections."""
@@ -187,15 +182,10 @@ class S5VHMethod(TwoViews):
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> S5VHMethod:
   """S5VH for the registry; UserError for a ratio that cannot be."""
-  masked = masked_views.num_masked(options['mask_ratio'], num_frames)
+  masked = masked_views.num_masked(options['mask_ratio'], sizes.num_frames)
 
   def blocks(length: int):
     return functools.partial(
@@ -203,15 +193,14 @@ def build(
     )
 
   module = S5VH(
-    num_bits,
-    num_frames,
-    frame_dim,
-    encoder=blocks(options['num_layers']),
-    decoder=blocks(options['decoder_layers']),
-    **fields_of(S5VH, {**vars(model), **options}),
+    *sizes,
+    model,
+    blocks(options['num_layers']),
+    blocks(options['decoder_layers']),
+    options['decoder_width'],
+    num_clusters=options['num_clusters'],
   )
-  fields = fields_of(S5VHMethod, options)
-  return S5VHMethod(module, masked=masked, **fields)
+  return make(S5VHMethod, {**options, 'module': module, 'masked': masked})
 
 
 ENTRY = Entry('S5VH', build, OPTIONS, SETTINGS)

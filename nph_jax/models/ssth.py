@@ -28,45 +28,29 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-from flax import linen as nn
 
 from nph_jax.models import hashing
 from nph_jax.models.binary_lstm import BinaryLSTM
-from nph_jax.models.config import Norm, RecurrentConfig, fields_of, require
+from nph_jax.models.config import RecurrentConfig, Sizes, require
 from nph_jax.models.free_decoder import FreeDecoder
 from nph_jax.models.lstm import LSTMState
-from nph_jax.models.method import Entry
+from nph_jax.models.method import Entry, HashingModule
 from nph_jax.models.reconstruction import Outputs, ReconstructionMethod
 
 _MEAN_WEIGHT = 200.0
 
 
-class BinaryAutoencoder(nn.Module):
-  """Binary LSTM encoder and three decoders, in one level or two.
+class BinaryAutoencoder(HashingModule):
+  """Binary LSTM encoder and three decoders, in one level or two, all K wide.
 
   Attributes:
-    num_bits: K, the width of every LSTM.
-    num_frames: M.
-    frame_dim: L.
-    forget_bias, recurrent_init: see lstm.Gates.
-    norm: of the encoder's cell state.
-    sign_window: of the straight-through gradient.
     stride: 0 for one level. Else the binary LSTM reads every stride-th state of
       a lower one; what frames that leaves over at the end are not read.
     axis_name: devices' axis under pmap.
-    precision: of the products.
   """
 
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-  forget_bias: float
-  recurrent_init: str
-  norm: Norm = Norm()
-  sign_window: float = 1.0
   stride: int = 0
   axis_name: str | None = None
-  precision: str = 'float32'
 
   def setup(self):
     stride = self.stride or 1
@@ -81,15 +65,7 @@ class BinaryAutoencoder(nn.Module):
 
   def _lstm(self, num_steps: int, binary: bool) -> BinaryLSTM:
     return BinaryLSTM(
-      num_steps,
-      self.num_bits,
-      binary,
-      self.sign_window,
-      self.forget_bias,
-      self.recurrent_init,
-      self.norm,
-      self.axis_name,
-      self.precision,
+      num_steps, self.num_bits, binary, self.config, self.axis_name
     )
 
   def _decoder(self) -> FreeDecoder:
@@ -97,10 +73,8 @@ class BinaryAutoencoder(nn.Module):
       self.used_frames,
       self.frame_dim,
       self.num_bits,
-      self.forget_bias,
-      self.recurrent_init,
+      self.config,
       self.stride,
-      self.precision,
     )
 
   def encode(
@@ -116,7 +90,7 @@ class BinaryAutoencoder(nn.Module):
   def __call__(self, frames: jax.Array, train: bool = False) -> Outputs:
     """Everything that the losses need, of frames [B, M, L]."""
     relaxed, cell = self.encode(frames, train)
-    state = LSTMState(cell, hashing.sign_ste(relaxed, self.sign_window))
+    state = LSTMState(cell, hashing.sign_ste(relaxed, self.config.sign_window))
     return Outputs(
       relaxed,
       self.decode_reverse(state)[:, ::-1],
@@ -126,26 +100,15 @@ class BinaryAutoencoder(nn.Module):
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> ReconstructionMethod:
   """SSTH for the registry; UserError unless it has one layer or two."""
   require('layers', options['layers'], lambda v: v in (1, 2), '1 or 2')
-  module = BinaryAutoencoder(
-    num_bits,
-    num_frames,
-    frame_dim,
-    stride=options['layers'] - 1,
-    **fields_of(BinaryAutoencoder, vars(model)),
-  )
+  module = BinaryAutoencoder(*sizes, model, stride=options['layers'] - 1)
   weights = {
     'reverse': 1 / 3,
     'forward': 1 / 3,
-    'mean': _MEAN_WEIGHT / (3 * num_frames),
+    'mean': _MEAN_WEIGHT / (3 * sizes.num_frames),
   }
   return ReconstructionMethod(module, weights)
 

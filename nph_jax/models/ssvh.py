@@ -41,7 +41,7 @@ import numpy as np
 from nph_jax import code_bank, errors, losses
 from nph_jax.data import pooled
 from nph_jax.models import hashing, reconstruction
-from nph_jax.models.config import RecurrentConfig, fields_of
+from nph_jax.models.config import RecurrentConfig, Sizes
 from nph_jax.models.method import Entry, without
 from nph_jax.models.reconstruction import ReconstructionMethod
 from nph_jax.models.ssth import BinaryAutoencoder
@@ -168,12 +168,7 @@ def _sum_of_neighbors(
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> SSVH:
   """SSVH for the registry.
 
@@ -181,18 +176,12 @@ def build(
     UserError: videos of one frame.
   """
   del options
-  if num_frames < _STRIDE:
+  if sizes.num_frames < _STRIDE:
     raise errors.UserError(
-      f'config.data.num_frames is {num_frames}; the method ssvh reads pairs of '
-      'frames and needs 2 or more.'
+      f'config.data.num_frames is {sizes.num_frames}; the method ssvh reads '
+      'pairs of frames and needs 2 or more.'
     )
-  module = BinaryAutoencoder(
-    num_bits,
-    num_frames,
-    frame_dim,
-    stride=_STRIDE,
-    **fields_of(BinaryAutoencoder, vars(model)),
-  )
+  module = BinaryAutoencoder(*sizes, model, stride=_STRIDE)
   return SSVH(module, {'reverse': 1 / 3, 'forward': 1 / 3, 'mean': 1 / 3})
 
 

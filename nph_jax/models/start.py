@@ -29,7 +29,7 @@ import numpy as np
 from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import hashing
 from nph_jax.models.linear_code import LinearCode
-from nph_jax.models.method import Method, without
+from nph_jax.models.method import Method, float_tables, without
 
 # Of every deep method: a closed form's name, '' for none, and P.
 OPTIONS = {'start': '', 'start_videos': 0.0}
@@ -79,8 +79,7 @@ class BegunMethod:
 
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
     """See fit_tables."""
-    start = self.start.table_shapes(num_videos)
-    start[_COUNT] = jax.ShapeDtypeStruct((), np.float32)
+    start = self.start.table_shapes(num_videos) | float_tables(**{_COUNT: ()})
     tables = {_PREFIX + name: value for name, value in start.items()}
     return {**self.method.table_shapes(num_videos), **tables}
 
@@ -102,12 +101,9 @@ class BegunMethod:
 
   def loss(self, params, collections, batch, tables, key, axis_name):
     """The method's loss and the prior; arguments as method.Method."""
-    fixed, learned = collections[hashing.START], params[hashing.START]
-    first, start = self._begin(fixed, learned, batch['frames'])
-    own = without(collections, hashing.START), without(params, hashing.START)
-    loss, (terms, found) = self.method.loss(
-      own[1], {**own[0], **start}, batch, tables, key, axis_name
-    )
+    fixed = collections[hashing.START]
+    first, *own = self._own(params, collections, batch['frames'])
+    loss, (terms, found) = self.method.loss(*own, batch, tables, key, axis_name)
     relaxed = found[hashing.START]['hash_layer']['relaxed_code']
     change = jnp.mean(jnp.square(relaxed - hashing.like(relaxed, first)))
     loss += self.start_videos / tables[_PREFIX + _COUNT] * change
@@ -116,16 +112,21 @@ class BegunMethod:
 
   def survey(self, params, collections, batch, key) -> jax.Array:
     """The method's, as its t stands now; arguments as method.Method."""
-    fixed, learned = collections[hashing.START], params[hashing.START]
-    _, start = self._begin(fixed, learned, batch['frames'])
-    own = without(collections, hashing.START), without(params, hashing.START)
-    return self.method.survey(own[1], {**own[0], **start}, batch, key)
+    _, *own = self._own(params, collections, batch['frames'])
+    return self.method.survey(*own, batch, key)
 
   def begin_epoch(self, collections, epoch, survey, key):
     """The method's; the start's tables stay."""
     own = without(collections, hashing.START)
     begun = self.method.begin_epoch(own, epoch, survey, key)
     return {**begun, hashing.START: collections[hashing.START]}
+
+  def _own(self, params, collections, frames):
+    """t_0, and the method's parameters and collections, its t begun."""
+    fixed, learned = collections[hashing.START], params[hashing.START]
+    first, start = self._begin(fixed, learned, frames)
+    own = without(params, hashing.START), without(collections, hashing.START)
+    return first, own[0], {**own[1], **start}
 
   def _begin(self, fixed, learned, frames):
     """t_0 [B, K], and the collection that begins the hash layer's t."""

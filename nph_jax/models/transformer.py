@@ -12,6 +12,8 @@ from flax import linen as nn
 from nph_jax.models import dropout, initializers
 from nph_jax.models.precision import matmul
 
+MLP_FACTOR = 4  # inner width of a block's MLP over H
+
 
 class Dense(nn.Module):
   """x W + b, the product in a stated precision.
@@ -45,23 +47,18 @@ class Dropout(nn.Module):
 
   Attributes:
     rate: share of values set to zero.
-    per_row: whole rows are, not values: drop path.
     axis_name: devices' axis under pmap.
   """
 
   rate: float
-  per_row: bool = False
   axis_name: str | None = None
 
   def __call__(self, x: jax.Array, train: bool) -> jax.Array:
     """x [B, ...], with zeros in it in training."""
     if not (train and self.rate):
       return x
-    shape = x.shape
-    if self.per_row:
-      shape = (shape[0],) + (1,) * (x.ndim - 1)
     key = self.make_rng('dropout')
-    return x * dropout.mask(key, shape, self.rate, self.axis_name)
+    return x * dropout.mask(key, x.shape, self.rate, self.axis_name)
 
 
 class Attention(nn.Module):
@@ -114,16 +111,14 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-  """z += attention(LN z); z += MLP(LN z), as in ViT.
+  """z += attention(LN z); z += MLP(LN z), as in ViT; its GELU is exact.
 
   Attributes:
     num_heads: heads, each of width H // num_heads.
-    mlp_factor: inner width of the MLP over H; GELU, exact, between its layers.
     precision: of the products.
   """
 
   num_heads: int
-  mlp_factor: int = 4
   precision: str = 'float32'
 
   @nn.compact
@@ -134,14 +129,14 @@ class Block(nn.Module):
       self.num_heads, width // self.num_heads, precision=self.precision
     )
     z = z + attention(layer_norm()(z))
-    inner = Dense(self.mlp_factor * width, precision=self.precision)
+    inner = Dense(MLP_FACTOR * width, precision=self.precision)
     outer = Dense(width, precision=self.precision)
     return z + outer(nn.gelu(inner(layer_norm()(z)), approximate=False)), None
 
 
-def layer_norm(epsilon: float = 1e-6, **fields) -> nn.LayerNorm:
+def layer_norm(epsilon: float = 1e-6) -> nn.LayerNorm:
   """Over the last axis; the variance in two passes, for rows far from zero."""
-  return nn.LayerNorm(epsilon, use_fast_variance=False, **fields)
+  return nn.LayerNorm(epsilon, use_fast_variance=False)
 
 
 def stack(block: Callable[..., nn.Module], length: int, **fields) -> nn.Module:

@@ -27,16 +27,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 
 from nph_jax import errors
-from nph_jax.data import pooled
-from nph_jax.models import hashing, initializers, itq, lstm, p2set, transformer
-from nph_jax.models.config import RecurrentConfig, fields_of, require
-from nph_jax.models.method import Entry, ModuleMethod, without
+from nph_jax.models import hashing, itq, lstm, p2set, transformer
+from nph_jax.models.config import RecurrentConfig, Sizes, make, require
+from nph_jax.models.method import (
+  Entry,
+  HashingModule,
+  ModuleMethod,
+  without,
+)
 from nph_jax.models.precision import matmul
 from nph_jax.models.recurrence import frames_first, recurrent_scan
-from nph_jax.neighborhood import anchors
 
 NAME = 'targets'  # of the collection
 _ROUNDS = 20
@@ -47,51 +49,33 @@ OPTIONS = {
 }
 
 
-class UDVH(nn.Module):
+class UDVH(HashingModule):
   """LSTM, hash layer and classifier.
 
   Attributes:
-    num_bits: K.
-    num_frames: M.
-    frame_dim: L.
-    hidden_width: H.
     num_clusters: of the classifier.
-    forget_bias, recurrent_init: see lstm.Gates.
-    precision: of the LSTM's products.
   """
 
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-  hidden_width: int
   num_clusters: int = 1
-  forget_bias: float = 1.0
-  recurrent_init: str = 'xavier'
-  precision: str = 'float32'
 
   def setup(self):
-    width, per_gate = self.hidden_width, initializers.per_gate
-    self.input_kernel = self.param(
-      'input_kernel', per_gate(4), (self.frame_dim, 4 * width)
+    self.gates = lstm.gate_parameters(
+      self, self.frame_dim, self.config.hidden_width, self.config
     )
-    self.recurrent_kernel = self.param(
-      'recurrent_kernel',
-      per_gate(4, initializers.recurrent(self.recurrent_init)),
-      (width, 4 * width),
-    )
-    bias = initializers.gate_bias(4, 1, self.forget_bias)
-    self.bias = self.param('bias', bias, (4 * width,))
     self.hash_layer = hashing.HashLayer(self.num_bits)
     self.decode_clusters = transformer.Dense(self.num_clusters)
 
   def features(self, frames: jax.Array) -> jax.Array:
     """y [B, H] of frames [B, M, L]."""
-    linear = matmul(frames, self.input_kernel, self.precision) + self.bias
-    start = lstm.zero_state(frames.shape[0], self.hidden_width, frames.dtype)
+    precision, (kernel, recurrent, bias) = self.config.precision, self.gates
+    linear = matmul(frames, kernel, precision) + bias
+    start = lstm.zero_state(
+      frames.shape[0], self.config.hidden_width, frames.dtype
+    )
     _, states = recurrent_scan(
       lstm.lstm_step,
-      self.precision,
-      self.recurrent_kernel,
+      precision,
+      recurrent,
       tuple(start),
       frames_first(linear),
       (),
@@ -123,15 +107,8 @@ class UDVHMethod(ModuleMethod):
   own = NAME
   has_epochs = True
 
-  def fit_tables(
-    self, features: pooled.PooledFeatures, key: jax.Array
-  ) -> dict[str, np.ndarray]:
-    """The cluster of each video before there are any, [N]."""
-    del key
-    return {'unassigned': np.zeros(features.num_videos, np.int32)}
-
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """See fit_tables."""
+    """The cluster of each video before there are any, [N]."""
     return {'unassigned': jax.ShapeDtypeStruct((num_videos,), np.int32)}
 
   def _module(self, num_videos: int) -> UDVH:
@@ -141,10 +118,8 @@ class UDVHMethod(ModuleMethod):
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters; b [N, K] and labels [N], zero before the first look."""
     labels = tables['unassigned']
-    module = self._module(len(labels))
-    frames = jnp.zeros((1, self.num_frames, self.frame_dim))
+    params, _ = self.init_module(key, module=self._module(len(labels)))
     bits = jnp.zeros((len(labels), self.num_bits), np.float32)
-    params = module.init(key, frames)['params']
     return params, {NAME: {'bits': bits, 'labels': labels}}
 
   def loss(self, params, collections, batch, tables, key, axis_name):
@@ -179,12 +154,8 @@ class UDVHMethod(ModuleMethod):
     rows = components(np.asarray(survey(), np.float64), self.num_bits)
     first = itq.random_rotation(key, self.num_bits)
     turned = balanced(rows @ itq.fit_rotation(rows, first))
-    centres = self._module(len(rows)).num_clusters
-    seed = int(jax.random.bits(key, dtype='uint32'))
-    means = anchors.fit_anchors(
-      rows.astype(np.float32), centres, num_iterations=_ROUNDS, seed=seed
-    )
-    labels = anchors.nearest_anchors(rows.astype(np.float32), means, 1)[:, 0]
+    count = self._module(len(rows)).num_clusters
+    _, labels = p2set.clusters_of(rows.astype(np.float32), count, _ROUNDS, key)
     bits = np.where(turned >= 0, 1, -1).astype(np.float32)
     return {**collections, NAME: {'bits': bits, 'labels': labels}}
 
@@ -216,24 +187,19 @@ def balanced(rows: np.ndarray) -> np.ndarray:
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> UDVHMethod:
   """UDVH for the registry; UserError where H has no K components."""
   require(
     'turn_epochs', options['turn_epochs'], lambda v: v > 0, 'more than zero'
   )
-  if num_bits > model.hidden_width:
+  if sizes.num_bits > model.hidden_width:
     raise errors.UserError(
-      f'config.num_bits is {num_bits}, more than config.model.hidden_width, '
-      f'{model.hidden_width}; make it as wide at least.'
+      f'config.num_bits is {sizes.num_bits}, more than '
+      f'config.model.hidden_width, {model.hidden_width}; make it as wide at '
+      'least.'
     )
-  module = UDVH(num_bits, num_frames, frame_dim, **fields_of(UDVH, vars(model)))
-  return UDVHMethod(module, **fields_of(UDVHMethod, options))
+  return make(UDVHMethod, {**options, 'module': UDVH(*sizes, model)})
 
 
 ENTRY = Entry('UDVH', build, OPTIONS)

@@ -40,7 +40,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from nph_jax.data import pooled
 from nph_jax.models import (
   hashing,
   initializers,
@@ -48,11 +47,16 @@ from nph_jax.models import (
   p2set,
   transformer,
 )
-from nph_jax.models.config import RecurrentConfig, fields_of, require
+from nph_jax.models.config import RecurrentConfig, Sizes, make, require
 from nph_jax.models.conmh import TwoViews
 from nph_jax.models.masked_autoencoder import HashNorm, Learned
 from nph_jax.models.masked_views import Views, unit
-from nph_jax.models.method import Entry, without
+from nph_jax.models.method import (
+  Entry,
+  HashingModule,
+  float_tables,
+  without,
+)
 from nph_jax.models.state_space import StateSpace
 from nph_jax.neighborhood import anchors
 
@@ -73,30 +77,14 @@ OPTIONS = {
 SETTINGS = {'model.hidden_width': 1024, 'train.learning_rate': 1e-4}
 
 
-class WSCH(nn.Module):
-  """See the file's docstring.
-
-  Attributes:
-    num_bits: K.
-    num_frames: M.
-    frame_dim: L.
-    hidden_width: H, a multiple of four.
-    sign_window: of the straight-through gradient.
-    precision: of the products.
-  """
-
-  num_bits: int
-  num_frames: int
-  frame_dim: int
-  hidden_width: int
-  sign_window: float = 1.0
-  precision: str = 'float32'
+class WSCH(HashingModule):
+  """See the file's docstring; H is a multiple of four."""
 
   def setup(self):
-    width = self.hidden_width
+    width = self.config.hidden_width
     self.frame_norm = transformer.layer_norm(1e-5)
     self.embed = self._dense(width, use_bias=False)
-    self.state_space = StateSpace(self.precision)
+    self.state_space = StateSpace(self.config.precision)
     self.attention_norm = transformer.layer_norm(1e-5)
     self.attention = self._attention()
     self.to_bits = self._dense(self.num_bits)
@@ -109,15 +97,15 @@ class WSCH(nn.Module):
 
   def _dense(self, width: int, use_bias: bool = True) -> nn.Module:
     return transformer.Dense(
-      width, use_bias, self.precision, initializers.torch
+      width, use_bias, self.config.precision, initializers.torch
     )
 
   def _attention(self) -> nn.Module:
     return transformer.Attention(
       _HEADS,
-      self.hidden_width // _HEADS,
+      self.config.hidden_width // _HEADS,
       use_bias=False,
-      precision=self.precision,
+      precision=self.config.precision,
       kernel_init=initializers.torch,
     )
 
@@ -125,7 +113,8 @@ class WSCH(nn.Module):
     """The code of each frame [B, V, K], of those that are visible."""
     z = self.state_space(self.embed(self.frame_norm(frames)))
     z = z + self.attention(self.attention_norm(z))
-    return hashing.sign_ste(self.hash_layer(self.to_bits(z)), self.sign_window)
+    t = self.hash_layer(self.to_bits(z))
+    return hashing.sign_ste(t, self.config.sign_window)
 
   def encode(self, frames: jax.Array) -> tuple[jax.Array]:
     """Relaxed code h [B, K] of frames [B, M, L]."""
@@ -171,19 +160,10 @@ class WSCHMethod(TwoViews):
   own = NAME
   has_epochs = True
 
-  def fit_tables(
-    self, features: pooled.PooledFeatures, key: jax.Array
-  ) -> dict[str, np.ndarray]:
-    """The centres before there are any, [C, K]."""
-    del key
-    shape = self.table_shapes(features.num_videos)['centres'].shape
-    return {'centres': np.zeros(shape, np.float32)}
-
   def table_shapes(self, num_videos: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """See fit_tables."""
+    """The centres before there are any, [C, K]."""
     count = p2set.num_centres((self.num_clusters,), 2 * num_videos)[0]
-    shape = jax.ShapeDtypeStruct((count, self.num_bits), np.float32)
-    return {'centres': shape}
+    return float_tables(centres=(count, self.num_bits))
 
   def init(self, key: jax.Array, tables: Mapping[str, jax.Array]):
     """Parameters, the centres and the kind of the epoch."""
@@ -279,24 +259,19 @@ def cluster_loss(codes: jax.Array, centres: jax.Array) -> jax.Array:
 
 
 def build(
-  *,
-  num_bits: int,
-  num_frames: int,
-  frame_dim: int,
-  model: RecurrentConfig,
-  options: Mapping[str, Any],
+  sizes: Sizes, model: RecurrentConfig, options: Mapping[str, Any]
 ) -> WSCHMethod:
   """WSCH for the registry; UserError for a ratio or width that cannot be."""
   require(
     'first_epochs', options['first_epochs'], lambda v: v >= 0, 'zero or more'
   )
-  module = WSCH(num_bits, num_frames, frame_dim, **fields_of(WSCH, vars(model)))
-  return WSCHMethod(
-    module,
-    masked=masked_views.num_masked(options['mask_ratio'], num_frames),
-    first_masked=masked_views.num_masked(options['first_ratio'], num_frames),
-    **fields_of(WSCHMethod, options),
+  masked, first = (
+    masked_views.num_masked(options[name], sizes.num_frames)
+    for name in ('mask_ratio', 'first_ratio')
   )
+  module = WSCH(*sizes, model)
+  fields = {'module': module, 'masked': masked, 'first_masked': first}
+  return make(WSCHMethod, {**options, **fields})
 
 
 ENTRY = Entry('WSCH', build, OPTIONS, SETTINGS)

@@ -72,16 +72,14 @@ def _assign(y: jax.Array, anchors: jax.Array) -> tuple[jax.Array, jax.Array]:
   )
 
 
-def _blocks(
-  features: np.ndarray, block_size: int
-) -> Iterator[tuple[int, int, np.ndarray]]:
+def _blocks(features: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
   """Yields (start, stop, rows), rows always of one shape: one compilation.
 
   Raises:
     UserError: NaN or infinity.
   """
   num_videos = len(features)
-  block_size = min(block_size, num_videos)
+  block_size = min(BLOCK_SIZE, num_videos)
   for start in range(0, num_videos, block_size):
     stop = min(start + block_size, num_videos)
     rows = np.asarray(features[start:stop], np.float32)
@@ -95,19 +93,14 @@ def _blocks(
 
 
 def nearest_anchors(
-  features: np.ndarray,
-  anchors: np.ndarray,
-  num_nearest: int,
-  *,
-  block_size: int = BLOCK_SIZE,
+  features: np.ndarray, anchors: np.ndarray, num_nearest: int
 ) -> np.ndarray:
   """Returns the indices (N, A) int32 of every video's nearest anchors.
 
   Args:
-    features: (N, D), read `block_size` rows at a time.
+    features: (N, D), read BLOCK_SIZE rows at a time.
     anchors: (C, D).
     num_nearest: A, the paper's a.
-    block_size: rows per block.
 
   Raises:
     UserError: A above C, features and anchors of different widths, or values
@@ -125,7 +118,7 @@ def nearest_anchors(
     )
   anchors = jnp.asarray(anchors, jnp.float32)
   indices = np.empty((len(features), num_nearest), np.int32)
-  for start, stop, rows in _blocks(features, block_size):
+  for start, stop, rows in _blocks(features):
     indices[start:stop] = _nearest(rows, anchors, num_nearest)[: stop - start]
   return indices
 
@@ -174,15 +167,13 @@ def _refill(
       return
 
 
-def _iterate(
-  features: np.ndarray, centres: np.ndarray, block_size: int
-) -> np.ndarray:
+def _iterate(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
   """Returns the centres (C, D) after one assignment and one update."""
   on_device = jnp.asarray(centres)
   sums = np.zeros(centres.shape, np.float64)
   counts = np.zeros(len(centres), np.int64)
   distances = np.empty(len(features), np.float32)
-  for start, stop, rows in _blocks(features, block_size):
+  for start, stop, rows in _blocks(features):
     assigned, squared = jax.device_get(_assign(rows, on_device))
     assigned = assigned[: stop - start]
     distances[start:stop] = squared[: stop - start]
@@ -202,7 +193,6 @@ def fit_anchors(
   *,
   num_iterations: int = 10,
   seed: int,
-  block_size: int = BLOCK_SIZE,
   start: np.ndarray | None = None,
 ) -> np.ndarray:
   """Returns the anchors: K-means centres of the features (paper 3.1, 4.1).
@@ -215,7 +205,6 @@ def fit_anchors(
     num_anchors: C, the paper's n.
     num_iterations: assignments and updates, exactly so many.
     seed: of the starting videos.
-    block_size: rows per block.
     start: centres (C, D) to begin at instead.
 
   Returns:
@@ -236,7 +225,7 @@ def fit_anchors(
   first = features[np.sort(chosen)] if start is None else start
   centres = np.asarray(first, np.float32)
   for _ in range(num_iterations):
-    centres = _iterate(features, centres, block_size)
+    centres = _iterate(features, centres)
   return centres
 
 

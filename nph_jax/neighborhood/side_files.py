@@ -19,10 +19,6 @@ import numpy as np
 
 from nph_jax import atomic, errors
 
-ANCHORS_FILE = 'anchors.h5'
-ANCHOR_INDICES_FILE = 'train_assit.h5'
-LATENT_FEATURES_FILE = 'latent_feats.h5'
-
 _Path = str | os.PathLike[str]
 
 
@@ -77,26 +73,17 @@ def read_anchors(path: _Path) -> np.ndarray:
   return anchors.astype(np.float32)
 
 
-def read_anchor_indices(
-  path: _Path, num_anchors: int, num_videos: int | None = None
-) -> np.ndarray:
+def read_anchor_indices(path: _Path, num_anchors: int) -> np.ndarray:
   """Returns the nearest anchors (N, A) int32 of a `train_assit.h5`.
 
   Args:
     path: the file.
     num_anchors: C; every index must lie in 0..C-1.
-    num_videos: N, if it must be that.
 
   Raises:
-    UserError: file or key missing, wrong rank or type, another N, an index out
-      of range.
+    UserError: file or key missing, wrong rank or type, an index out of range.
   """
   indices = _read(path, 'pos', 'iu', 'an integer matrix (videos, nearest)')
-  if num_videos is not None and len(indices) != num_videos:
-    raise errors.UserError(
-      f"{path}: 'pos' has {len(indices)} rows, but there are {num_videos} "
-      'training videos; use the file made from the same videos.'
-    )
   bad = np.flatnonzero(((indices < 0) | (indices >= num_anchors)).any(axis=1))
   if bad.size:
     raise errors.UserError(
@@ -105,17 +92,6 @@ def read_anchor_indices(
       'indices of one and the same run.'
     )
   return indices.astype(np.int32)
-
-
-def read_latent_features(path: _Path) -> np.ndarray:
-  """Returns the videos' features y (N, D) float32 of a `latent_feats.h5`.
-
-  Raises:
-    UserError: file or key missing, wrong rank or type, NaN or infinity.
-  """
-  features = _read(path, 'feats', 'f', 'a float matrix (videos, width)')
-  _check_finite(path, features, 0, 'video')
-  return features.astype(np.float32)
 
 
 def _write(path: _Path, key: str, values: np.ndarray) -> None:

@@ -9,7 +9,7 @@ S_ij counts neighbours and those of neighbours. The spectrum of A is within
 [-1, 1], that of S within [-1/8, 1].
 
 Memory: A is sparse, N k to 2 N k entries. S is never made, only products with
-it and single rows; no array is N x N. Time N^2 L for the neighbours.
+it; no array is N x N. Time N^2 L for the neighbours.
 """
 
 from __future__ import annotations
@@ -95,16 +95,3 @@ def times(graph: scipy.sparse.csr_array, x: np.ndarray) -> np.ndarray:
   """S x, for A and x [N, ...]."""
   once = graph @ x
   return (graph @ once + once) / 2
-
-
-def rows_of(
-  graph: scipy.sparse.csr_array, rows: np.ndarray
-) -> scipy.sparse.csr_array:
-  """The rows of S for some videos, sparse [B, N]: k to some 4 k^2 a row.
-
-  Args:
-    graph: A.
-    rows: [B] numbers of videos.
-  """
-  once = graph[rows]
-  return ((once @ graph + once) / 2).tocsr()

@@ -1,4 +1,4 @@
-"""Ranking by packed codes, its metrics, and the index; numpy only.
+"""Ranking by packed codes and its metrics; neither jax nor flax.
 
 What is scored goes down this list: `evaluate`, the command; `evaluation`, codes
 in and numbers out; `scoring`, in blocks on all cores; `metrics`, the formulas;

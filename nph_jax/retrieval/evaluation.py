@@ -75,7 +75,7 @@ def evaluate_codes(
   `evaluate_vectors` compares similarities, in steps of 2^-24 sum |t|.
 
   Args:
-    query_codes: (Q, P) uint8, see `hamming.pack_codes`.
+    query_codes: (Q, P) uint8, numpy.packbits of the bits, 1 for +1.
     query_labels: (Q, number of labels) multi-hot.
     database_codes: (N, P) uint8.
     database_labels: (N, number of labels) multi-hot.

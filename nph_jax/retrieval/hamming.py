@@ -5,28 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 
-def pack_codes(binary: np.ndarray) -> np.ndarray:
-  """Packs binary codes, eight bits to a byte, first bit most significant.
-
-  Args:
-    binary: (N, K) in {-1, +1}, K a multiple of 8.
-
-  Returns:
-    (N, K / 8) uint8 in numpy.packbits order, 1 for +1.
-
-  Raises:
-    ValueError: K is not a multiple of 8, or a value is neither -1 nor +1.
-  """
-  binary = np.asarray(binary)
-  if binary.ndim != 2 or binary.shape[1] % 8:
-    raise ValueError(
-      f'binary codes must be (N, K) with K a multiple of 8, got {binary.shape}'
-    )
-  if not np.all(np.abs(binary) == 1):
-    raise ValueError('binary codes must hold -1 and +1 only')
-  return np.packbits(binary > 0, axis=1)
-
-
 def unpack_codes(packed: np.ndarray) -> np.ndarray:
   """The (N, K) int8 codes in {-1, +1} of (N, K / 8) uint8 packed ones."""
   bits = np.unpackbits(np.asarray(packed, np.uint8), axis=1)

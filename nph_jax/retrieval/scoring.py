@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.sparse
 
 from nph_jax.retrieval import metrics
 
@@ -50,39 +51,6 @@ class Scores:
   num_relevant: np.ndarray  # (B,)
 
 
-class LabelIndex:
-  """The database videos of every label, as inverted lists.
-
-  Relevance is the paper's (section 4.1): at least one shared label. A video
-  without labels shares none.
-  """
-
-  def __init__(self, labels: np.ndarray):
-    """Indexes `labels`, (N, number of labels) multi-hot."""
-    self.num_videos, self.num_labels = labels.shape
-    label_ids, self._videos = np.nonzero(labels.T)
-    counts = np.bincount(label_ids, minlength=self.num_labels)
-    self._starts = np.concatenate([[0], np.cumsum(counts)])
-
-  def relevant(self, query_labels: np.ndarray) -> np.ndarray:
-    """(B, N) bool: the videos that share a label with each query.
-
-    Args:
-      query_labels: (B, number of labels) multi-hot.
-    """
-    queries, label_ids = np.nonzero(query_labels)
-    starts = self._starts[label_ids]
-    lengths = self._starts[label_ids + 1] - starts
-    ends = np.cumsum(lengths)
-    # Position j of the concatenated lists belongs to list i: its entry is
-    # starts[i] plus how far j is into that list.
-    within = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
-    videos = self._videos[np.repeat(starts, lengths) + within]
-    mask = np.zeros((len(query_labels), self.num_videos), bool)
-    mask[np.repeat(queries, lengths), videos] = True
-    return mask
-
-
 def score(
   ranker: Ranker,
   query_labels: np.ndarray,
@@ -91,6 +59,9 @@ def score(
   self_rows: np.ndarray | None,
 ) -> dict[bool, Scores]:
   """Scores all queries, with self kept and, where it is known, excluded.
+
+  Relevance is the paper's (section 4.1): at least one shared label. A video
+  without labels shares none.
 
   Args:
     ranker: of the queries against the database.
@@ -102,13 +73,14 @@ def score(
   Returns:
     Scores by `exclude_self`, False first.
   """
-  index = LabelIndex(database_labels)
+  with_label = scipy.sparse.csr_array(np.asarray(database_labels).T != 0)
   excluding = self_rows is not None and bool(np.any(self_rows >= 0))
   modes = (False, True) if excluding else (False,)
 
   def score_block(rows: slice) -> list[Scores]:
     distances = ranker.distances(rows)
-    relevant = index.relevant(query_labels[rows])
+    wanted = scipy.sparse.csr_array(query_labels[rows] != 0)
+    relevant = (wanted @ with_label).toarray()  # of bools: any shared label
     scores = []
     for exclude_self in modes:
       if exclude_self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mimetypes
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import fastapi
 from fastapi import staticfiles
@@ -12,10 +12,10 @@ from fastapi import staticfiles
 from nph_jax.service import (
   access,
   guard,
+  limits,
   npy,
   problems,
   rooms,
-  routes_duplicates,
   routes_pages,
   routes_search,
   routes_videos,
@@ -24,26 +24,18 @@ from nph_jax.service import metrics as metrics_lib
 from nph_jax.service import service as service_lib
 
 _DESCRIPTION = (
-  'Videos by their binary codes. Every error is {"error": one sentence}; '
-  'addresses in answers are relative to that of the service.'
+  'Videos by their binary codes. Every error is application/problem+json with '
+  'one sentence, `detail`; addresses in answers are relative to that of the '
+  'service.'
 )
 
 
 def create(
   service: service_lib.Service,
-  token: str | None,
+  setup: limits.Setup,
   metrics: metrics_lib.Metrics,
-  names: Sequence[str] = (),
 ) -> fastapi.FastAPI:
-  """The application around `service`.
-
-  Args:
-    service: what it does.
-    token: that callers must bear; None lets everybody in.
-    metrics: told of every request.
-    names: that the service goes by where there is no token, apart from
-      addresses and localhost.
-  """
+  """The application around `service`; `metrics` are told of every request."""
 
   @contextlib.asynccontextmanager
   async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
@@ -56,10 +48,11 @@ def create(
     docs_url=None,
     redoc_url=None,
     lifespan=lifespan,
+    responses=problems.RESPONSES,
   )
   app.state.service = service
   app.state.metrics = metrics
-  app.state.token = access.Token(token)
+  app.state.token = access.Token(setup.token)
   app.state.feature_bytes = npy.max_bytes(
     service.hasher.num_frames, service.hasher.feature_dim
   )
@@ -68,17 +61,12 @@ def create(
     2 * service.bounds.concurrency * max(1 << 16, app.state.feature_bytes),
     'The service holds as many uploads as it has memory for',
   )
-  for routes in (
-    routes_search,
-    routes_videos,
-    routes_duplicates,
-    routes_pages,
-  ):
+  for routes in (routes_search, routes_videos, routes_pages):
     app.include_router(routes.router)
   # What Windows says of it, browsers do not run as a module.
   mimetypes.add_type('text/javascript', '.js')
   app.mount('/static', staticfiles.StaticFiles(directory=routes_pages.STATIC))
   problems.install(app)
-  app.add_middleware(guard.Guard, state=app.state, names=names)
+  app.add_middleware(guard.Guard, state=app.state, names=setup.hosts)
   metrics.watch(service)
   return app

@@ -46,9 +46,7 @@ def load_transcoder() -> decoding_process.Handler:
   """The function that converts a video; its answer comes in parts."""
   if hasattr(os, 'nice'):
     os.nice(_NICENESS)
-  return lambda job, file: transcoding.transcode(
-    file, transcoding.FORMS[job['form']]
-  )
+  return lambda _, file: transcoding.transcode(file)
 
 
 def _network(
@@ -87,6 +85,7 @@ def _features(
   fields = {
     'duration': float(video.duration),
     'frame_times': [float(time) for time in video.times],
+    'size': video.size,
   }
   thumbnail = stills.jpeg(pictures[len(pictures) // 2])
   return fields, [features.tobytes(), thumbnail]

@@ -23,7 +23,7 @@ OnPart = Callable[[dict[str, Any], list[bytes]], None]
 
 
 class Decoder:
-  """One process that does one job at a time; a context manager."""
+  """One process that does one job at a time, in the thread that asks."""
 
   def __init__(
     self,
@@ -32,9 +32,8 @@ class Decoder:
     bounds: limits.Limits,
     on_replaced: Callable[[str], None] = lambda why: None,
     offline: bool = True,
-    lazy: bool = False,
   ):
-    """Starts the process; `wait` before its first job.
+    """Args as follows.
 
     Args:
       load: see decoding_process.main; found by its name in the new process.
@@ -43,7 +42,6 @@ class Decoder:
       on_replaced: told `timeout`, `memory` or `crash` when the process had to
         be replaced.
       offline: see decoding_process.main.
-      lazy: start it with its first job.
     """
     self._start_arguments = (
       load.__module__,
@@ -55,43 +53,19 @@ class Decoder:
     )
     self._seconds = bounds.decode_seconds
     self._on_replaced = on_replaced
-    self._thread = concurrent.futures.ThreadPoolExecutor(1, 'decoder')
     self._ready = False
     self._process: Any = None
-    if not lazy:
-      self._start()
 
-  def __enter__(self) -> Decoder:
-    return self
-
-  def __exit__(self, *_: object) -> None:
-    # A job that still runs ends with its process, not the other way round.
-    if self._process is not None:
-      self._process.kill()
-    self._thread.shutdown(cancel_futures=True)
-    if self._process is not None:
-      self._kill()
-
-  async def run(
+  def do(
     self, job: dict[str, Any], file: BinaryIO, on_part: OnPart | None = None
   ) -> tuple[dict[str, Any], list[bytes]]:
-    """The answer to `job` on `file`, after those that came before.
-
-    Where `on_part` raises, in another thread, the job ends with that.
+    """The answer to `job` on `file`; where `on_part` raises, it ends with that.
 
     Raises:
       UserError: the file is at fault, in the decoder's own words.
       Problem: status 422, it took too long, too much memory, or the process
         died of it; 503, there is no process at the moment.
     """
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(
-      self._thread, self._do, job, file, on_part
-    )
-
-  def _do(
-    self, job: dict[str, Any], file: BinaryIO, on_part: OnPart | None
-  ) -> tuple[dict[str, Any], list[bytes]]:
     try:
       self.wait()
     except errors.UserError as error:
@@ -102,13 +76,16 @@ class Decoder:
         {'Retry-After': '60'},
       ) from error
     try:
-      self._connection.send_bytes(decoding_process.pack(job))
+      decoding_process.send(self._connection, job)
       reduction.send_handle(self._connection, file.fileno(), self._process.pid)
       end = time.monotonic() + self._seconds
       fields, blobs = self._receive(self._seconds)
       while on_part and 'more' in fields:
-        self._take(on_part, fields, blobs)
+        on_part(fields, blobs)
         fields, blobs = self._receive(max(end - time.monotonic(), 0))
+    except (errors.UserError, problems.Problem):
+      self.kill()  # else it would go on
+      raise
     except TimeoutError as error:
       raise self._replaced('timeout') from error
     except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
@@ -119,16 +96,6 @@ class Decoder:
       raise errors.UserError(str(fields['error']))
     return fields, blobs
 
-  def _take(
-    self, on_part: OnPart, fields: dict[str, Any], blobs: list[bytes]
-  ) -> None:
-    try:
-      on_part(fields, blobs)
-    except (errors.UserError, problems.Problem):
-      self._kill()  # else it would go on
-      self._start()
-      raise
-
   def _receive(self, seconds: float) -> tuple[dict[str, Any], list[bytes]]:
     """The next message, which has to be whole by then."""
     late = threading.Event()
@@ -136,18 +103,17 @@ class Decoder:
     timer = threading.Timer(seconds, lambda: (late.set(), self._process.kill()))
     timer.start()
     try:
-      message = self._connection.recv_bytes(decoding_process.MAX_BYTES)
+      return decoding_process.receive(self._connection)
     except (EOFError, OSError) as error:
       if late.is_set():
         raise TimeoutError from error
       raise
     finally:
       timer.cancel()
-    return decoding_process.unpack(message)
 
   def _replaced(self, why: str) -> problems.Problem:
-    self._kill()
-    self._start()
+    self.kill()
+    self.start()
     self._on_replaced(why)
     sentences = {
       'timeout': f'took longer than {self._seconds:g} s to decode',
@@ -160,7 +126,8 @@ class Decoder:
       'it again.',
     )
 
-  def _start(self) -> None:
+  def start(self) -> None:
+    """Starts the process, which `wait` waits for."""
     context = multiprocessing.get_context('spawn')
     self._connection, theirs = context.Pipe()
     self._process = context.Process(
@@ -170,18 +137,17 @@ class Decoder:
     )
     self._process.start()
     theirs.close()
-    self._ready = False
 
   def wait(self) -> None:
-    """Returns once the process has loaded.
+    """Returns once the process has loaded; starts it where there is none.
 
     Raises:
       UserError: loading raised it, or took minutes.
     """
-    if self._process is None or self._connection.closed:  # it did not start
-      self._start()
     if self._ready:
       return
+    if self._process is None:
+      self.start()
     fields: dict[str, Any] = {
       'error': 'The process that decodes videos did not start; the lines above '
       'say why.'
@@ -189,45 +155,62 @@ class Decoder:
     with contextlib.suppress(EOFError, OSError):
       fields, _ = self._receive(_START_SECONDS)
     if 'error' in fields:
-      self._kill()
+      self.kill()
       raise errors.UserError(str(fields['error']))
     self._ready = True
 
-  def _kill(self) -> None:
-    self._process.kill()
-    self._process.join()
-    self._connection.close()
+  def kill(self) -> None:
+    """Ends the process; the next job has another."""
+    if self._process is not None:
+      self._process.kill()
+      self._process.join()
+      self._connection.close()
+    self._process, self._ready = None, False
 
 
 class Pool:
   """Some decoders, and a queue of jobs before them; a context manager."""
 
-  def __init__(self, made: Sequence[Decoder]):
-    """Waits until all are ready; raises a UserError where one cannot be."""
+  def __init__(self, made: Sequence[Decoder], lazy: bool = False):
+    """Waits until all are ready, or starts them with their first jobs.
+
+    Raises:
+      UserError: one cannot be loaded.
+    """
     self._decoders = made
-    with contextlib.ExitStack() as stack:
-      for decoder in made:
-        stack.enter_context(decoder)
-      for decoder in made:
-        decoder.wait()
-      self._stack = stack.pop_all()
+    self._threads = concurrent.futures.ThreadPoolExecutor(len(made), 'decoder')
     # First come, first served; the one that rested last has the warmest caches.
     self._idle = asyncio.LifoQueue[Decoder]()
     for decoder in made:
       self._idle.put_nowait(decoder)
+    try:
+      if not lazy:
+        for step in (Decoder.start, Decoder.wait):
+          for decoder in made:
+            step(decoder)
+    except errors.UserError:
+      self.__exit__()
+      raise
 
   def __enter__(self) -> Pool:
     return self
 
   def __exit__(self, *_: object) -> None:
-    self._stack.close()
+    # A job that still runs ends with its process, not the other way round.
+    for decoder in self._decoders:
+      if (process := decoder._process) is not None:
+        process.kill()
+    self._threads.shutdown(cancel_futures=True)
+    for decoder in self._decoders:
+      decoder.kill()
 
   async def run(
     self, job: dict[str, Any], file: BinaryIO, on_part: OnPart | None = None
   ) -> tuple[dict[str, Any], list[bytes]]:
-    """The answer of whichever decoder is free first; as Decoder.run."""
+    """The answer of whichever decoder is free first; as Decoder.do."""
     decoder = await self._idle.get()
-    task = asyncio.create_task(decoder.run(job, file, on_part))
+    loop = asyncio.get_running_loop()
+    task = loop.run_in_executor(self._threads, decoder.do, job, file, on_part)
     # Not before the job has ended, though its caller may go away earlier.
     task.add_done_callback(lambda _: self._idle.put_nowait(decoder))
     return await asyncio.shield(task)

@@ -22,7 +22,7 @@ Handler = Callable[[dict[str, Any], BinaryIO], Answer | Iterator[Answer]]
 
 # Beyond the service's own time limit, for when the service itself is gone.
 _GRACE_SECONDS = 5
-MAX_BYTES = 256 << 20  # of a message
+_MAX_BYTES, _MAX_BLOBS = 256 << 20, 10_000  # of a message
 
 
 class _Named(io.BufferedReader):
@@ -61,63 +61,62 @@ def main(
     load = getattr(importlib.import_module(module), name)
     handle: Handler = load(*arguments)
   except errors.UserError as error:
-    connection.send_bytes(pack({'error': str(error)}))
+    send(connection, {'error': str(error)})
     return
   sandbox.limit(memory_bytes)
-  connection.send_bytes(pack({}))
+  send(connection, {})
   while True:
     try:
-      job, _ = unpack(connection.recv_bytes())
+      job, _ = receive(connection)
       descriptor = reduction.recv_handle(connection)
     except (EOFError, OSError):
       return
     # Ends the process even inside a library that never comes back.
     signal.alarm(math.ceil(seconds) + _GRACE_SECONDS)
-    for message in _answers(handle, job, descriptor):
-      connection.send_bytes(message)
+    for answer in _answers(handle, job, descriptor):
+      send(connection, *answer)
     signal.alarm(0)
 
 
 def _answers(
   handle: Handler, job: dict[str, Any], descriptor: int
-) -> Iterator[bytes]:
+) -> Iterator[Answer]:
   try:
     with _Named(io.FileIO(descriptor)) as file:
       file.name = job.get('name', '')
       file.seek(0, os.SEEK_SET)
       answer = handle(job, file)
-      for part in [answer] if isinstance(answer, tuple) else answer:
-        yield pack(*part)
+      yield from [answer] if isinstance(answer, tuple) else answer
       return
   except errors.UserError as error:
     failed = {'error': str(error)}
   except MemoryError:
     failed = {'memory': True}
   # Not within: an exception that is still there keeps what its frames hold.
-  yield pack(failed)
+  yield failed, []
 
 
-def pack(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
-  """One message of `fields`, JSON values, and `blobs`."""
-  head = {'fields': fields, 'sizes': [len(blob) for blob in blobs]}
-  return b'\n'.join([json.dumps(head).encode(), b''.join(blobs)])
+def send(
+  connection: Connection, fields: dict[str, Any], blobs: Sequence[bytes] = ()
+) -> None:
+  """Sends `fields`, JSON values, and `blobs`."""
+  connection.send_bytes(json.dumps([fields, len(blobs)]).encode())
+  for blob in blobs:
+    connection.send_bytes(blob)
 
 
-def unpack(message: bytes) -> tuple[dict[str, Any], list[bytes]]:
-  """The inverse of `pack`.
+def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
+  """What `send` sent, or whatever else did: it is not believed.
 
   Raises:
-    ValueError: it is not a message.
+    ValueError, TypeError: it is no message.
+    EOFError, OSError: nobody is there any more, or it is too large.
   """
-  first, _, rest = message.partition(b'\n')
-  head = json.loads(first)
-  if not isinstance(head, dict) or not isinstance(head.get('fields'), dict):
+  fields, count = json.loads(connection.recv_bytes(_MAX_BYTES))
+  if not isinstance(fields, dict):
     raise ValueError('not a message')
-  sizes = head['sizes']
-  if any(size < 0 for size in sizes) or sum(sizes) != len(rest):
-    raise ValueError('not a whole message')
-  blobs, start = [], 0
-  for size in sizes:
-    blobs.append(rest[start : start + size])
-    start += size
-  return head['fields'], blobs
+  blobs, left = [], _MAX_BYTES
+  for _ in range(min(count, _MAX_BLOBS)):
+    blobs.append(connection.recv_bytes(left))
+    left -= len(blobs[-1])
+  return fields, blobs

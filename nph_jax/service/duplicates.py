@@ -1,7 +1,7 @@
 """Groups of copies, as `nph-jax duplicates` finds them: that command, run.
 
-In a process of its own, whose memory goes back to the system, and in which it
-opens the files; nobody else waits for it.
+In a process of its own, whose memory goes back to the system; nobody waits for
+it, and it opens no video.
 """
 
 from __future__ import annotations
@@ -18,39 +18,57 @@ from nph_jax.library import store
 from nph_jax.service import problems
 
 _COMMAND = (sys.executable, '-m', 'nph_jax', 'duplicates')
+_SECONDS = 2.0  # that an answer takes at most
+_KEPT = 4  # of what was found
 
 
 class Duplicates:
-  """Of the library that is served; the same is found once."""
+  """Of the library that is served: looked for once, one search at a time."""
 
   def __init__(self, index: Any, folder: pathlib.Path):
     """`index` is open in `folder`."""
     self._index, self._folder = index, folder
-    self._lock = asyncio.Lock()
-    self._found: tuple[Any, dict[str, Any]] | None = None
+    # By the index' version and the flags; done but for the last.
+    self._tasks: dict[Any, asyncio.Task[dict[str, Any]]] = {}
 
   @property
   def known(self) -> bool:
     """Whether `nph-jax add` made the index, so that features are kept."""
     return (self._folder / store.NAME).is_file()
 
-  async def find(self, options: Sequence[str]) -> dict[str, Any]:
-    """What the command prints with --json and these flags.
+  async def find(self, options: Sequence[str]) -> dict[str, Any] | None:
+    """What the command prints with --json and these flags; None for not yet.
 
     Raises:
       Problem: status 422, the command says why not; 501, no library is served.
     """
-    async with self._lock:  # whoever comes meanwhile gets the same
-      wanted = await asyncio.to_thread(lambda: self._index.version), *options
-      if self._found is None or self._found[0] != wanted:
-        self._found = wanted, json.loads(await self._run('--json', *options))
-      return self._found[1]
+    wanted = await asyncio.to_thread(lambda: self._index.version), *options
+    task = self._tasks.get(wanted)
+    if task is None:
+      for other in self._tasks.values():
+        if not other.done():
+          await asyncio.wait([other], timeout=_SECONDS)
+          return None
+      task = asyncio.create_task(self._find(options))
+      self._tasks[wanted] = task
+      while len(self._tasks) > _KEPT:
+        del self._tasks[next(iter(self._tasks))]
+    await asyncio.wait([task], timeout=_SECONDS)
+    if not task.done() or task.cancelled():
+      return None
+    if task.exception():  # the next one who asks tries again
+      self._tasks.pop(wanted, None)
+    return task.result()
 
   async def reject(self, ids: Sequence[int]) -> None:
     """Remembers that no two of these are copies; raises as above."""
-    async with self._lock:
-      await self._run(f'--reject={",".join(map(str, ids))}')
-      self._found = None
+    await self._run(f'--reject={",".join(map(str, ids))}')
+    for task in self._tasks.values():
+      task.cancel()
+    self._tasks.clear()
+
+  async def _find(self, options: Sequence[str]) -> dict[str, Any]:
+    return json.loads(await self._run('--json', *options))
 
   async def _run(self, *flags: str) -> str:
     if not self.known:
@@ -71,7 +89,7 @@ class Duplicates:
     try:
       out, err = await process.communicate()
     finally:
-      if process.returncode is None:  # whoever asked has gone away
+      if process.returncode is None:  # cancelled
         process.kill()
     if process.returncode:
       raise problems.Problem(422, self._why(err.decode(errors='replace')))

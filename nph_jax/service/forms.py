@@ -11,7 +11,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from nph_jax.service import containers, problems
+from nph_jax.service import problems, uploads
 
 _LOG = logging.getLogger('uvicorn.error')
 _TEXT_BYTES = 64 << 10
@@ -68,9 +68,9 @@ class VideoForm(MultiPartParser):
     else:
       self._take_disk(end - start)
       if self._head is not None:
-        self._head += data[start : min(end, start + containers.HEAD_BYTES)]
-        if len(self._head) >= containers.HEAD_BYTES:
-          containers.suffix_of(self._head)
+        self._head += data[start : min(end, start + uploads.HEAD_BYTES)]
+        if len(self._head) >= uploads.HEAD_BYTES:
+          uploads.suffix_of(self._head)
           self._head = None
     super().on_part_data(data, start, end)
 

@@ -13,9 +13,8 @@ from typing import Any
 from urllib import parse
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from nph_jax.service import problems, receiving
+from nph_jax.service import problems, rooms
 
 # Nothing of the index is in these; the rest wants the token.
 _OPEN = ('/', '/healthz', '/docs', '/openapi.json', '/session')
@@ -53,13 +52,7 @@ class Guard:
     """`state` and `names` are those of app.create."""
     self._app, self._state = app, state
     self._bounds = state.service.bounds
-    # Without a token, whoever can make a browser on this machine ask is let
-    # in. A page of another site can do that by giving its own name this
-    # machine's address; only the name tells.
-    known = [name for name in ('localhost', *names) if name]
-    self._by_name = TrustedHostMiddleware(
-      app, [*known, *(f'{name}.' for name in known)], www_redirect=False
-    )
+    self._names = {name.lower() for name in ('localhost', *names) if name}
 
   async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     if scope['type'] != 'http':
@@ -82,18 +75,16 @@ class Guard:
       )
       await refusal(scope, receive, send)
       return
-    host = headers.get('host', '')
-    own = self._state.token.wanted or _is_address(host)
     with contextlib.ExitStack() as held, self._state.memory.share() as take:
       # Of a video only what comes before its file is kept in memory, which the
       # reader of forms takes; and what is held is given back at the end.
       scope.setdefault('state', {}).update(held=held, take=take)
       limit = self._limit(scope['path'])
       nothing = limit == self._bounds.upload_bytes
-      receive = receiving.bounded(
+      receive = rooms.bounded(
         receive, limit, self._bounds, (lambda _: None) if nothing else take
       )
-      await (self._app if own else self._by_name)(scope, receive, send)
+      await self._app(scope, receive, send)
 
   def _check(self, scope: Any, headers: Headers) -> None:
     """Raises a Problem for a request that goes no further."""
@@ -106,19 +97,32 @@ class Guard:
         'TOKEN".',
         {'WWW-Authenticate': 'Bearer'},
       )
+    # Without a token, whoever can make a browser on this machine ask is let
+    # in. A page of another site can do that by giving its own name this
+    # machine's address; only the name tells.
+    if not (self._state.token.wanted or self._goes_by(headers.get('host', ''))):
+      raise problems.Problem(421, _OTHER_NAME)
     if scope['method'] not in _READING:
       # A page of another site can make a browser send, but not hide its origin.
       origin = headers.get('origin')
       if origin and _host(origin) != headers.get('host', ''):
         raise problems.Problem(403, 'Pages of other sites may not send here.')
       harmless = path.startswith(_SEARCHES) or path.endswith(_CONVERTS)
-      if self._state.service.read_only and not harmless:
+      if self._state.service.setup.read_only and not harmless:
         raise problems.Problem(
           403, 'This service only searches: it was started with --read_only.'
         )
     length, limit = headers.get('content-length', '0'), self._limit(path)
-    if length.isdecimal() and int(length[:20]) > limit:
-      raise problems.Problem(413, receiving.too_large(limit))
+    if length.isdecimal():
+      rooms.check(int(length[:20]), limit)
+
+  def _goes_by(self, host: str) -> bool:
+    """Whether a header Host names an address, as no other site can, or us."""
+    try:
+      name = parse.urlsplit(f'//{host}').hostname or ''
+      return name.rstrip('.') in self._names or bool(ipaddress.ip_address(name))
+    except ValueError:
+      return False
 
   def _limit(self, path: str) -> int:
     """Bytes of a body; few where nobody has shown a token yet."""
@@ -143,7 +147,7 @@ class Guard:
 
 
 class _Answering:
-  """Marks an answer on its way, and says in JSON what libraries say in text.
+  """Marks an answer on its way; what libraries say in text becomes a problem.
 
   Attributes:
     status: of the answer; 500 where none began.
@@ -168,15 +172,12 @@ class _Answering:
         self._start = message
         return
     elif self._start is not None:
-      message = self._in_json(message.get('body', b'').decode())
+      message = self._as_problem(message.get('body', b'').decode())
       await self._send(self._start)
       self._start = None
     await self._send(message)
 
-  def _in_json(self, text: str) -> Any:
-    if text == 'Invalid host header':
-      self.status = self._start['status'] = 421
-      text = _OTHER_NAME
+  def _as_problem(self, text: str) -> Any:
     made = problems.answer(self.status, problems.in_words(self.status, text))
     headers = MutableHeaders(scope=self._start)
     headers['content-type'] = made.headers['content-type']
@@ -189,12 +190,3 @@ def _host(origin: str) -> str:
     return parse.urlsplit(origin).netloc
   except ValueError:  # of an address with half a bracket
     return ''
-
-
-def _is_address(host: str) -> bool:
-  """Whether a header Host names an address, as no other site can."""
-  try:
-    ipaddress.ip_address(parse.urlsplit(f'//{host}').hostname or '')
-  except ValueError:
-    return False
-  return True

@@ -52,30 +52,27 @@ class Library:
 
   def find(self, metadata: Mapping[str, Any]) -> pathlib.Path | None:
     """The file of the video with this metadata, None where there is none."""
-    found, leads_out = self._found(metadata)
-    return None if leads_out and not self._follow_links else found
+    return self._find(metadata, self._follow_links)
 
   def leads_out(self, metadata: Mapping[str, Any]) -> bool:
     """Whether `find` finds nothing since a link is not to be followed."""
-    return self._found(metadata)[1] and not self._follow_links
+    return not self.find(metadata) and self._find(metadata, True) is not None
 
-  def _found(
-    self, metadata: Mapping[str, Any]
-  ) -> tuple[pathlib.Path | None, bool]:
-    """A file, and whether a link in the folder leads out of it to there."""
+  def _find(
+    self, metadata: Mapping[str, Any], follow: bool
+  ) -> pathlib.Path | None:
     folder, name = self._place(metadata)
     if folder is None:
-      return None, False
-    named = os.path.abspath(folder / name)
+      return None
+    named = pathlib.Path(os.path.abspath(folder / name))
     try:
       # Links are followed before the comparison.
-      found = pathlib.Path(named).resolve(strict=True)
+      found = named.resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
-      return None, False
+      return None
     inside = found.is_relative_to(folder.resolve())
-    linked = pathlib.Path(named).is_relative_to(os.path.abspath(folder))
-    there = (inside or linked) and found.is_file()
-    return (found if there else None), there and not inside
+    linked = follow and named.is_relative_to(os.path.abspath(folder))
+    return found if (inside or linked) and found.is_file() else None
 
   def changed(self, metadata: Mapping[str, Any]) -> float:
     """When its file last changed, seconds since 1970; NaN if there is none."""

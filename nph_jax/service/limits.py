@@ -1,8 +1,10 @@
-"""What one caller may ask of the service, and how many may ask at once."""
+"""What the service is told: what it serves, and how much of it at once."""
 
 from __future__ import annotations
 
 import dataclasses
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -67,3 +69,31 @@ class Limits:
   patience_seconds: float = 10.0
   pixels: int = 4096 * 2304
   conversions: int = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+  """The flags of the service, read.
+
+  Attributes:
+    index, bundle, videos: folders; videos may be None.
+    backbone, weights: of uploads; None for what the index names.
+    token: that callers must bear, or None.
+    hosts: names that the service goes by, apart from addresses and localhost.
+    read_only: nothing is added or removed.
+    follow_links: files that links in `videos` lead to elsewhere are shown.
+    bounds: the limits.
+    cache: folder of pictures and converted videos; None for the user's own.
+  """
+
+  index: pathlib.Path
+  bundle: pathlib.Path
+  videos: pathlib.Path | None = None
+  backbone: str | None = None
+  weights: str | None = None
+  token: str | None = None
+  hosts: Sequence[str] = ()
+  read_only: bool = False
+  follow_links: bool = False
+  bounds: Limits = Limits()
+  cache: pathlib.Path | None = None

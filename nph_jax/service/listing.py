@@ -6,7 +6,7 @@ import collections
 import math
 import pathlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from nph_jax.service import library as library_lib
@@ -49,16 +49,8 @@ def name(metadata: Mapping[str, Any]) -> str:
   return pathlib.PurePath(found).name if isinstance(found, str) else ''
 
 
-_KEYS: Mapping[str, Callable[[Entry], Any]] = {
-  'added': lambda entry: entry.id,
-  'name': lambda entry: entry.name.casefold(),
-  'date': lambda entry: entry.date,
-  'duration': lambda entry: entry.duration,
-}
-
-
-def _is_known(value: Any) -> bool:
-  return value == value and value != ''  # NaN is not itself
+def _number(value: Any) -> float:
+  return float(value) if isinstance(value, int | float) else math.nan
 
 
 class Listing:
@@ -93,15 +85,20 @@ class Listing:
         f'More than {_MOST:,} videos are listed as they were added only; '
         'search instead.',
       )
-    key, text = _KEYS[sort], text.casefold()
+    text = text.casefold()
     known, unknown = [], []
     for entry in self._read():
       if text in entry.name.casefold() and (
         label is None or label in entry.labels
       ):
-        (known if _is_known(key(entry)) else unknown).append(entry)
-    known.sort(key=key, reverse=descending)
-    return [entry.id for entry in known + unknown]
+        value = entry.id if sort == 'added' else getattr(entry, sort)
+        value = value.casefold() if sort == 'name' else value
+        # NaN is not itself.
+        (known if value == value and value != '' else unknown).append(
+          (value, entry.id)
+        )
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [id for _, id in known + unknown]
 
   def labels(self) -> list[tuple[str, int]]:
     """Each label and how many videos have it, the commonest first.
@@ -121,18 +118,16 @@ class Listing:
       if version != self._version:
         self._entries, last = [], -1
         while page := self._index.items(start_after=last, limit=_PAGE):
-          self._entries += [self._entry(id, about) for id, about in page]
+          self._entries += [
+            Entry(
+              id,
+              name(about),
+              tuple(labels(about)),
+              _number(about.get('duration')),
+              self._videos.changed(about),
+            )
+            for id, about in page
+          ]
           last = page[-1][0]
         self._version = version
       return self._entries
-
-  def _entry(self, id: int, about: Mapping[str, Any]) -> Entry:
-    duration = about.get('duration')
-    known = isinstance(duration, int | float)
-    return Entry(
-      id,
-      name(about),
-      tuple(labels(about)),
-      float(duration) if known else math.nan,
-      self._videos.changed(about),
-    )

@@ -15,7 +15,7 @@ _MAX_ID = 2**63 - 2
 _NAMES, _NAME_LENGTH = 64, 100
 # Said by the service itself, so that no caller can claim another file's name.
 _RESERVED = frozenset(
-  ('backbone', 'duration', 'frame_times', 'hash', 'path', 'stored')
+  'backbone duration frame_times hash height path stored width'.split()
 )
 
 
@@ -49,6 +49,12 @@ class Coded(pydantic.BaseModel):
   )
 
 
+class Sent(pydantic.BaseModel):
+  """An upload, as the `query` of the answer to it names it."""
+
+  upload: str = pydantic.Field(pattern='^[0-9a-f]{32}$')
+
+
 class Apart(pydantic.BaseModel):
   """Videos no two of which are copies."""
 
@@ -73,8 +79,9 @@ class Wanted(pydantic.BaseModel):
   rank: Literal['hamming', 'asymmetric'] | None = pydantic.Field(
     None,
     description='by the bits that differ, or by how well codes match the '
-    "query's real values, which is the default where these are known and the "
-    'engine is `flat`',
+    "query's real values. By default what is best here: where an upload is "
+    'within videos, if they have segments; by real values where these are '
+    'known and the engine is `flat`; else by bits',
   )
   rerank: int = pydantic.Field(
     0,

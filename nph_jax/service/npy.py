@@ -36,55 +36,37 @@ def read_features(
       finite in float16.
   """
   expected = f'expected one video, ({num_frames}, {feature_dim}), by numpy.save'
-  file = io.BytesIO(content)
-  shape, fortran_order, dtype = _header(file, expected)
-  if shape not in ((num_frames, feature_dim), (1, num_frames, feature_dim)):
-    raise _invalid(f'features of shape {_brief(shape)}; {expected}.')
-  if dtype.kind != 'f' or dtype.itemsize > 8:
-    raise _invalid(
-      f'features of type {_brief(dtype)}; expected float16, float32 or float64.'
-    )
-  body = content[file.tell() :]
-  if len(body) != num_frames * feature_dim * dtype.itemsize:
-    raise _invalid(f'a truncated or damaged .npy file; {expected}.')
-  order = 'F' if fortran_order else 'C'
-  values = np.frombuffer(body, dtype).reshape(shape, order=order)
-  return _to_half(values.reshape(num_frames, feature_dim))
-
-
-def _header(
-  file: io.BytesIO, expected: str
-) -> tuple[tuple[int, ...], bool, np.dtype]:
+  file, form = io.BytesIO(content), np.lib.format
   try:
-    version = np.lib.format.read_magic(file)
-    read = (
-      np.lib.format.read_array_header_1_0
-      if version == (1, 0)
-      else np.lib.format.read_array_header_2_0
-    )
-    return read(file, max_header_size=_HEADER_BYTES)
+    first = form.read_magic(file) == (1, 0)
+    read = form.read_array_header_1_0 if first else form.read_array_header_2_0
+    shape, by_columns, dtype = read(file, max_header_size=_HEADER_BYTES)
   # The header is a Python literal: a hostile one makes the parser raise
   # SyntaxError, ValueError, RecursionError, MemoryError and more.
   except Exception as error:
     raise _invalid(
       f'not a .npy file of one plain array; {expected}.'
     ) from error
-
-
-def _to_half(values: np.ndarray) -> np.ndarray:
+  if shape not in ((num_frames, feature_dim), (1, num_frames, feature_dim)):
+    raise _invalid(f'features of shape {str(shape)[:60]}; {expected}.')
+  if dtype.kind != 'f' or dtype.itemsize > 8:
+    raise _invalid(
+      f'features of type {str(dtype)[:60]}; expected float16, float32 or '
+      'float64.'
+    )
+  body = content[file.tell() :]
+  if len(body) != num_frames * feature_dim * dtype.itemsize:
+    raise _invalid(f'a truncated or damaged .npy file; {expected}.')
+  order = 'F' if by_columns else 'C'
+  values = np.frombuffer(body, dtype).reshape(shape, order=order)
   with np.errstate(over='ignore', invalid='ignore'):
-    half = values.astype(np.float16)
+    half = values.reshape(num_frames, feature_dim).astype(np.float16)
   if not np.isfinite(half).all():
     raise _invalid(
       'features with NaN, infinite or larger values than float16 holds '
       f'({_HALF_MAX:g}); extract that video again.'
     )
   return half
-
-
-def _brief(value: object) -> str:
-  text = str(value)
-  return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def _invalid(sentence: str) -> problems.Problem:

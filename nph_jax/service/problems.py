@@ -1,9 +1,9 @@
-"""Whatever goes wrong reaches the caller as {"error": one sentence}."""
+"""Whatever goes wrong reaches the caller in one form, that of RFC 9457."""
 
 from __future__ import annotations
 
-import http
 from collections.abc import Mapping
+from http import client
 from typing import Any
 
 import fastapi
@@ -21,6 +21,16 @@ _SENTENCES = {
   416: 'Range: the file is not as long as that.',
 }
 _GONE = 499  # what nginx calls it; HTTP has no name for it
+MEDIA_TYPE = 'application/problem+json'
+# For the documentation: of every address.
+_MEMBERS = {'title': 'string', 'status': 'integer', 'detail': 'string'}
+_SCHEMA = {'properties': {name: {'type': x} for name, x in _MEMBERS.items()}}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+  'default': {
+    'description': 'What is wrong: `detail`, one sentence.',
+    'content': {MEDIA_TYPE: {'schema': {'type': 'object', **_SCHEMA}}},
+  }
+}
 UNEXPECTED = (
   'The service failed on this request; its own log says why, and other '
   'requests are not affected.'
@@ -43,15 +53,21 @@ def answer(
   """The one form of every error."""
   # A sentence may quote the caller, who may have sent half a character.
   sentence = sentence.encode('utf-8', 'replace').decode()
+  content = {
+    'title': client.responses.get(status, ''),
+    'status': status,
+    'detail': sentence,
+  }
   return responses.JSONResponse(
-    {'error': sentence}, status, headers=dict(headers or {})
+    content, status, dict(headers or {}), media_type=MEDIA_TYPE
   )
 
 
 def in_words(status: int, text: str) -> str:
   """A sentence from what a library says of a status."""
-  if not text or text == http.HTTPStatus(status).phrase:
-    text = _SENTENCES.get(status, http.HTTPStatus(status).phrase)
+  phrase = client.responses.get(status, '')
+  if text in ('', phrase):
+    text = _SENTENCES.get(status, phrase)
   return text.rstrip('.') + '.'
 
 
@@ -80,7 +96,7 @@ async def _on_index(request: fastapi.Request, error: Any) -> fastapi.Response:
   status = 422 if isinstance(error, index_errors.InvalidRequest) else 503
   if isinstance(error, index_errors.UnknownVideo):
     status = 404
-  directory = request.app.state.service.directory
+  directory = str(request.app.state.service.setup.index)
   return answer(status, str(error).replace(directory, 'the index'))
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import fastapi
 from fastapi import responses
 
-from nph_jax.library import codes
 from nph_jax.service import access, metrics, problems
 from nph_jax.service.models import Access, Session
 
@@ -45,9 +44,9 @@ def index(service: Access) -> dict[str, Any]:
     'backbone': service.extractor and service.extractor.backbone,
     'no_videos': service.no_videos or None,
     'rerank': service.index.keeps_relaxed,
-    'by_t': codes.is_ranked_by_t(service.hasher),
+    'moments': service.index.has_segments(),
     'duplicates': service.duplicates.known,
-    'read_only': service.read_only,
+    'read_only': service.setup.read_only,
     'limits': {
       'k': service.bounds.k,
       'upload_bytes': service.bounds.upload_bytes,

@@ -1,4 +1,4 @@
-"""Searching: by an id, by frame features, by a video."""
+"""Searching: by an id, by frame features, by a video; and for copies."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import fastapi
+from fastapi import responses
 
 from nph_jax.service import forms, problems, uploads, views
 from nph_jax.service import service as service_lib
-from nph_jax.service.models import Access, Coded, Features, Indexed, Wanted
+from nph_jax.service.models import (
+  Access,
+  Apart,
+  Coded,
+  Copies,
+  Features,
+  Indexed,
+  Sent,
+  Wanted,
+)
 
-router = fastapi.APIRouter(tags=['search'], route_class=forms.Route)
+router = fastapi.APIRouter(route_class=forms.Route)
 Query = Annotated[Wanted, fastapi.Query()]
 
 
-@router.post('/search')
+@router.post('/search', tags=['search'])
 async def search(
   service: Access, query: Indexed, wanted: Query
 ) -> dict[str, Any]:
@@ -27,7 +37,7 @@ async def search(
   return await _search(service, wanted, see, query.id)
 
 
-@router.post('/search/features')
+@router.post('/search/features', tags=['search'])
 async def search_features(
   service: Access, features: Features, wanted: Query
 ) -> dict[str, Any]:
@@ -36,7 +46,7 @@ async def search_features(
   return await _search(service, wanted, see)
 
 
-@router.post('/search/code')
+@router.post('/search/code', tags=['search'])
 async def search_code(
   service: Access, query: Coded, wanted: Query
 ) -> dict[str, Any]:
@@ -45,7 +55,16 @@ async def search_code(
   return await _search(service, wanted, see)
 
 
-@router.post('/search/video')
+@router.post('/search/upload', tags=['search'])
+async def search_upload(
+  service: Access, query: Sent, wanted: Query
+) -> dict[str, Any]:
+  """The same as when it was sent, of the last few hundred uploads."""
+  see = functools.partial(service.see_again, query.upload)
+  return await _search(service, wanted, see)
+
+
+@router.post('/search/video', tags=['search'])
 async def search_video(
   service: Access, video: fastapi.UploadFile, wanted: Query
 ) -> dict[str, Any]:
@@ -67,20 +86,16 @@ async def _search(
   own = int(id is not None)
   with service.room.share(1):
     seen = await see()
-    found = None
-    if not (wanted.rank or wanted.rerank) and wanted.radius is None:
-      found = await service.moments(seen, wanted.k, wanted.filters)
-    if found is None:
-      found = await service.search(
-        seen,
-        wanted.k + own,
-        rank=wanted.rank,
-        rerank=wanted.rerank + own if wanted.rerank else 0,
-        radius=wanted.radius,
-        where=wanted.filters,
-      )
-  hits = [hit for hit in found if hit.id != id][: wanted.k]
-  results = [views.result(service, hit, seen, wanted.rerank) for hit in hits]
+    found = await service.search(
+      seen,
+      wanted.k + own,
+      rank=wanted.rank,
+      rerank=wanted.rerank + own if wanted.rerank else 0,
+      radius=wanted.radius,
+      where=wanted.filters,
+    )
+  hits = [hit for hit in found if hit[0].id != id][: wanted.k]
+  results = [views.result(service, *hit, seen) for hit in hits]
   if wanted.bits:
     add = views.add_differing_bits
     await asyncio.to_thread(add, service, results, seen.code)
@@ -92,3 +107,34 @@ async def _search(
     'results': results,
     'seconds': time.perf_counter() - start,
   }
+
+
+@router.get('/duplicates', tags=['duplicates'])
+async def duplicates(
+  service: Access, wanted: Annotated[Copies, fastapi.Query()]
+) -> Any:
+  """Groups of copies, with the fields of `nph-jax duplicates --json`.
+
+  `video` of each result is that video as /videos has it. Status 202 and no
+  results as long as it looks: ask again. What has not changed since is answered
+  at once.
+  """
+  found = await service.duplicates.find(wanted.flags)
+  if found is None:
+    looking = {'videos': len(service.index), 'results': None}
+    return responses.JSONResponse(looking, 202, {'Retry-After': '1'})
+  shown = dict(service.known([row['id'] for row in found['results']]))
+  rows = []
+  for row in found['results']:
+    if row['id'] in shown:
+      video = views.video(service, row['id'], shown[row['id']])
+      about = video['metadata']
+      path = about.get('path') or about.get('name')
+      rows.append({**row, 'path': path, 'video': video})
+  return {**found, 'results': rows}
+
+
+@router.post('/duplicates/rejected', status_code=204, tags=['duplicates'])
+async def reject(service: Access, body: Apart) -> None:
+  """Remembers that no two of these videos are copies."""
+  await service.duplicates.reject(body.ids)

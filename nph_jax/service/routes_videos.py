@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-import re
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import fastapi
 from fastapi import responses
 
 from nph_jax.service import (
-  containers,
   forms,
-  pictures,
   problems,
   uploads,
   views,
@@ -36,8 +32,6 @@ router = fastapi.APIRouter(tags=['videos'], route_class=forms.Route)
 
 Browse = Annotated[Browsed, fastapi.Query()]
 _LABELS = 200
-# As in `lines=0-9`; what names no unit is only malformed.
-_OTHER_UNIT = re.compile(r'(?!bytes=)[\w-]+=', re.I)
 _KEEP = {'Cache-Control': 'private, max-age=3600'}
 
 
@@ -78,8 +72,7 @@ async def add(
   It is durable when the answer comes. What was added before is answered with
   the first one, and status 200.
   """
-  upload = uploads.received(video)
-  return await _add(answer, service, service.add_video, upload, metadata)
+  return await _add(answer, service, uploads.received(video), metadata)
 
 
 @router.post('/videos/features', status_code=201)
@@ -90,18 +83,17 @@ async def add_features(
   metadata: Annotated[Metadata, fastapi.Query(description=METADATA)] = '',
 ) -> dict[str, Any]:
   """Adds a video by its frame features; the rest is as above."""
-  return await _add(answer, service, service.add_features, features, metadata)
+  return await _add(answer, service, features, metadata)
 
 
 async def _add(
   answer: fastapi.Response,
   service: service_lib.Service,
-  method: Callable[..., Any],
   sent: Any,
   metadata: Any,
 ) -> dict[str, Any]:
   with service.room.share(1):
-    id, kept, new = await method(sent, metadata or {})
+    id, kept, new = await service.add(sent, metadata or {})
   answer.status_code = 201 if new else 200
   return views.video(service, id, kept)
 
@@ -123,11 +115,9 @@ async def remove(service: Access, id: Id) -> None:
 
 @router.head('/videos/{id}/file', include_in_schema=False)
 @router.get('/videos/{id}/file', response_class=responses.FileResponse)
-async def file(
-  request: fastapi.Request, service: Access, id: Id
-) -> responses.FileResponse:
+async def file(service: Access, id: Id) -> responses.FileResponse:
   """The video itself, or the part of it that a header Range asks for."""
-  return _sent(request, await _found(service, id))
+  return _sent(await _found(service, id))
 
 
 @router.post('/videos/{id}/converted')
@@ -137,19 +127,17 @@ async def convert(service: Access, id: Id) -> dict[str, Any]:
   The answer comes at once: `share` says how much is done; at 1 it is there, and
   kept for a while. Ask again until then.
   """
-  return {'share': service.converter.progress(await _found(service, id))}
+  return {'share': service.maker.progress(await _found(service, id))}
 
 
 @router.head('/videos/{id}/converted', include_in_schema=False)
 @router.get('/videos/{id}/converted', response_class=responses.FileResponse)
-async def converted(
-  request: fastapi.Request, service: Access, id: Id
-) -> responses.FileResponse:
+async def converted(service: Access, id: Id) -> responses.FileResponse:
   """What POST made of it, or a part of that as above."""
-  path = service.converter.find(await _found(service, id))
+  path = service.maker.converted(await _found(service, id))
   if path is None:
     raise problems.Problem(404, f'Video {id} is not converted; POST does that.')
-  return _sent(request, path)
+  return _sent(path)
 
 
 async def _found(service: service_lib.Service, id: int) -> pathlib.Path:
@@ -157,19 +145,13 @@ async def _found(service: service_lib.Service, id: int) -> pathlib.Path:
   path = service.videos.find(metadata)
   if service.videos.leads_out(metadata):
     raise problems.Problem(404, _LINK.format(id))
-  if path is None or path.suffix.lower() not in containers.MEDIA_TYPES:
+  if path is None or path.suffix.lower() not in uploads.MEDIA_TYPES:
     raise problems.Problem(404, f'The file of video {id} is not here.')
   return path
 
 
-def _sent(
-  request: fastapi.Request, path: pathlib.Path
-) -> responses.FileResponse:
-  if _OTHER_UNIT.match(request.headers.get('range', '')):
-    # As HTTP wants it; FileResponse, which looks for itself, would refuse it.
-    headers = request.scope['headers']
-    request.scope['headers'] = [x for x in headers if x[0] != b'range']
-  media_type = containers.MEDIA_TYPES[path.suffix.lower()]
+def _sent(path: pathlib.Path) -> responses.FileResponse:
+  media_type = uploads.MEDIA_TYPES[path.suffix.lower()]
   return responses.FileResponse(path, media_type=media_type, headers=_KEEP)
 
 
@@ -178,10 +160,10 @@ async def thumbnail(service: Access, id: Id) -> fastapi.Response:
   """A JPEG of its middle frame; an SVG of its code where there is none."""
   seen = await service.see(id)
   path = service.videos.find(seen.metadata)
-  if made := await service.gallery.get(path, 'thumbnail'):
+  if made := await service.maker.picture(path, 'thumbnail'):
     return fastapi.Response(made, 200, _KEEP, 'image/jpeg')
   return fastapi.Response(
-    pictures.placeholder(seen.code), 200, _KEEP, 'image/svg+xml'
+    views.placeholder(seen.code), 200, _KEEP, 'image/svg+xml'
   )
 
 
@@ -189,6 +171,6 @@ async def thumbnail(service: Access, id: Id) -> fastapi.Response:
 async def preview(service: Access, id: Id) -> fastapi.Response:
   """A few frames of it as an animated WebP."""
   path = service.videos.find((await service.see(id)).metadata)
-  if made := await service.gallery.get(path, 'preview'):
+  if made := await service.maker.picture(path, 'preview'):
     return fastapi.Response(made, 200, _KEEP, 'image/webp')
   raise problems.Problem(404, f'There are no pictures of video {id}.')

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nph_jax.index import asymmetric
+
 
 class Search(NamedTuple):
   """One caller's: code uint8 [K / 8], t float32 [K] or None, and the rest."""
@@ -39,6 +41,22 @@ def run(index: Any, searches: Sequence[Search]) -> list[Any]:
     for place, result in zip(places, found, strict=True):
       results[place] = result
   return results
+
+
+def similarity(hit: Any, search: Search) -> float:
+  """1 of the same, 0 of strangers by chance; in the order of the results."""
+  if hit.score is None:
+    return bounded(1 - 2 * hit.distance / (8 * len(search.code)))
+  if search.options['rerank']:
+    return bounded(hit.score)
+  # Of t no code has more than its own, which has less than 1.
+  own = float(asymmetric.cosines(search.code[None], search.relaxed)[0])
+  return bounded(hit.score / own if own > 0 else 0.0)
+
+
+def bounded(value: float) -> float:
+  """A similarity as it is told."""
+  return round(min(max(value, -1.0), 1.0), 4)
 
 
 def _together(index: Any, searches: Sequence[Search]) -> list[Any]:

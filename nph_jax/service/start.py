@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import fastapi
@@ -19,18 +18,12 @@ from nph_jax.export import hasher as hasher_lib
 from nph_jax.index import video_index
 from nph_jax.service import app as app_lib
 from nph_jax.service import (
-  batching,
   cache,
-  converting,
   decoder_tasks,
   decoders,
-  duplicates,
   library,
   limits,
-  listing,
-  pictures,
-  rooms,
-  searching,
+  made,
   transcoding,
   uploads,
 )
@@ -43,36 +36,8 @@ _NO_BACKBONE = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Setup:
-  """The flags of the service, read.
-
-  Attributes:
-    index, bundle, videos: folders; videos may be None.
-    backbone, weights: of uploads; None for what the index names.
-    token: that callers must bear, or None.
-    hosts: names that the service goes by, apart from addresses and localhost.
-    read_only: nothing is added or removed.
-    follow_links: files that links in `videos` lead to elsewhere are shown.
-    bounds: the limits.
-    cache: folder of pictures and converted videos; None for the user's own.
-  """
-
-  index: pathlib.Path
-  bundle: pathlib.Path
-  videos: pathlib.Path | None = None
-  backbone: str | None = None
-  weights: str | None = None
-  token: str | None = None
-  hosts: Sequence[str] = ()
-  read_only: bool = False
-  follow_links: bool = False
-  bounds: limits.Limits = limits.Limits()
-  cache: pathlib.Path | None = None
-
-
 @contextlib.contextmanager
-def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
+def service(setup: limits.Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
   """Yields the application, and a sentence that says what it serves.
 
   Raises:
@@ -92,141 +57,91 @@ def service(setup: Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
     if not setup.read_only:
       library.recover(videos, index)
     metrics = metrics_lib.Metrics()
-    pool = functools.partial(_pool, setup.bounds, metrics, stack)
+
+    def pool(
+      load: Callable[..., Any],
+      arguments: tuple[Any, ...] = (),
+      number: int = 1,
+      offline: bool = True,
+      seconds: float | None = None,
+    ) -> decoders.Pool:
+      """Those with `seconds` of their own are started when they are wanted."""
+      bounds = dataclasses.replace(
+        setup.bounds, decode_seconds=seconds or setup.bounds.decode_seconds
+      )
+      count = lambda why: metrics.replaced.labels(why).inc()  # noqa: E731
+      ready = [
+        decoders.Decoder(load, arguments, bounds, count, offline)
+        for _ in range(number)
+      ]
+      return stack.enter_context(decoders.Pool(ready, lazy=bool(seconds)))
+
     extractor, why_not = _extractor(setup, hasher, index, pool)
     _warm_up(hasher)
-    room = rooms.room(setup.bounds.concurrency, 'searches and additions')
-    batchers = [
-      batching.Batcher(
-        run,
-        max_batch=setup.bounds.batch,
-        max_wait=setup.bounds.wait_seconds,
-        observe=metrics.batch_sizes.labels(step).observe,
-        coming=lambda: room.held,
-      )
-      for step, run in (
-        ('hashing', functools.partial(_hash, hasher)),
-        ('searching', functools.partial(searching.run, index)),
-      )
-    ]
-    kept, viewer = _cache(setup, stack), _viewer(pool)
-    made = service_lib.Service(
+    ready = service_lib.Service(
       index,
       hasher,
-      *batchers,
-      videos=videos,
-      listing=listing.Listing(index, videos),
-      gallery=pictures.Gallery(viewer, kept, setup.bounds),
-      converter=_converter(setup.bounds, viewer is not None, kept, stack),
-      duplicates=duplicates.Duplicates(index, setup.index),
-      bounds=setup.bounds,
-      room=room,
-      directory=str(setup.index),
-      forget=kept.drop,
-      extractor=extractor,
-      no_videos=why_not,
-      read_only=setup.read_only,
+      setup,
+      videos,
+      _maker(setup, pool, stack),
+      extractor,
+      why_not,
+      metrics.batch_sizes,
     )
-    yield app_lib.create(made, setup.token, metrics, setup.hosts), _words(made)
-
-
-def _words(made: service_lib.Service) -> str:
-  index, extractor = made.index, made.extractor
-  how = f'videos by {extractor.backbone}' if extractor else made.no_videos
-  return f'{len(index):,} videos, {index.num_bits} bits, {index.engine}; {how}'
+    how = f'videos by {extractor.backbone}' if extractor else why_not
+    words = f'{len(index):,} videos, {index.num_bits} bits, {index.engine}; '
+    yield app_lib.create(ready, setup, metrics), words + how
 
 
 def _extractor(
-  setup: Setup,
+  setup: limits.Setup,
   hasher: hasher_lib.Hasher,
   index: Any,
   pool: Callable[..., decoders.Pool],
 ) -> tuple[uploads.Extractor | None, str]:
   """What makes features of uploads, and else why there is none."""
-  backbone = setup.backbone or _indexed_backbone(index)
+  backbone = setup.backbone
   if backbone is None:
+    backbone = next((x.get('backbone') for _, x in index.items(limit=1)), None)
+  if not isinstance(backbone, str):
     return None, _NO_BACKBONE.format('the index names no backbone')
   shape = hasher.num_frames, hasher.feature_dim
   # Whose weights do not come as a package, it may have to fetch.
   offline = setup.weights is not None or backbone != 'vgg16'
   arguments = backbone, setup.weights, shape
   try:
-    made = pool(setup.bounds.decoders, arguments, offline)
+    ready = pool(decoder_tasks.load, arguments, setup.bounds.decoders, offline)
   except errors.UserError as error:
     if setup.backbone is not None:
       raise
     return None, _NO_BACKBONE.format(str(error).rstrip('.'))
-  return uploads.Extractor(made, backbone, shape, setup.bounds), ''
+  return uploads.Extractor(ready, backbone, shape, setup.bounds), ''
 
 
-def _indexed_backbone(index: Any) -> str | None:
-  for _, metadata in index.items(limit=1):
-    backbone = metadata.get('backbone')
-    return backbone if isinstance(backbone, str) else None
-  return None
+def _maker(
+  setup: limits.Setup,
+  pool: Callable[..., decoders.Pool],
+  stack: contextlib.ExitStack,
+) -> made.Maker:
+  """Of nothing without the packages for video."""
+  viewer = converter = None
+  with contextlib.suppress(errors.UserError):
+    viewer = pool(decoder_tasks.load)
+    if transcoding.is_possible():
+      seconds = setup.bounds.convert_seconds
+      converter = pool(decoder_tasks.load_transcoder, seconds=seconds)
+  return made.Maker(viewer, converter, _cache(setup, stack), setup.bounds)
 
 
-def _cache(setup: Setup, stack: contextlib.ExitStack) -> cache.Cache:
+def _cache(setup: limits.Setup, stack: contextlib.ExitStack) -> cache.Cache:
   """Of the user; of this process alone where that cannot be written."""
   folder = setup.cache or compilation.cache_folder() / 'videos'
-  try:
-    made = cache.Cache(folder, setup.bounds.cache_bytes)
+  with contextlib.suppress(OSError):
+    kept = cache.Cache(folder, setup.bounds.cache_bytes)
     if os.access(folder, os.W_OK):
-      return made
-  except OSError:
-    pass
+      return kept
   folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
   return cache.Cache(folder, setup.bounds.cache_bytes)
-
-
-def _converter(
-  bounds: limits.Limits,
-  has_av: bool,
-  kept: cache.Cache,
-  stack: contextlib.ExitStack,
-) -> converting.Converter:
-  form = transcoding.form() if has_av else None
-  if form is None:
-    return converting.Converter(None, None, kept, bounds)
-  patient = dataclasses.replace(bounds, decode_seconds=bounds.convert_seconds)
-  decoder = decoders.Decoder(
-    decoder_tasks.load_transcoder, (), patient, lazy=True
-  )
-  return converting.Converter(stack.enter_context(decoder), form, kept, bounds)
-
-
-def _viewer(pool: Callable[..., decoders.Pool]) -> decoders.Pool | None:
-  """The decoder of thumbnails; none without the packages for video."""
-  with contextlib.suppress(errors.UserError):
-    return pool(1)
-  return None
-
-
-def _pool(
-  bounds: limits.Limits,
-  metrics: metrics_lib.Metrics,
-  stack: contextlib.ExitStack,
-  number: int,
-  arguments: tuple[Any, ...] = (),
-  offline: bool = True,
-) -> decoders.Pool:
-  """So many decoders, until `stack` ends; the rest is as of Decoder."""
-  replaced = lambda why: metrics.replaced.labels(why).inc()  # noqa: E731
-  load = decoder_tasks.load
-  made = [
-    decoders.Decoder(load, arguments, bounds, replaced, offline)
-    for _ in range(number)
-  ]
-  return stack.enter_context(decoders.Pool(made))
-
-
-def _hash(
-  hasher: hasher_lib.Hasher, wanted: Sequence[tuple[np.ndarray, bool]]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-  """Code and t of each; t that is kept is the one of every other program."""
-  frames, kept = zip(*wanted, strict=True)
-  encode = hasher.encode_relaxed if any(kept) else hasher.encode_query
-  return [*zip(*encode(np.stack(frames)), strict=True)]
 
 
 def _warm_up(hasher: hasher_lib.Hasher) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import fractions
 import os
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,27 +15,9 @@ from nph_jax.extraction import decoding, video_file
 from nph_jax.extraction import pictures as pictures_lib
 from nph_jax.service import decoding_process
 
-
-class Form(NamedTuple):
-  """What videos are made into: a container and its encoders."""
-
-  container: str
-  video: str
-  options: dict[str, str]
-  sound: str
-
-
-# Each quick rather than small. The second where PyAV was built without the
-# encoder of the first.
-FORMS = (
-  Form('mp4', 'libx264', {'preset': 'veryfast', 'crf': '23'}, 'aac'),
-  Form(
-    'webm',
-    'libvpx-vp9',
-    {'deadline': 'realtime', 'cpu-used': '7', 'crf': '34', 'b': '0'},
-    'libopus',
-  ),
-)
+CONTAINER = 'mp4'
+_ENCODERS = 'libx264', 'aac'
+_QUICK = {'preset': 'veryfast', 'crf': '23'}  # rather than small
 _LONGEST = 1280  # side, pixels
 _CLOCK, _RATE = 90_000, 48_000  # units of time, and samples, a second
 _THREADS = 2
@@ -44,20 +26,13 @@ _MICROSECONDS = 1_000_000
 _NO_LIMITS = video_file.Limits(None, None, decoding.MAX_PIXELS)
 
 
-def form() -> Form | None:
-  """The first of FORMS that this PyAV can make."""
+def is_possible() -> bool:
+  """Whether this PyAV was built with the encoders, as those of PyPI are."""
   av = video_file.import_av()
-  for one in FORMS:
-    with contextlib.suppress(av.error.FFmpegError):
-      for name in (one.video, one.sound):
-        av.codec.Codec(name, 'w')
-      return one
-  return None
+  return set(_ENCODERS) <= av.codec.codecs_available
 
 
-def transcode(
-  file: BinaryIO, chosen: Form
-) -> Iterator[decoding_process.Answer]:
+def transcode(file: BinaryIO) -> Iterator[decoding_process.Answer]:
   """Yields the parts of a job.
 
   Each has bytes of the new file, their places in `at`, and in `share` how much
@@ -75,11 +50,11 @@ def transcode(
     size = _size(first, video.aspect)
     with (
       video.opened(sound=True) as (source, stream),
-      av.open(sink, 'w', format=chosen.container) as target,
+      av.open(sink, 'w', format=CONTAINER) as target,
     ):
       length = (source.duration or 0) / _MICROSECONDS
       for number, time in enumerate(
-        _encoded(video, source, stream, target, chosen, size)
+        _encoded(video, source, stream, target, size)
       ):
         if number % _EACH == 0:
           yield sink.part(min(time / length, 1.0) if length else 0.0)
@@ -99,16 +74,15 @@ def _encoded(
   source: Any,
   stream: Any,
   target: Any,
-  chosen: Form,
   size: tuple[int, int],
 ) -> Iterator[float]:
   """Encodes all of it; yields seconds of the video as they are done."""
   stream.codec_context.thread_count = _THREADS
   start = (source.start_time or 0) / _MICROSECONDS
-  seen = _Pictures(target, chosen, stream, size, start, video.aspect)
+  seen = _Pictures(target, stream, size, start, video.aspect)
   heard, sound = None, source.streams.best('audio')
   if sound is not None and getattr(sound, 'codec_context', None) is not None:
-    heard = _Sound(target, chosen, start)
+    heard = _Sound(target, start)
   streams = [stream] if heard is None else [stream, sound]
   for packet in source.demux(streams):
     for frame in _decoded(packet):
@@ -134,7 +108,6 @@ class _Pictures:
   def __init__(
     self,
     target: Any,
-    chosen: Form,
     stream: Any,
     size: tuple[int, int],
     start: float,
@@ -143,7 +116,7 @@ class _Pictures:
     # Rates of newer PyAV cannot be rounded as they are.
     rate = float(stream.average_rate or 25)
     self.stream = target.add_stream(
-      chosen.video, rate=max(1, min(round(rate), 120)), options=chosen.options
+      _ENCODERS[0], rate=max(1, min(round(rate), 120)), options=_QUICK
     )
     self.stream.width, self.stream.height = size
     self.stream.pix_fmt = 'yuv420p'
@@ -157,7 +130,8 @@ class _Pictures:
     time = video_file.time_of(frame, self._count) - self._start
     pixels = pictures_lib.picture(frame, self._aspect)
     made = video_file.import_av().VideoFrame.from_ndarray(pixels, 'rgb24')
-    made = made.reformat(*self._size, format='yuv420p')
+    size = self.stream.width, self.stream.height
+    made = made.reformat(*size, format='yuv420p')
     # Damaged time stamps run backwards.
     made.pts = self._last = max(self._last + 1, round(time * _CLOCK))
     made.time_base = fractions.Fraction(1, _CLOCK)
@@ -165,16 +139,12 @@ class _Pictures:
     self._count += 1
     return time
 
-  @property
-  def _size(self) -> tuple[int, int]:
-    return self.stream.width, self.stream.height
-
 
 class _Sound:
   """The new video's sound, without its gaps."""
 
-  def __init__(self, target: Any, chosen: Form, start: float):
-    self.stream = target.add_stream(chosen.sound, rate=_RATE, layout='stereo')
+  def __init__(self, target: Any, start: float):
+    self.stream = target.add_stream(_ENCODERS[1], rate=_RATE, layout='stereo')
     self._target, self._start = target, start
     self._kind: tuple[Any, ...] | None = None
     self._samples = 0

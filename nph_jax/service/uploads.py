@@ -1,4 +1,4 @@
-"""Videos of strangers: from a file to features, in another process."""
+"""Videos of strangers: known by their first bytes, decoded elsewhere."""
 
 from __future__ import annotations
 
@@ -11,9 +11,34 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.extraction import tasks
-from nph_jax.service import containers, decoders, limits, problems, rooms
+from nph_jax.service import decoders, limits, problems, rooms
 
 _NAME_LENGTH = 200
+HEAD_BYTES = 64
+_MP4_BOXES = (b'ftyp', b'moov', b'mdat', b'wide', b'free', b'skip', b'pnot')
+# By suffix; a browser finds out by itself what it can play.
+MEDIA_TYPES = {
+  '.3g2': 'video/3gpp2',
+  '.3gp': 'video/3gpp',
+  '.asf': 'video/x-ms-asf',
+  '.avi': 'video/x-msvideo',
+  '.flv': 'video/x-flv',
+  '.gif': 'image/gif',
+  '.m2ts': 'video/mp2t',
+  '.m4v': 'video/mp4',
+  '.mkv': 'video/x-matroska',
+  '.mov': 'video/quicktime',
+  '.mp4': 'video/mp4',
+  '.mpeg': 'video/mpeg',
+  '.mpg': 'video/mpeg',
+  '.mts': 'video/mp2t',
+  '.ogv': 'video/ogg',
+  '.ts': 'video/mp2t',
+  '.vob': 'video/mpeg',
+  '.webm': 'video/webm',
+  '.webp': 'image/webp',
+  '.wmv': 'video/x-ms-wmv',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +61,32 @@ class Upload:
     return tasks.digest(self.file)
 
 
+def suffix_of(head: bytes) -> str:
+  """The file suffix of the container that begins with `head`.
+
+  A decoder tries every format it knows, also those that name other files (a
+  playlist, a list of files to join), and would read any file of this machine
+  for whoever sends one. So nothing but plain containers reaches it.
+
+  Raises:
+    Problem: status 415, it is none of them.
+  """
+  if head[:4] == b'RIFF' and head[8:12] == b'AVI ':
+    return '.avi'
+  if head[:4] == b'\x1aE\xdf\xa3':
+    return '.webm' if b'webm' in head[:HEAD_BYTES] else '.mkv'
+  if head[4:8] in _MP4_BOXES:
+    return '.mov' if head[8:12] == b'qt  ' else '.mp4'
+  raise problems.Problem(
+    415,
+    'The file is not a video that this service reads; send mp4, webm, mkv, '
+    'mov or avi.',
+  )
+
+
 def received(upload: fastapi.UploadFile) -> Upload:
   """The video of a form; a Problem, status 415, where it is none."""
-  head = upload.file.read(containers.HEAD_BYTES)
-  suffix = containers.suffix_of(head)
+  suffix = suffix_of(upload.file.read(HEAD_BYTES))
   return Upload(upload.file, _shown(upload.filename or ''), suffix)
 
 
@@ -89,8 +136,9 @@ class Extractor:
     """What the decoding process makes of an upload.
 
     Returns:
-      Features float16 [M, L], finite; metadata: name, backbone, duration (s)
-      and frame_times (s); a thumbnail, a JPEG as a data: address.
+      Features float16 [M, L], finite; metadata: name, backbone, duration and
+      frame_times in seconds, width and height in pixels; a thumbnail, a JPEG as
+      a data: address.
 
     Raises:
       Problem: status 422, the video cannot be used; 503, not now.
@@ -115,9 +163,11 @@ def _checked(
     frames = np.frombuffer(features, '<f2').reshape(shape)
     times = [float(time) for time in fields['frame_times']]
     duration = float(fields['duration'])
+    width, height = (max(int(side), 0) for side in fields['size'])
     if np.isfinite(frames).all() and np.isfinite([duration, *times]).all():
-      return frames, {'duration': duration, 'frame_times': times}
-  except (KeyError, TypeError, ValueError):
+      known = {'duration': duration, 'frame_times': times}
+      return frames, known | {'width': width, 'height': height}
+  except (KeyError, OverflowError, TypeError, ValueError):
     pass
   raise problems.Problem(
     422, 'The video gives features that are no numbers; encode it again.'

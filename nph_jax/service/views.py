@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax import errors
-from nph_jax.index import asymmetric
-from nph_jax.service import containers, listing
+from nph_jax.service import listing, uploads
 from nph_jax.service import service as service_lib
 
 _MARK = 8  # characters of a hash
@@ -23,7 +22,7 @@ def video(
   Addresses are relative to the service's, which a proxy may have moved.
   """
   # Not looked for on the disk: a page of results would wait for that.
-  kind = containers.MEDIA_TYPES.get(service.videos.suffix(metadata))
+  kind = uploads.MEDIA_TYPES.get(service.videos.suffix(metadata))
   # Another video may have had the id, and browsers keep what they have seen.
   known = metadata.get('hash')
   mark = f'?of={known[:_MARK]}' if isinstance(known, str) else ''
@@ -48,6 +47,7 @@ def query(
     'id': None,
     'metadata': service.videos.public(seen.metadata),
     'thumbnail': seen.thumbnail,
+    'upload': seen.key,
   }
 
 
@@ -62,8 +62,8 @@ def code(seen: service_lib.Seen) -> dict[str, Any]:
 def result(
   service: service_lib.Service,
   hit: Any,
+  similarity: float,
   seen: service_lib.Seen,
-  rerank: int,
 ) -> dict[str, Any]:
   """A hit; `relevant` says whether it shares a label, None if unknown."""
   found, wanted = listing.labels(hit.metadata), listing.labels(seen.metadata)
@@ -72,24 +72,11 @@ def result(
     **video(service, hit.id, hit.metadata),
     'distance': hit.distance,
     'score': hit.score,
-    'similarity': _similarity(hit, seen, rerank),
+    'similarity': similarity,
     'relevant': bool(set(found) & set(wanted)) if known else None,
     'start': hit.start,
     'end': hit.end,
   }
-
-
-def _similarity(hit: Any, seen: service_lib.Seen, rerank: int) -> float:
-  """1 of the same, 0 of strangers by chance; in the order of the results."""
-  if hit.score is None:
-    value = 1 - 2 * hit.distance / (8 * len(seen.code))
-  elif rerank or hit.start is not None:
-    value = hit.score
-  else:
-    # Of t no code has more than its own, which has less than 1.
-    own = float(asymmetric.cosines(seen.code[None], seen.relaxed)[0])
-    value = hit.score / own if own > 0 else 0.0
-  return round(min(max(value, -1.0), 1.0), 4)
 
 
 def add_differing_bits(
@@ -106,3 +93,20 @@ def add_differing_bits(
       continue
     differing = np.unpackbits(np.bitwise_xor(other, code))
     shown['differing_bits'] = np.flatnonzero(differing).tolist()
+
+
+def placeholder(code: np.ndarray) -> bytes:
+  """An SVG for a video without pictures: its code, one square for each bit."""
+  bits = np.unpackbits(code).tolist()
+  divisors = [n for n in range(1, len(bits) + 1) if len(bits) % n == 0]
+  columns = min(divisors, key=lambda n: abs(n - (len(bits) * 4 / 3) ** 0.5))
+  squares = ''.join(
+    f'<rect x="{1.05 + place % columns:g}" y="{1.05 + place // columns:g}" '
+    f'width=".9" height=".9" rx=".1" fill-opacity="{0.85 if bit else 0.18}"/>'
+    for place, bit in enumerate(bits)
+  )
+  size = f'{columns + 2} {len(bits) // columns + 2}'
+  return (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240" '
+    f'viewBox="0 0 {size}"><g fill="#7f8ba3">{squares}</g></svg>'
+  ).encode()

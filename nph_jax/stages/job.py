@@ -59,8 +59,7 @@ class Job:
   @property
   def frames_bytes(self) -> int:
     """Of the training frames, in float16 as stored."""
-    stored = self.shape.stored_frames('train')
-    return 2 * self.num_train * stored * self.shape.feature_dim
+    return 2 * self.num_train * self.shape.num_frames * self.shape.feature_dim
 
   @property
   def batch_size(self) -> int:
@@ -98,7 +97,6 @@ class Job:
       steps_per_epoch=per_epoch,
       checkpoint_every=self.config.checkpoint.every_steps,
       log_every=self.config.logging.every_steps,
-      frames_per_segment=self.shape.segment('train'),
     )
 
   @functools.cached_property

@@ -39,7 +39,6 @@ def _hash(job: Job, section: dict[str, Any]) -> str:
   run = dataclasses.asdict(job.feature_run)
   del section['dir'], section['run']
   del run['checkpoint_every'], run['log_every'], run['ahead']
-  del run['frames_per_segment']  # the data's key tells it
   made_from = {
     'data': job.dataset.key,
     'neighborhood': section,

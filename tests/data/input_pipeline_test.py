@@ -113,5 +113,18 @@ def test_evaluation_holds_every_video_once(dataset, size):
     np.testing.assert_array_equal(found, values)
 
 
+def test_the_same_videos_come_from_wherever_the_frames_stay(dataset):
+  split = dataset.split('train')
+  kept = input_pipeline.all_frames(split)
+  stream, host, device = (
+    take(split, 7, 5, seed=3, residency=name)  # beyond an epoch
+    for name in ('stream', 'host', 'device')
+  )
+  assert_equal(host, stream)
+  for batch, row in zip(stream, device):
+    np.testing.assert_array_equal(batch['index'], row['index'])
+    np.testing.assert_array_equal(batch['frames'], kept[row['index']])
+
+
 def test_tensorflow_sees_no_gpu():
   assert not tf.config.get_visible_devices('GPU')

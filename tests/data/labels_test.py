@@ -70,12 +70,19 @@ def test_not_multi_hot(files, values, message):
 
 
 @pytest.mark.parametrize(
-  ('name', 'content'),
-  [('a.mat', b'no mat'), ('a.mat', b''), ('a.npy', b'no npy'), ('a.csv', b'1')],
+  ('name', 'content', 'words'),
+  [
+    ('a.mat', b'no mat', 'not a readable'),
+    ('a.mat', b'', 'not a readable'),
+    ('a.mat', None, 'no such file'),
+    ('a.npy', b'no npy', 'not a readable'),
+    ('a.csv', b'1', "not '.csv'"),
+  ],
 )
-def test_other_content(files, name, content):
-  (files.folder / name).write_bytes(content)
-  with pytest.raises(errors.UserError, match=name):
+def test_other_content(files, name, content, words):
+  if content is not None:
+    (files.folder / name).write_bytes(content)
+  with pytest.raises(errors.UserError, match=f'{name}: .*{words}'):
     labels.read_labels([str(files.folder / name)])
 
 
@@ -91,11 +98,6 @@ def test_truncated_mat(files):
   path.write_bytes(path.read_bytes()[:-3000])
   with pytest.raises(errors.UserError, match=r'a\.mat: not a readable'):
     labels.read_labels([str(path)])
-
-
-def test_missing_file(files):
-  with pytest.raises(errors.UserError, match=r'a\.mat: no such file'):
-    labels.read_labels([str(files.folder / 'a.mat')])
 
 
 def test_width_of_shards(files):

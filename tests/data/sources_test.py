@@ -91,8 +91,7 @@ def test_unset_flags(files):
 @pytest.mark.parametrize(
   ('shape', 'words'),
   [
-    ((4, 1, 5), 'database.h5: frames 3, but'),
-    ((4, 6, 5), 'database.h5: frames 3, but'),
+    ((4, 6, 5), 'train.h5: frames 3, but'),
     ((4, 3, 6), 'query.h5: frame features of width 6, but'),
     ((4, 0, 5), 'query.h5: no frames'),
     ((0, 3, 5), 'query.h5: the query split is empty'),
@@ -111,21 +110,6 @@ def test_shapes_of_the_config(files):
   assert_refused(files.spec(num_frames=4), 'frames 3', 'num_frames is 4')
   assert_refused(files.spec(feature_dim=4), 'width 5', 'feature_dim is 4')
   assert_refused(files.spec(num_labels=5), 'columns: 4', 'num_labels is 5')
-
-
-def test_denser_files_of_a_split(files):
-  files.dataset()
-  files.features('train.h5', (12, 9, 5))
-  shape = sources.check(files.spec())
-  assert (shape.num_frames, shape.frames_per_segment) == (3, {'train': 3})
-  assert shape.stored_frames('train') == 9 and shape.stored_frames('query') == 3
-  assert_refused(files.spec(num_frames=9), 'query.h5: frames 3', 'is 9')
-  files.features('train.h5', (12, 8, 5))
-  assert_refused(files.spec(), 'train.h5: frames 8', 'query.h5 has 3')
-  files.features('train.h5', (12, 9, 5))
-  shape = sources.check(files.spec(num_frames=1))
-  expected = {'train': 9, 'query': 3, 'database': 3}
-  assert (shape.num_frames, shape.frames_per_segment) == (1, expected)
 
 
 def test_label_rows_and_columns(files):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import signal
 
 import h5py
 import numpy as np
 import programs
 import pytest
-import scipy.io
 
 from nph_jax import errors
 from nph_jax.data import (
-  building,
   digests,
   moving_digits,
   rows,
@@ -22,8 +19,6 @@ from nph_jax.data import (
   video_features,
 )
 from nph_jax.data.quiet_tensorflow import tfds
-
-SHARED = pathlib.Path(__file__).parents[3] / 'shared' / 'data'
 
 
 def version_folder(data_dir, name='custom'):
@@ -78,7 +73,7 @@ def test_second_run_reads_neither_sources_nor_builds(
   def refuse(*_):
     raise AssertionError('read again')
 
-  monkeypatch.setattr(rows.FileRows, 'read', refuse)
+  monkeypatch.setattr(rows.Rows, 'read', refuse)
   monkeypatch.setattr(digests, '_hash_file', refuse)
   second = video_features.build(files.spec(), tmp_path / 'data')
   assert first.key == second.key
@@ -169,15 +164,11 @@ def test_damaged_built_data(digits_spec, tmp_path):
     video_features.build(digits_spec(), tmp_path)
 
 
-def test_space_is_checked_before_writing(tmp_path):
-  building.check_space(tmp_path, 1)
-  with pytest.raises(errors.UserError, match=r'need 1000000000\.0 GB'):
-    building.check_space(tmp_path, 10**18)
-
-
 def test_data_dir_that_cannot_be_made(digits_spec, tmp_path):
   (tmp_path / 'file').write_text('')
-  with pytest.raises(errors.UserError, match='cannot be stored there'):
+  with pytest.raises(
+    errors.UserError, match='cannot be written .*data.dir=DIR'
+  ):
     video_features.build(digits_spec(), tmp_path / 'file' / 'data')
 
 
@@ -196,12 +187,12 @@ errors.run_main(lambda: video_features.build(spec, {str(data_dir)!r}))
 
 KILLED_IN_A_LATER_SHARD = """
 video_features.SHARD_BYTES = 100
-read = rows.FileRows.read
+read = rows.Rows.read
 def killed(self, start, stop):
   if start >= 5:
     os.kill(os.getpid(), signal.SIGKILL)
   return read(self, start, stop)
-rows.FileRows.read = killed
+rows.Rows.read = killed
 """
 
 
@@ -228,36 +219,3 @@ def test_full_disk_is_one_sentence(files, tmp_path):
   programs.assert_failed(result, f'{tmp_path}/data/custom-')
   assert 'a file-size limit was reached' in result.stderr
   assert set(os.listdir(tmp_path / 'data')) == {'.lock', digests.CACHE}
-
-
-def test_real_features(tmp_path):
-  folder = SHARED / 'ucf101_10_mini'
-  if not folder.is_dir():
-    pytest.skip('no ../shared/data/ucf101_10_mini')
-  parts = {'train': 'train', 'query': 'query', 'database': 'test'}
-  config = {
-    'name': 'custom',
-    'source_dir': str(folder),
-    'published': '',
-    **dict.fromkeys(('num_frames', 'feature_dim', 'num_labels', 'canvas'), 0),
-  }
-  for split, part in parts.items():
-    config[split] = {
-      'features': f'ucf101_10_mini_{part}_feats.h5',
-      'labels': f'ucf101_10_mini_{part}_labels.mat',
-      'num_videos': 0,
-    }
-  spec = sources.DataSpec.from_config(config, 0)
-  built = video_features.build(spec, tmp_path)
-  assert (built.num_frames, built.feature_dim, built.num_labels) == (
-    25,
-    1280,
-    5,
-  )
-  for split, part in parts.items():
-    with h5py.File(folder / f'ucf101_10_mini_{part}_feats.h5') as file:
-      frames = file['feats'][:]
-    labels = scipy.io.loadmat(folder / f'ucf101_10_mini_{part}_labels.mat')
-    found = built.split(split).read(range(len(frames)))
-    np.testing.assert_array_equal(found['frames'], frames)
-    np.testing.assert_array_equal(found['labels'], labels['labels'])

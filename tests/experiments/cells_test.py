@@ -10,18 +10,14 @@ from experiments import cells
 from nph_jax import configuration, errors
 
 
-def folders(path):
-  return cells.Folders(path / 'results', path / 'scratch')
-
-
 def a_cell(**changes):
   values = {'train.num_steps': 30, 'data.canvas': 10}
   cell = cells.Cell('digits', 'configs/moving_digits.py', 'nph', 16, 1, values)
   return dataclasses.replace(cell, **changes)
 
 
-def test_the_configuration_is_the_file_with_the_values(tmp_path):
-  config = a_cell().config(folders(tmp_path))
+def test_the_configuration_is_the_file_with_the_values(where, tmp_path):
+  config = a_cell().config(where)
   assert (config.method, config.num_bits, config.seed) == ('nph', 16, 1)
   assert config.data.canvas == 10
   assert (config.train.num_steps, config.train.num_epochs) == (30, 0)
@@ -37,13 +33,13 @@ def test_the_configuration_is_the_file_with_the_values(tmp_path):
     {'values': {'train.num_steps': 31, 'data.canvas': 10}},
   ],
 )
-def test_the_digest_follows_what_decides_results(tmp_path, changes):
-  other = a_cell(**changes).digest(folders(tmp_path))
-  assert other != a_cell().digest(folders(tmp_path))
+def test_the_digest_follows_what_decides_results(where, changes):
+  other = a_cell(**changes).digest(where)
+  assert other != a_cell().digest(where)
 
 
-def test_a_value_that_came_later_counts_where_it_is_changed(tmp_path):
-  cell, where = a_cell(), folders(tmp_path)
+def test_a_value_that_came_later_counts_where_it_is_changed(where):
+  cell = a_cell()
   plain = cells.flat_values(cell.config(where))
   assert not set(configuration.LATER) & set(plain)
   values = {**cell.values, 'train.cosine': True}
@@ -52,17 +48,17 @@ def test_a_value_that_came_later_counts_where_it_is_changed(tmp_path):
   assert changed.digest(where) != cell.digest(where)
 
 
-def test_the_digest_ignores_where_things_lie(tmp_path):
+def test_the_digest_ignores_where_things_lie(where, tmp_path):
   cell = a_cell()
   moved = dataclasses.replace(
     cell, values={**cell.values, 'data.source_dir': '/x', 'checkpoint.keep': 9}
   )
-  elsewhere = folders(tmp_path / 'elsewhere')
-  assert moved.digest(elsewhere) == cell.digest(folders(tmp_path))
+  elsewhere = cells.Folders(tmp_path / 'a', tmp_path / 'b')
+  assert moved.digest(elsewhere) == cell.digest(where)
 
 
-def test_done_is_a_file_of_this_configuration(tmp_path):
-  where, cell = folders(tmp_path), a_cell()
+def test_done_is_a_file_of_this_configuration(where):
+  cell = a_cell()
   assert not cell.is_done(where)
   record = {'digest': cell.digest(where), 'map': {}, 'pr_curve': [1, 2]}
   cells.write(cell.path(where), record)
@@ -92,13 +88,13 @@ def test_a_damaged_file_is_named(tmp_path, text):
     cells.read(path)
 
 
-def test_bad_values_and_files_are_named(tmp_path):
+def test_bad_values_and_files_are_named(where):
   with pytest.raises(errors.UserError, match='train.num_stepz'):
-    a_cell(values={'train.num_stepz': 3}).config(folders(tmp_path))
+    a_cell(values={'train.num_stepz': 3}).config(where)
   with pytest.raises(errors.UserError, match='data.canvas'):
-    a_cell(values={'data.canvas': 'wide'}).config(folders(tmp_path))
+    a_cell(values={'data.canvas': 'wide'}).config(where)
   with pytest.raises(errors.UserError, match='none.py'):
-    a_cell(config_file='none.py').config(folders(tmp_path))
+    a_cell(config_file='none.py').config(where)
 
 
 def test_a_lock_is_held_by_one(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from experiments import cells, command_line, lengths, settings
+from experiments import command_line, lengths, settings
 from nph_jax import errors
 
 GROUPS = 10  # of each class, two videos each
@@ -33,8 +33,7 @@ def dataset(tmp_path):
   return command_line.Dataset('toy', 'experiments/ucf101_vgg14.py', values)
 
 
-def test_no_group_is_in_two_splits(dataset, tmp_path):
-  where = cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
+def test_no_group_is_in_two_splits(dataset, where, tmp_path):
   found = lengths.held_back(dataset, where)
   folder = tmp_path / 'scratch' / 'lengths' / 'toy'
   groups = {}
@@ -50,9 +49,8 @@ def test_no_group_is_in_two_splits(dataset, tmp_path):
   assert len(set.union(*groups.values())) == 2 * GROUPS - 1
 
 
-def test_each_length_is_a_training_of_its_own(dataset, tmp_path, monkeypatch):
+def test_each_length_is_a_training_of_its_own(dataset, where, monkeypatch):
   monkeypatch.setattr(settings, 'LENGTHS', {'s5vh': (7, 28)})
-  where = cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
   short, long = lengths.trials(lengths.held_back(dataset, where), 's5vh')
   assert (short.dataset, long.dataset) == ('lengths/toy-e7', 'lengths/toy-e28')
   config = long.config(where)
@@ -61,8 +59,7 @@ def test_each_length_is_a_training_of_its_own(dataset, tmp_path, monkeypatch):
   assert lengths.trials(dataset, 'itq') == []
 
 
-def test_without_groups_nothing_can_be_held_back(dataset, tmp_path):
+def test_without_groups_nothing_can_be_held_back(dataset, where, tmp_path):
   (tmp_path / 'toy' / 'names.json').unlink()
-  where = cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
   with pytest.raises(errors.UserError, match='names.json'):
     lengths.held_back(dataset, where)

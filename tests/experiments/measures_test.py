@@ -63,21 +63,6 @@ def test_constant_codes_have_no_entropy():
   }
 
 
-def test_graph_precision():
-  rng = np.random.default_rng(1)
-  anchors = np.stack([rng.permutation(12)[:2] for _ in range(60)])
-  labels = (rng.random((60, 4)) < 0.3).astype(np.uint8)
-  agree = [
-    bool((labels[i] & labels[j]).any())
-    for i, j in itertools.combinations(range(60), 2)
-    if set(anchors[i]) & set(anchors[j])
-  ]
-  found = measures.graph_precision(anchors, labels)
-  assert abs(found - np.mean(agree)) < 1e-4
-  alone = np.arange(60)[:, None]
-  assert measures.graph_precision(alone, labels) == 0.0
-
-
 def encoded(num_videos, seed):
   rng = np.random.default_rng(seed)
   labels = np.eye(3, dtype=np.uint8)[rng.integers(0, 3, num_videos)]

@@ -196,31 +196,16 @@ def test_the_origin_tells_ranges_and_mixed_configurations():
   assert 'in all cells: NPH;' in text
 
 
-def test_transfer_and_sweep_pages(tmp_path):
+def test_transfer_pages(tmp_path):
   folder = tmp_path / 'table1_unseen' / 'digits'
   cells.write(folder / 'nph_paper-32-0.json', record('nph_paper', 32, 0, 0.4))
-  graph = {
-    'num_anchors': 50,
-    'num_nearest': 3,
-    'pair_density': 0.0125,
-    'mean_degree': 9.0,
-    'precision': None,
-  }
-  for anchors in (100, 50):
-    cells.write(
-      tmp_path / 'anchors_sweep' / f'digits-N100-n{anchors}' / 'nph-32-0.json',
-      record('nph', 32, 0, 0.4, graph={**graph, 'num_anchors': anchors}),
-    )
   found = pages.every_page(tmp_path)
-  assert set(found) == {'table1_unseen', 'anchors_sweep'}
+  assert set(found) == {'table1_unseen'}
   table = rows(found['table1_unseen'])
   assert table['NPH (paper)'] == ['.500', '.400', '.400', '-']
   table = rows(found['table1_unseen'], 1)
   assert table['NPH (paper)'][:4] == ['.200', '.200', '.200', '-']
   assert table['NPH (paper)'][4:] == ['.306', '.175', '.109', '.079']
-  lines = [x for x in found['anchors_sweep'].splitlines() if 'digits' in x]
-  assert [re.split(r' *\| *', x)[4] for x in lines] == ['50', '100']
-  assert '.0125' in lines[0] and '| - |' in lines[0]
 
 
 def test_write_all_and_the_marked_blocks(tmp_path):

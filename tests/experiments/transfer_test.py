@@ -10,20 +10,6 @@ from experiments import cells, command_line, grid, settings, transfer
 from nph_jax import errors
 from nph_jax.data import moving_digits
 
-VALUES = {
-  'data.train.num_videos': 60,
-  'data.query.num_videos': 12,
-  'data.database.num_videos': 30,
-  'data.canvas': 10,
-  'data.num_frames': 4,
-  'train.num_steps': 5,
-  'neighborhood.num_steps': 5,
-}
-
-
-def digits():
-  return command_line.Dataset('digits', 'configs/moving_digits.py', VALUES)
-
 
 def test_one_class_in_six_is_held_out():
   assert len(transfer.held_out(239, 0)) == 40
@@ -76,12 +62,11 @@ def test_queries_are_drawn_when_there_are_too_many(monkeypatch):
   assert draws[0] == draws[1] != draws[2]
 
 
-def test_the_files_hold_the_videos_of_the_split(tmp_path):
-  where = cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
+def test_the_files_hold_the_videos_of_the_split(digits, where):
   folder = transfer.files(digits(), 3, where)
   classes = transfer.held_out(10, 3)
   frames, labels = moving_digits.make_videos(
-    'train', 0, 60, seed=3, num_frames=4, canvas=10
+    'train', 0, 64, seed=3, num_frames=3, canvas=9
   )
   unseen = labels[:, classes].any(axis=1)
   np.testing.assert_array_equal(
@@ -98,15 +83,16 @@ def test_the_files_hold_the_videos_of_the_split(tmp_path):
   assert transfer.files(digits(), 3, where) == folder
 
 
-def test_the_data_set_learns_from_the_files_as_the_whole_one_does(tmp_path):
-  where = cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
+def test_the_data_set_learns_from_the_files_as_the_whole_one_does(
+  digits, where, tmp_path
+):
   train = ['train75', 'train25']
   made = transfer.dataset_of(digits(), 0, where, 'table2_train25', train)
   made.check()
   (cell,) = made.cells([('nph', 32)], 0)
   config = cell.config(where)
   assert made.name == 'table2_train25/digits'
-  assert (config.train.num_steps, config.neighborhood.num_steps) == (5, 5)
+  assert (config.train.num_steps, config.neighborhood.num_steps) == (3, 3)
   files = config.data.train.features.split(',')
   assert [pathlib.Path(f).name for f in files] == ['train75.npy', 'train25.npy']
   assert config.data.query.features.endswith('test25.npy')
@@ -114,8 +100,9 @@ def test_the_data_set_learns_from_the_files_as_the_whole_one_does(tmp_path):
   flat = cells.flat_values(config)
   assert not [v for v in flat.values() if str(tmp_path) in str(v)]
   # Lengths in epochs stay epochs.
+  values = digits().values
   longer = dataclasses.replace(
-    digits(), values={k: v for k, v in VALUES.items() if 'steps' not in k}
+    digits(), values={k: v for k, v in values.items() if 'steps' not in k}
   )
   made = transfer.dataset_of(longer, 0, where, 'table1_unseen', ['train75'])
   (cell,) = made.cells([('nph', 32)], 0)
@@ -123,7 +110,7 @@ def test_the_data_set_learns_from_the_files_as_the_whole_one_does(tmp_path):
   assert cell.config(where).train.num_steps == 0
 
 
-def test_training_labels_are_asked_for(tmp_path):
+def test_training_labels_are_asked_for(where, tmp_path):
   rng = np.random.default_rng(0)
   np.save(tmp_path / 'x.npy', rng.random((12, 3, 8), np.float32))
   np.save(tmp_path / 'y.npy', np.eye(4, dtype=np.uint8)[np.arange(12) % 4])
@@ -132,7 +119,6 @@ def test_training_labels_are_asked_for(tmp_path):
     values[f'data.{split}.features'] = 'x.npy'
     values[f'data.{split}.labels'] = 'y.npy'
   mine = command_line.Dataset('mine', 'configs/custom.py', values)
-  where = cells.Folders(tmp_path / 'results', tmp_path / 'scratch')
   with pytest.raises(errors.UserError, match='data.train.labels'):
     transfer.files(mine, 0, where)
   values['data.train.labels'] = 'y.npy'
@@ -141,20 +127,10 @@ def test_training_labels_are_asked_for(tmp_path):
   assert len(np.load(folder / 'test25.npy')) == 3
 
 
-def test_the_command_makes_both_tables(tmp_path, monkeypatch):
+def test_the_command_makes_both_tables(flags, monkeypatch):
   wanted = []
   monkeypatch.setattr(grid, 'run', lambda cells, _: wanted.extend(cells) or [])
-  argv = [
-    '--config=configs/moving_digits.py',
-    '--methods=itq',
-    '--bits=8,16',
-    '--config.neighborhood.num_anchors=0',
-    '--seeds=0',
-    f'--results={tmp_path / "results"}',
-    f'--scratch={tmp_path / "scratch"}',
-    *(f'--config.{name}={value}' for name, value in VALUES.items()),
-  ]
-  transfer.main(argv)
+  transfer.main([*flags, '--methods=itq', '--bits=8,16'])
   names = ['cosine-0-0', 'random-8-0', 'random-16-0', 'itq-8-0', 'itq-16-0']
   for table, parts in transfer.TRAIN.items():
     found = [c for c in wanted if c.dataset == f'{table}/moving_digits']

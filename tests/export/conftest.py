@@ -4,12 +4,12 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import methods
 import numpy as np
 import pytest
 
 from nph_jax import configuration
 from nph_jax.export import bundle
-from nph_jax.models import registry
 from nph_jax.models.autoencoder import Autoencoder
 
 NUM_FRAMES, FRAME_DIM, NUM_BITS, BLOCK_SIZE, NUM_NEAREST = 3, 9, 16, 8, 2
@@ -32,17 +32,6 @@ class Toy:
     shape = (number, NUM_FRAMES, FRAME_DIM)
     values = np.random.default_rng(seed).standard_normal(shape)
     return values.astype(np.float16)
-
-
-def _method():
-  return registry.build(
-    'nph_paper',
-    num_bits=NUM_BITS,
-    num_frames=NUM_FRAMES,
-    frame_dim=FRAME_DIM,
-    model={'hidden_width': 10},
-    options={'memory_width': WIDTH},
-  )
 
 
 def _random(init, *args, seed):
@@ -68,7 +57,14 @@ def toy():
   empty = jnp.zeros((1, NUM_FRAMES, FRAME_DIM))
   key = jax.random.key(0)
   autoencoder_params = _random(autoencoder.init, key, empty, seed=1)['params']
-  method = _method()
+  method = methods.make(
+    'nph_paper',
+    NUM_BITS,
+    NUM_FRAMES,
+    FRAME_DIM,
+    hidden_width=10,
+    memory_width=WIDTH,
+  )
   tables = {
     'anchors': jnp.asarray(anchors),
     'anchor_indices': jnp.zeros((1, NUM_NEAREST), int),

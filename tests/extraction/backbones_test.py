@@ -6,7 +6,6 @@ import pytest
 from nph_jax import errors
 from nph_jax.extraction import (
   backbones,
-  chunks,
   images,
 )
 
@@ -60,5 +59,5 @@ def test_chunks_are_of_one_size(number):
     return 2 * chunk
 
   batch = np.arange(3 * number, dtype=np.float32).reshape(number, 3)
-  np.testing.assert_array_equal(chunks.apply(double, batch, 5), 2 * batch)
+  np.testing.assert_array_equal(images.in_chunks(double, batch, 5), 2 * batch)
   assert set(shapes) == {(5, 3)}

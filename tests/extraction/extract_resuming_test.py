@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 
+import programs
 from extract_runs import command, contents, run
 from progress import count
 
@@ -14,7 +15,11 @@ def start(videos, folder, wanted, **options):
   store = folder / 'features.partial'
   process = subprocess.Popen(
     command(videos, folder / 'features.h5', '--labels=folders'),
-    env={**os.environ, 'HANGS_AT': f'{store},{wanted}'},
+    env={
+      **os.environ,
+      'PYTHONPATH': programs.PYTHONPATH,
+      'HANGS_AT': f'{store},{wanted}',
+    },
     **options,
   )
   while process.poll() is None and count(store) < wanted:

@@ -11,7 +11,7 @@ import pytest
 from extract_runs import FRAMES, WIDTH, contents, run
 
 from nph_jax import errors, extract
-from nph_jax.data import blocks, labels, sources, spec
+from nph_jax.data import blocks, labels
 from nph_jax.extraction import tasks
 
 
@@ -66,6 +66,7 @@ def test_manifest_has_a_line_for_each_row(finished, videos):
     assert row['labels'] == [row['path'].split('/')[0]]
     assert row['duration'] == pytest.approx((4 + number) / 10, abs=2e-3)
     assert len(row['frame_times']) == FRAMES
+    assert row['width'] > row['height'] > 0
   assert len({row['hash'] for row in rows}) == 8
 
 
@@ -98,31 +99,6 @@ def test_a_name_that_is_not_utf_8_is_skipped(clip, tmp_path):
   assert again.stdout.startswith('1 known, 1 bad')
 
 
-def test_training_reads_them(finished):
-  folder, _ = finished
-  split = spec.SplitFiles(
-    features=(str(folder / 'features.h5'),) * 2,
-    labels=(str(folder / 'features_labels.mat'),) * 2,
-    num_videos=0,
-  )
-  shape = sources.check(
-    spec.DataSpec(
-      name='custom',
-      train=split,
-      query=split,
-      database=split,
-      num_frames=0,
-      feature_dim=0,
-      num_labels=0,
-      published='',
-      canvas=0,
-      seed=0,
-    )
-  )
-  assert (shape.num_frames, shape.feature_dim) == (FRAMES, WIDTH)
-  assert shape.num_videos['train'] == 16 and shape.num_labels == 2
-
-
 def test_no_video_that_can_be_read(tmp_path):
   (tmp_path / 'a.mp4').write_text('no video')
   result = run(tmp_path, tmp_path / 'f.h5')
@@ -141,7 +117,7 @@ def test_no_video_that_can_be_read(tmp_path):
     (('--videos=V', '--out=f.h5', '--shard=4/4'), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--shard=1'), '0/4 to 3/4'),
     (('--videos=V', '--out=f.h5', '--shard=0/' + '9' * 5000), '0/4 to 3/4'),
-    (('--videos=V', '--out=f.h5', '--num_frames=0'), '--num_frames=0'),
+    (('--videos=V', '--out=f.h5', '--num_frames=0'), "num_frames: '0'"),
     (('--videos=V', '--out=f.h5', '--backbone=x'), 'expected one of eff'),
     (('--videos=V', '--out=f.h5', '--size=8'), '--size=8 needs'),
     (('--videos=V', '--out=f.h5', '--precision=half'), '--precision=half'),
@@ -155,37 +131,35 @@ def test_bad_flags(tmp_path, monkeypatch, flags, message):
   assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('value', [7, [1, 2], '[1]', '"a"', '{', b'\xff'])
-def test_another_s_attribute_is_no_traceback(videos, tmp_path, value):
-  with h5py.File(tmp_path / 'f.h5', 'w') as file:
-    file.attrs['extraction'] = value
+@pytest.mark.parametrize('value', [7, [1, 2], '[1]', '"a"', '{', b'\xff', None])
+def test_another_s_file_is_said_and_kept(videos, tmp_path, value):
+  out = tmp_path / 'f.h5'
+  if value is None:
+    out.write_text('mine')
+  else:
+    with h5py.File(out, 'w') as file:
+      file.attrs['extraction'] = value
+  before = contents(tmp_path)
   with pytest.raises(errors.UserError, match='no extraction of this version'):
-    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}'])
+    extract.main([f'--videos={videos}', f'--out={out}'])
+  assert contents(tmp_path) == before
 
 
-def test_a_file_of_someone_else_is_kept(videos, tmp_path):
-  (tmp_path / 'f.h5').write_text('mine')
-  with pytest.raises(errors.UserError, match='no extraction of this version'):
-    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}'])
-  assert contents(tmp_path) == {'f.h5': b'mine'}
-
-
-def test_missing_weights_leave_nothing(videos, tmp_path):
-  with pytest.raises(errors.UserError, match='no such file'):
-    extract.main(
-      [
-        f'--videos={videos}',
-        f'--out={tmp_path / "f.h5"}',
-        f'--weights={tmp_path / "w.h5"}',
-      ]
-    )
-  assert not list(tmp_path.iterdir())
-
-
-def test_without_pillow_no_video_is_skipped(videos, tmp_path, monkeypatch):
-  monkeypatch.setitem(sys.modules, 'PIL', None)
-  with pytest.raises(errors.UserError, match=r"'nph-jax\[video\]'"):
-    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}'])
+@pytest.mark.parametrize(
+  ('missing', 'flags', 'words'),
+  [
+    (None, ['--weights=none.h5'], 'no such file'),
+    # Else every video would be skipped.
+    ('PIL.Image', [], r"'nph-jax\[video\]'"),
+  ],
+)
+def test_what_is_missing_leaves_nothing(
+  videos, tmp_path, monkeypatch, missing, flags, words
+):
+  if missing:
+    monkeypatch.setitem(sys.modules, missing, None)
+  with pytest.raises(errors.UserError, match=words):
+    extract.main([f'--videos={videos}', f'--out={tmp_path / "f.h5"}', *flags])
   assert not list(tmp_path.iterdir())
 
 

@@ -8,32 +8,25 @@ import os
 import sys
 import time
 
-import numpy as np
+import averages
 import progress
 
 from nph_jax import errors, extract
-from nph_jax.extraction import backbones, vgg16
+from nph_jax.extraction import backbones
 
 STORE, _, NUMBER = os.environ.get('HANGS_AT', '').partition(',')
 
 
-class Averages(vgg16.VGG16):
-  """The mean colours of a 4 x 4 grid; `weights` not read."""
-
-  feature_dim = 48
-  precisions = ('float32',)
-
-  def __init__(self, weights, precision):
-    self.precision = precision
+class Hanging(averages.Averages):
+  """Does not go on, where it is told so."""
 
   def features(self, batch):
     if STORE and progress.count(STORE) >= int(NUMBER):
       time.sleep(3600)
-    cells = batch.reshape(len(batch), 4, 56, 4, 56, 3).mean((2, 4))
-    return cells.reshape(len(batch), -1).astype(np.float32) / 255
+    return super().features(batch)
 
 
-backbones.BACKBONES[backbones.DEFAULT] = Averages
+backbones.BACKBONES[backbones.DEFAULT] = Hanging
 
 if __name__ == '__main__':
   errors.run_main(lambda: extract.main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 import fractions
 import io
 
+import clips
 import numpy as np
 import pytest
 
@@ -10,27 +11,21 @@ from nph_jax import errors
 from nph_jax.extraction import decoding, pictures, tasks
 
 av = pytest.importorskip('av')
-BRIGHTER = 8
 NUM_FRAMES = 40
 
 
 def write(target, container, codec, pixels='yuv420p', options=None, noise=0):
   """Frame i is of brightness 5 i, each a key frame."""
-  rng, rate = np.random.default_rng(0), 25
-  with av.open(
-    target, 'w', format=container, container_options=options or {}
-  ) as file:
-    stream = file.add_stream(codec, rate=rate, options={'g': '1'})
-    stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
-    stream.bit_rate = 4_000_000
-    for number in range(NUM_FRAMES):
-      picture = np.full((48, 64, 3), 5 * number, np.uint8)
-      picture += rng.integers(0, noise + 1, picture.shape, np.uint8)
-      frame = av.VideoFrame.from_ndarray(picture, 'rgb24')
-      frame.pts, frame.time_base = number, fractions.Fraction(1, rate)
-      file.mux(stream.encode(frame))
-    file.mux(stream.encode())
-  return target
+  rng = np.random.default_rng(0)
+  pictures = [
+    np.full((48, 64, 3), 5 * number, np.uint8)
+    + rng.integers(0, noise + 1, (48, 64, 3), np.uint8)
+    for number in range(NUM_FRAMES)
+  ]
+  return clips.encode(
+    target, pictures, codec, pixels, 25, container=container,
+    container_options=options, options={'g': '1'}, bit_rate=4_000_000,
+  )  # fmt: skip
 
 
 def content(*arguments, **options):
@@ -209,14 +204,11 @@ def test_mirrored_and_turned(clip, tmp_path, matrix, expected):
   [('4/3', (48, 85)), ('1/2', (96, 64)), ('101/100', (48, 64))],
 )
 def test_pixels_that_are_not_square(tmp_path, aspect, shape):
-  path = tmp_path / 'a.mp4'
-  with av.open(str(path), 'w') as file:
-    stream = file.add_stream('mpeg4', rate=10)
-    stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
-    stream.sample_aspect_ratio = fractions.Fraction(aspect)
-    frame = av.VideoFrame.from_ndarray(CORNER, 'rgb24')
-    file.mux(stream.encode(frame))
-    file.mux(stream.encode())
+  path = clips.encode(
+    tmp_path / 'a.mp4',
+    [CORNER],
+    sample_aspect_ratio=fractions.Fraction(aspect),
+  )
   frame = decoding.sample_frames(path, 1).frames[0]
   assert frame.shape == (*shape, 3)
   assert frame[: shape[0] // 3 - 2, : shape[1] // 4 - 2].mean() > 200

@@ -2,6 +2,7 @@
 
 import fractions
 
+import clips
 import numpy as np
 import pytest
 
@@ -15,22 +16,14 @@ NOISE = np.kron(RNG.integers(0, 255, (6, 8, 3)), np.ones((8, 8, 1)))
 
 def write(path, codec='libx264', num_frames=240, pts=None, **options):
   """A moving picture at 10 frames a second, or at the tenths `pts`."""
+  pictures = [np.roll(NOISE, n, 1).astype(np.uint8) for n in range(num_frames)]
   try:
-    with av.open(str(path), 'w') as file:
-      stream = file.add_stream(codec, rate=10, options=options)
-      stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
-      stream.time_base = fractions.Fraction(1, 10)
-      stream.thread_count = 1
-      for number in range(num_frames):
-        picture = np.roll(NOISE, number, 1).astype(np.uint8)
-        frame = av.VideoFrame.from_ndarray(picture, 'rgb24')
-        frame.pts = number if pts is None else pts[number]
-        frame.time_base = fractions.Fraction(1, 10)
-        file.mux(stream.encode(frame))
-      file.mux(stream.encode())
+    return clips.encode(
+      path, pictures, codec, pts=pts, options=options, thread_count=1,
+      time_base=fractions.Fraction(1, 10),
+    )  # fmt: skip
   except av.error.EncoderNotFoundError:
     pytest.skip(f'this build of libav has no {codec}')
-  return path
 
 
 def both(path):

@@ -77,20 +77,6 @@ def test_a_filter_is_exact_all_the_same(tmp_path, values, monkeypatch):
   ]
 
 
-@pytest.mark.parametrize('number', [0, 1, 3])
-def test_few_videos(tmp_path, number):
-  codes = index_cases.clustered(number, BITS // 8)
-  with create(tmp_path / 'ix') as index:
-    if number:
-      index.add(codes, None)
-      index.remove([0])
-    hits = index.search(codes[:1], 5)
-    assert all(hit.id for result in hits for hit in result)
-  with VideoIndex.open(tmp_path / 'ix') as index:
-    assert len(index) == max(number - 1, 0)
-    assert index.search(codes[:1], 5) == hits
-
-
 def test_lists_are_made_anew_as_the_set_grows(tmp_path, values, monkeypatch):
   monkeypatch.setattr(engines, '_FEW', 100)
   with (

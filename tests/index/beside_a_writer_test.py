@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from index_cases import BITS, assert_nearest, codes, metadata, relaxed
 
-from nph_jax.index import VideoIndex, errors, facets
+from nph_jax.index import VideoIndex, errors
 
 READER = """
 import sys, numpy as np
@@ -174,23 +174,6 @@ def test_searches_see_the_old_codes_or_the_new(index, tmp_path):
       for future in futures:
         future.result()
   assert not failures
-
-
-def test_the_same_videos_are_known_again(tmp_path):
-  frames = np.random.default_rng(0).normal(size=(4, 2, 3)).astype(np.float16)
-  contents = facets.contents(frames)
-  about = [{'hash': 'a'}, {'hash': 'b'}, {}, {}]
-  with VideoIndex.create(tmp_path / 'ix', BITS, keep_relaxed=False) as index:
-    index.add(codes(4), about, contents=contents)
-    index.add(codes(1), None, contents=contents[2:3])
-    assert index.known([None, *contents[2:].tolist(), 5], [None] * 4) == [
-      [], [2, 4], [3], []
-    ]  # fmt: skip
-    files = [facets.file({'hash': name}) for name in 'abc']
-    assert index.known([None, int(contents[3])], files[1:]) == [[1], [3]]
-    index.remove([2, 1])
-    files = [*files[:2], None, None]
-    assert index.known(contents.tolist(), files) == [[0], [], [4], [3]]
 
 
 def test_who_reads_beside_a_locked_store_waits_for_nothing(index, tmp_path):

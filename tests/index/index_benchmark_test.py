@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 
 from benchmarks import index, tables
@@ -55,12 +54,3 @@ def test_other_results_than_those_of_faiss_are_no_measurement(monkeypatch):
 def test_milvus_is_exact():
   pytest.importorskip('milvus_lite')
   assert index.other(engine='milvus', num_codes=300)['recall'] == 1
-
-
-def test_codes_of_all_seeds_lie_around_the_same_centres():
-  centres = index._random(1000, seed=99)
-  for seed in (0, 1):
-    codes = index._clustered(50, seed)
-    distances = np.bitwise_count(codes[:, None] ^ centres[None]).sum(-1)
-    assert (distances.min(axis=1) <= index._NEAR).all()
-    assert len(np.unique(codes, axis=0)) > 40

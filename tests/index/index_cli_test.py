@@ -244,16 +244,6 @@ def test_an_interrupted_build_goes_on(files, capsys, monkeypatch, blocks):
     build()
 
 
-def test_features_made_anew_are_not_mixed_with_the_old(files, monkeypatch):
-  restore = cut_after(monkeypatch, 1)
-  with pytest.raises(Cut):
-    build()
-  restore()
-  os.utime('frames.h5', (1, 1))
-  with pytest.raises(errors.UserError, match='an index is there already'):
-    build()
-
-
 def test_an_interrupted_addition_goes_on(files, capsys, monkeypatch):
   index.main(['build', '--out=ix', '--codes=codes.npy'])
   monkeypatch.setattr('nph_jax.index.sources._CODES_BLOCK', 4)
@@ -392,24 +382,6 @@ def test_backup_and_restore(files, capsys):
   with VideoIndex.open('iy', read_only=True) as copy:
     items = list(enumerate(index_cases.metadata(11)))
     assert copy.items() == items
-
-
-def test_a_cut_after_the_last_commit_adds_nothing_more(files, capsys):
-  """As Ctrl-C then, or a kill: nobody can know on which side it was."""
-  index.main(['build', '--out=ix', '--codes=codes.npy'])
-  np.save('more.npy', np.load('codes.npy')[:4])
-  add = ['add', '--index=ix', '--codes=more.npy']
-
-  def cut(*_):
-    raise KeyboardInterrupt
-
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(VideoIndex, '_follow', cut)
-    with pytest.raises(KeyboardInterrupt):
-      index.main(add)
-  capsys.readouterr()
-  index.main(add)
-  assert 'were added already, 13 in all' in capsys.readouterr().out
 
 
 def test_from_the_shell(files):

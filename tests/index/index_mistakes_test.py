@@ -86,10 +86,6 @@ def test_many_names_are_not_all_listed(tmp_path):
   assert said.endswith('name 0018, name 0019 and 30 more.')
 
 
-def test_the_bundle_that_fits_is_accepted(index):
-  index.check_bundle('ab', 16)
-
-
 @pytest.mark.parametrize(
   ('options', 'complaint'),
   [

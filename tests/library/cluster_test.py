@@ -1,14 +1,13 @@
 """Two nodes on this machine, one of which ends midway."""
 
-import contextlib
 import os
 import pathlib
 import signal
-import sqlite3
 import threading
 import time
 
 import numpy as np
+import progress
 import pytest
 from onnx_library_test import write
 from program_test import write_clip
@@ -108,14 +107,9 @@ def test_an_ended_node_s_tasks_are_done_again(nodes, tmp_path):
 
 def end_midway(nodes, path):
   """Once a few videos are in the store, past the lock of who writes it."""
-  count = 0
-  while count < 3 and not path.with_suffix('.h5').exists():
+  finished = path.with_suffix('.h5')
+  while progress.count(path) < 3 and not finished.exists():
     time.sleep(0.05)
-    with contextlib.suppress(sqlite3.Error):
-      address = f'file:{path}?immutable=1'
-      with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
-        found = database.execute('SELECT count(*) FROM files')
-        count = found.fetchone()[0]
   end(nodes)
 
 

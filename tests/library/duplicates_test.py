@@ -12,7 +12,7 @@ import pytest
 
 from nph_jax import errors
 from nph_jax.duplicates import finding, grouping, keeping, pairs
-from nph_jax.library import commands, extraction, scanning
+from nph_jax.library import commands, extraction, scanning, store
 from nph_jax.library import library as library_lib
 
 DAY = 86_400 * 10**9
@@ -91,6 +91,12 @@ def test_groups_are_those_of_all_real_distances(places):
   for some in grouping.near(distances, codes, within):
     expected = nearest[some[0], some[1]]
     np.testing.assert_allclose(some[2], expected, atol=2e-3)
+
+
+def test_what_is_known_of_a_file_is_known_when_it_is_gone():
+  record = {'duration': 4.0, 'width': 640, 'height': 360}
+  file = store.File(1, '/gone.mp4', (1000, 7), record, 3, True)
+  assert keeping.facts(file) == keeping.Facts(640, 360, 4.0, 1000, 2000, 7)
 
 
 def test_what_was_rejected_is_remembered_until_the_file_is_another(

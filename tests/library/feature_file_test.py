@@ -89,12 +89,17 @@ def test_the_next_day_extracts_what_is_new_behind_the_old(
   toy, videos, out, extraction
 ):
   before = check(videos, out, toy)
-  toy.write(videos, 'a/0.mp4')
-  assert run(videos, out).counts == {'known': 5, 'added': 1}
-  assert extraction.seen == ['0.mp4']
-  assert check(videos, out, toy) == [*before, 'a/0.mp4']
+  toy.write(videos, 'a/5.mp4')
+  toy.write(videos, 'x/0.mp4', text='other text')
+  os.rename(videos / 'x/1.mp4', videos / 'x/moved.mp4')
+  shutil.copy(videos / 'x/2.mp4', videos / 'x/copy.mp4')
+  counts = {'known': 3, 'changed': 1, 'moved': 1, 'added': 2}
+  assert run(videos, out).counts == counts
+  assert sorted(extraction.seen) == ['0.mp4', '5.mp4']
+  before[1] = 'x/moved.mp4'
+  assert check(videos, out, toy) == [*before, 'a/5.mp4', 'x/copy.mp4']
   multi_hot = labels.read_labels([str(output.beside(out, '_labels.mat'))])
-  assert multi_hot.argmax(1).tolist() == [1, 1, 1, 2, 2, 0]
+  assert multi_hot.argmax(1).tolist() == [1, 1, 1, 2, 2, 0, 1]
   assert sorted(contents(out.parent)) == [
     'f.h5', 'f.manifest.jsonl', 'f_labels.json', 'f_labels.mat'
   ]  # fmt: skip
@@ -115,29 +120,6 @@ def test_what_is_known_is_neither_extracted_nor_written(
   after = written()
   # The features know the file's new time.
   assert [x for x in before if after[x] != before[x]] == ['f.h5']
-
-
-def test_a_moved_file_keeps_its_row(toy, videos, out, extraction):
-  rows = [*read(out).values()]
-  os.rename(videos / 'x/1.mp4', videos / 'y/new.mp4')
-  assert run(videos, out).counts == {'known': 4, 'moved': 1}
-  assert extraction.seen == []
-  moved = read(out)
-  assert list(moved)[1] == 'y/new.mp4'
-  np.testing.assert_array_equal([*moved.values()], rows)
-
-
-def test_a_copy_is_a_row_of_its_own(toy, videos, out, extraction):
-  shutil.copy(videos / 'x/1.mp4', videos / 'x/copy.mp4')
-  assert run(videos, out).counts == {'known': 5, 'added': 1}
-  assert extraction.seen == [] and check(videos, out, toy)[5] == 'x/copy.mp4'
-
-
-def test_a_changed_file_replaces_its_row(toy, videos, out, extraction):
-  before = check(videos, out, toy)
-  toy.write(videos, 'x/1.mp4', text='other text')
-  assert run(videos, out).counts == {'known': 4, 'changed': 1}
-  assert extraction.seen == ['1.mp4'] and check(videos, out, toy) == before
 
 
 def test_a_file_that_turns_bad_leaves_until_it_is_good(

@@ -28,14 +28,6 @@ def change(folder, statement):
   database.close()
 
 
-def test_what_was_put_is_there_when_opened_again(folder):
-  with store.Store(folder, read_only=True) as opened:
-    (file,) = opened.waiting()
-    assert (file.path, file.stamp, file.video) == ('/a.mp4', (1, 2), None)
-    expected = np.arange(6, dtype=np.float16).reshape(1, 2, 3)
-    np.testing.assert_array_equal(opened.frames([file]), expected)
-
-
 @pytest.mark.parametrize(
   'statement',
   [

@@ -5,29 +5,13 @@ With STARTER set, files are those of library_toy; with KILLED_AT, see there.
 
 import os
 
+import averages
 import library_toy
-import numpy as np
 
 from nph_jax import __main__
-from nph_jax.extraction import backbones, vgg16
+from nph_jax.extraction import backbones
 
-
-class Averages(vgg16.VGG16):
-  """The mean colours of a 4 x 4 grid; `weights` not read."""
-
-  name = 'averages'
-  feature_dim = 48
-  precisions = ('float32',)
-
-  def __init__(self, weights, precision):
-    self.precision = precision
-
-  def features(self, batch):
-    cells = batch.reshape(len(batch), 4, 56, 4, 56, 3).mean((2, 4))
-    return cells.reshape(len(batch), -1).astype(np.float32) / 255
-
-
-backbones.BACKBONES['averages'] = Averages
+backbones.BACKBONES['averages'] = averages.Averages
 
 if __name__ == '__main__':
   if 'STARTER' in os.environ:

@@ -54,6 +54,7 @@ def test_it_remembers_its_network_and_refuses_another(add, tmp_path, capsys):
     (['--backbone=vgg16'], f'the library was made with {name}'),
     ([*own, '--size=9'], f'the library was made with {name}'),
     (['--weights=other.onnx'], 'the library was made with .*own.onnx'),
+    (['--num_frames=4'], 'the library was made with 2'),
   ):
     with pytest.raises(errors.UserError, match=reason) as caught:
       add(*flags)

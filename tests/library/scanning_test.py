@@ -5,7 +5,7 @@ import os
 import pytest
 
 from nph_jax import errors
-from nph_jax.extraction import tasks
+from nph_jax.extraction import files, tasks
 from nph_jax.library import scanning, store
 
 
@@ -20,7 +20,7 @@ def known(number, path, **others):
   with open(path, 'rb') as file:
     record = {'hash': tasks.digest(file)}
   given = {'record': record, 'video': number, 'indexed': True}
-  return store.File(number, path, scanning.stamp(path), **given | others)
+  return store.File(number, path, files.stamp(path), **given | others)
 
 
 def compare(folder, rows, **options):
@@ -36,59 +36,55 @@ def age(path):
   os.utime(path, ns=(10**18, 10**18))
 
 
-def test_a_file_is_known_by_path_size_and_time(tmp_path):
-  rows = [known(1, write(tmp_path / 'a.mp4', 'one'))]
-  write(tmp_path / 'b.mp4', 'another')
-  expected = {'a.mp4': ('known', 1), 'b.mp4': ('new', None)}
+# What the files say before and after, how old the first is made, and what comes
+# of each: its kind, and the number of what was known.
+BEFORE = {'a.mp4': 'one', 'b.mp4': 'two'}
+BOTH = {'a.mp4': ('known', 0), 'b.mp4': ('known', 1)}
+
+
+@pytest.mark.parametrize(
+  ('after', 'aged', 'expected'),
+  [
+    (BEFORE | {'c.mp4': 'another'}, '', BOTH | {'c.mp4': ('new', None)}),
+    (BEFORE, 'a', BOTH | {'a.mp4': ('touched', 0)}),
+    # As many bytes of another content.
+    (BEFORE | {'a.mp4': 'six'}, 'a', BOTH | {'a.mp4': ('changed', 0)}),
+    (
+      {'b.mp4': 'two', 'c.mp4': 'one'},
+      '',
+      {'b.mp4': ('known', 1), 'c.mp4': ('moved', 0)},
+    ),
+    (BEFORE | {'c.mp4': 'one'}, '', BOTH | {'c.mp4': ('copy', 0)}),
+    # Of two copies of a file that is gone one has moved.
+    (
+      {'b.mp4': 'two', 'c.mp4': 'one', 'd.mp4': 'one'},
+      '',
+      {'b.mp4': ('known', 1), 'c.mp4': ('moved', 0), 'd.mp4': ('new', None)},
+    ),
+    # Two that changed places: what is known of the one is about to be replaced
+    # by the other's.
+    (
+      {'a.mp4': 'two', 'b.mp4': 'one'},
+      'ab',
+      {'a.mp4': ('changed', 0), 'b.mp4': ('changed', 1)},
+    ),
+  ],
+)
+def test_what_became_of_files(tmp_path, after, aged, expected):
+  rows = [
+    known(number, write(tmp_path / name, text))
+    for number, (name, text) in enumerate(BEFORE.items())
+  ]
+  for name in BEFORE.keys() - after:
+    os.remove(tmp_path / name)
+  for name, text in after.items():
+    if BEFORE.get(name) != text:
+      write(tmp_path / name, text)
+  for name in aged:
+    age(tmp_path / f'{name}.mp4')
   assert compare(tmp_path, rows) == expected
-
-
-def test_another_time_and_the_same_content_is_known(tmp_path):
-  rows = [known(1, write(tmp_path / 'a.mp4', 'one'))]
-  age(rows[0].path)
-  assert compare(tmp_path, rows) == {'a.mp4': ('touched', 1)}
-
-
-def test_as_many_bytes_of_another_content_are_a_change(tmp_path):
-  rows = [known(1, write(tmp_path / 'a.mp4', 'one'))]
-  write(tmp_path / 'a.mp4', 'two')
-  age(rows[0].path)
-  assert compare(tmp_path, rows) == {'a.mp4': ('changed', 1)}
-
-
-def test_a_renamed_file_is_the_same_one(tmp_path):
-  rows = [known(1, write(tmp_path / 'a.mp4', 'one'))]
-  os.rename(rows[0].path, tmp_path / 'b.mp4')
-  assert compare(tmp_path, rows) == {'b.mp4': ('moved', 1)}
   found = scanning.compare(scanning.find([str(tmp_path)], rows)[0], rows)
   assert scanning.gone([str(tmp_path)], rows, found) == []
-
-
-def test_a_copy_is_another_video_of_known_content(tmp_path):
-  rows = [known(1, write(tmp_path / 'a.mp4', 'one'))]
-  write(tmp_path / 'b.mp4', 'one')
-  expected = {'a.mp4': ('known', 1), 'b.mp4': ('copy', 1)}
-  assert compare(tmp_path, rows) == expected
-
-
-def test_of_two_copies_of_a_file_that_is_gone_one_has_moved(tmp_path):
-  rows = [known(1, write(tmp_path / 'a.mp4', 'one'))]
-  os.rename(rows[0].path, tmp_path / 'b.mp4')
-  write(tmp_path / 'c.mp4', 'one')
-  expected = {'b.mp4': ('moved', 1), 'c.mp4': ('new', None)}
-  assert compare(tmp_path, rows) == expected
-
-
-def test_two_files_that_changed_places_are_extracted_again(tmp_path):
-  """What is known of the one is about to be replaced by the other's."""
-  a, b = (write(tmp_path / f'{x}.mp4', x) for x in ('one', 'two'))
-  rows = [known(1, a), known(2, b)]
-  write(tmp_path / 'one.mp4', 'two')
-  write(tmp_path / 'two.mp4', 'one')
-  age(a)
-  age(b)
-  expected = {'one.mp4': ('changed', 1), 'two.mp4': ('changed', 2)}
-  assert compare(tmp_path, rows) == expected
 
 
 def test_a_bad_file_is_tried_again_when_asked_or_changed(tmp_path):
@@ -116,7 +112,7 @@ def test_other_files_are_counted_by_suffix(tmp_path):
   for name in ('a.mp4', 'b.TXT', 'x/c.txt', 'x/d', '.hidden.txt', '.x/e.txt'):
     write(tmp_path / name, name)
   videos, ignored = scanning.find([str(tmp_path)], [])
-  assert [video.name for video in videos] == [str(tmp_path / 'a.mp4')]
+  assert [video.path for video in videos] == [str(tmp_path / 'a.mp4')]
   assert ignored == {'.txt': 2, 'none': 1}
 
 

@@ -1,11 +1,11 @@
 """BTH's and DKPH's code, masks, pairs and loss against float64 NumPy."""
 
+import basics
 import jax
 import jax.numpy as jnp
 import methods
 import numpy as np
 import pytest
-import rival_reference
 import transformer_reference as reference
 
 from nph_jax.models import bidirectional
@@ -25,22 +25,21 @@ def tables():
 
 
 @pytest.fixture(params=['bth', 'dkph'])
-def problem(request):
-  with jax.enable_x64(True):
-    method = methods.make(
-      request.param, K, M, L, hidden_width=WIDTH, dropout_rate=0.0
-    )
-    found = tables()
-    params, stats = rival_reference.state(method.init, KEY, found)
-    assert stats == {}
-    frames = np.random.default_rng(0).normal(size=(B, M, L))
-    yield (
-      request.param,
-      method,
-      params,
-      {'frames': frames, 'index': INDEX},
-      found,
-    )
+def problem(request, float64):
+  method = methods.make(
+    request.param, K, M, L, hidden_width=WIDTH, dropout_rate=0.0
+  )
+  found = tables()
+  params, stats = basics.state(method.init, KEY, found)
+  assert stats == {}
+  frames = np.random.default_rng(0).normal(size=(B, M, L))
+  return (
+    request.param,
+    method,
+    params,
+    {'frames': frames, 'index': INDEX},
+    found,
+  )
 
 
 def norm(p, x):
@@ -55,14 +54,14 @@ def gelu(x):
 
 def encode(p, frames):
   """E [M, H] of one video's frames as the network sees them."""
-  e = reference.dense(p['Dense_0'], frames) + reference.sine_table(M, WIDTH)
+  e = basics.dense(p['Dense_0'], frames) + reference.sine_table(M, WIDTH)
   e = e + reference.attention(p['Attention_0'], norm(p['UnbiasedNorm_0'], e), 1)
-  inner = gelu(reference.dense(p['Dense_1'], norm(p['UnbiasedNorm_1'], e)))
-  return e + reference.dense(p['Dense_2'], inner)
+  inner = gelu(basics.dense(p['Dense_1'], norm(p['UnbiasedNorm_1'], e)))
+  return e + basics.dense(p['Dense_2'], inner)
 
 
 def signs_of(params, encoded):
-  return reference.sign(reference.dense(params['hash_layer'], encoded))
+  return basics.sign(basics.dense(params['hash_layer'], encoded))
 
 
 def masked(frames, masks):
@@ -75,7 +74,7 @@ def masked(frames, masks):
 
 def whole_code(params, encoded):
   """DKPH's t [B, K]."""
-  return reference.dense(params['hash_layer'], encoded.reshape(B, -1))
+  return basics.dense(params['hash_layer'], encoded.reshape(B, -1))
 
 
 def test_code_is_the_mean_of_the_frames_signs_or_of_all_at_once(problem):
@@ -103,13 +102,13 @@ def test_loss_is_the_definition_of_it(problem):
     [encode(params['encoder'], v) for v in masked(frames, masks)]
   )
   if name == 'dkph':
-    h = reference.sign(whole_code(params, encoded))
-    read = h[:, None] + reference.dense(params['decode_stream'], encoded)
+    h = basics.sign(whole_code(params, encoded))
+    read = h[:, None] + basics.dense(params['decode_stream'], encoded)
   else:
     read = signs_of(params, encoded)
     h = read.mean(axis=1)
-  rebuilt = reference.dense(params['decode_frames'], read)
-  anchor = reference.dense(params['decode_anchor'], encoded.mean(axis=1))
+  rebuilt = basics.dense(params['decode_frames'], read)
+  anchor = basics.dense(params['decode_anchor'], encoded.mean(axis=1))
   n = found['anchors'][found['anchor_indices'][INDEX, 0]]
   partners = bidirectional.draw_partners(
     pair_key, INDEX, found['anchor_indices'], None

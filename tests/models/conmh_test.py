@@ -1,11 +1,11 @@
 """ConMH's code and loss, and AutoSSVH's, against float64 NumPy."""
 
+import basics
 import jax
 import jax.numpy as jnp
 import methods
 import numpy as np
 import pytest
-import rival_reference
 import transformer_reference as reference
 
 from nph_jax import errors
@@ -29,43 +29,21 @@ def make(name='conmh', **fields):
   return methods.make(name, K, M, L, **SIZES, **fields)
 
 
-@pytest.fixture
-def float64():
-  with jax.enable_x64(True):
-    yield
-
-
 @pytest.fixture(params=['conmh', 'autossvh'])
 def problem(request, float64):
   method = make(request.param, positive_prior=0.05, weights__contrast=0.7)
   tables = {'unassigned': np.zeros(N, np.int32)} if method.has_epochs else {}
-  params, collections = rival_reference.state(
-    method.init, jax.random.key(0), tables
-  )
+  params, collections = basics.state(method.init, jax.random.key(0), tables)
   frames = np.random.default_rng(0).normal(size=(B, M, L))
   return method, params, collections, {'frames': frames, 'index': INDEX}
 
 
-def frame_codes(p, frames, visible):
-  """Signs [V, K] of one video's visible frames."""
-  z = reference.dense(p['embed'], frames[visible])
-  z = z + reference.sine_table(M, WIDTH)[visible]
-  for layer in reference.layers(p['blocks']):
-    z = reference.block(layer, z, HEADS)
-  z = reference.layer_norm(p['encoder_norm'], z)
-  values = reference.dense(p['to_bits'], reference.dense(p['encoded'], z))
-  return reference.sign(reference.layer_norm(p['hash_layer'], values, 1e-5))
+def block(p, z):
+  return reference.block(p, z, HEADS)
 
 
-def predictions(p, signs, visible, masked):
-  learned = p.get('decode_positions', {'value': reference.sine_table(M, 10)})
-  table = learned['value']
-  read = reference.dense(p['decode_code'], signs) + table[visible]
-  z = np.concatenate([read, p['decode_mask']['value'] + table[masked]])
-  for layer in reference.layers(p['decode_blocks']):
-    z = reference.block(layer, z, DECODER_HEADS)
-  z = reference.layer_norm(p['decode_norm'], z)[len(visible) :]
-  return reference.dense(p['decode_frames'], z)
+def decoder_block(p, z):
+  return reference.block(p, z, DECODER_HEADS)
 
 
 def test_code_is_the_mean_of_all_frames_signs(problem):
@@ -73,10 +51,7 @@ def test_code_is_the_mean_of_all_frames_signs(problem):
   variables = method.inference_variables(params, collections)
   assert set(variables) == {'params'}
   found = jax.jit(method.relaxed_code)(variables, batch['frames'], None)
-  expected = [
-    frame_codes(params, video, np.arange(M)).mean(axis=0)
-    for video in batch['frames']
-  ]
+  expected = reference.whole_codes(params, batch['frames'], block)
   np.testing.assert_allclose(found, expected, rtol=1e-9)
   assert len(np.unique(np.abs(found))) > 2  # the frames do not agree
 
@@ -87,7 +62,7 @@ def numpy_clusters():
   found = {}
   for name, count in (('0', 4), ('1', 9)):
     found[name] = {
-      'centres': reference.unit(draw.normal(size=(count, K))),
+      'centres': basics.unit(draw.normal(size=(count, K))),
       'concentration': draw.uniform(0.1, 0.4, count),
       'own': draw.integers(0, count - 2, N).astype(np.int32),
     }
@@ -97,7 +72,7 @@ def numpy_clusters():
 def p2set_loss(h, clusters):
   """With all centres but a row's own as the wrong answers."""
   per_row = []
-  for row, video in zip(reference.unit(h), INDEX):
+  for row, video in zip(basics.unit(h), INDEX):
     own = clusters['own'][video]
     in_batch = clusters['own'][INDEX]
     logits = clusters['centres'] @ row / clusters['concentration']
@@ -116,15 +91,9 @@ def test_loss_is_the_definition_of_it(problem):
   loss, (terms, after) = run(params, collections, batch)
   assert jax.tree.structure(after) == jax.tree.structure(collections)
   views = masked_views.draw(jax.random.split(KEY, 3)[0], INDEX, M, MASKED)
-  codes, error = [], 0.0
-  for visible, masked in zip(np.array(views.visible), np.array(views.masked)):
-    signs = [
-      frame_codes(params, v, s) for v, s in zip(batch['frames'], visible)
-    ]
-    codes.append(np.array([s.mean(axis=0) for s in signs]))
-    rebuilt = [predictions(params, *x) for x in zip(signs, visible, masked)]
-    targets = [v[m] for v, m in zip(batch['frames'], masked)]
-    error += ((np.array(rebuilt) - np.array(targets)) ** 2).mean()
+  codes, error = reference.of_views(
+    params, batch['frames'], views, block, decoder_block
+  )
   contrast = reference.debiased_contrast(*codes, 0.05, 0.5)
   np.testing.assert_allclose(terms['reconstruction'], error, rtol=1e-8)
   np.testing.assert_allclose(terms['contrast'], contrast, rtol=1e-8)
@@ -155,7 +124,7 @@ def test_views_part_a_video_s_frames_as_they_should():
 def test_frames_are_read_alike_whether_few_or_many_are_visible(float64):
   """Embedded before they are taken, or after; see MaskedAutoencoder."""
   method = make(mask_ratio=0.75)  # 2 of 7 visible, 4 in all
-  params, _ = rival_reference.state(method.init, jax.random.key(0), {})
+  params, _ = basics.state(method.init, jax.random.key(0), {})
   frames = jnp.asarray(np.random.default_rng(0).normal(size=(B, M, L)))
   few = masked_views.draw(KEY, INDEX, M, 5)
   doubled = masked_views.Views(*(np.tile(x, (2, 1, 1)) for x in few))
@@ -184,9 +153,9 @@ def test_clusters_are_those_of_the_codes():
   np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, rtol=1e-6)
   # Three kinds, three clusters: two videos share one if they are of a kind.
   assert ((own[:, None] == own) == (kinds[:, None] == kinds)).all()
-  unit = reference.unit(codes)
+  unit = basics.unit(codes)
   means = np.array([unit[own == c].mean(axis=0) for c in range(3)])
-  np.testing.assert_allclose(centres, reference.unit(means), atol=1e-5)
+  np.testing.assert_allclose(centres, basics.unit(means), atol=1e-5)
   sizes = np.bincount(own)
   spread = np.array([
     np.linalg.norm(unit[own == c] - means[c], axis=1).mean() for c in range(3)

@@ -1,8 +1,9 @@
-"""Eq. 1-12 and 15-17, literally, against float64 NumPy from the paper."""
+"""Eq. 1-12 and 15-17, literal and fused, against float64 NumPy."""
 
 import functools
 
 import ablation_cases as cases
+import basics
 import jax
 import nph_reference as reference
 import numpy as np
@@ -10,18 +11,15 @@ import pytest
 from ablation_cases import SCALE, WIDTH, B
 
 from nph_jax.models import nph_loss
+from nph_jax.models.memory_attention import MemoryAttention
+
+pytestmark = pytest.mark.usefixtures('float64')
 
 
-@pytest.fixture(autouse=True)
-def float64():
-  with jax.enable_x64(True):
-    yield
-
-
-@pytest.fixture
-def problem():
+@pytest.fixture(params=[True, False], ids=['literal', 'fused'])
+def problem(request):
   """A small NPH with random parameters, and one batch."""
-  return cases.problem('nph_paper', literal=True)
+  return cases.problem('nph_paper', literal=request.param)
 
 
 def loss_of(method, params, collections, batch, tables):
@@ -79,29 +77,14 @@ def test_gradient_equals_finite_differences_of_the_paper(problem):
       )[0]
     )
   )(params)
-  for path in (
-    ('decoder', 'cell', 'output', 'kernel'),
-    ('decoder', 'cell', 'lstm', 'gates', 'recurrent_kernel'),
-    ('encoder', 'cell', 'attention', 'value', 'kernel'),
-  ):
-    found = gradient
-    for name in path:
-      found = found[name]
-    if path[0] == 'encoder':
-      assert np.abs(found).max() > 0
-      continue
-    for entry in ((0, 0), (3, 2)):
-      shift = jax.tree.map(np.array, params)
-      node = shift
-      for name in path:
-        node = node[name]
-      values = []
-      for step in (1e-6, -2e-6):
-        node[entry] += step
-        values.append(reference_loss(shift, batch, tables)[0])
-      np.testing.assert_allclose(
-        found[entry], (values[0] - values[1]) / 2e-6, rtol=1e-5, atol=1e-9
-      )
+  value = lambda p: reference_loss(p, batch, tables)[0]  # noqa: E731
+  entries = [
+    (path, index)
+    for path in ('output/kernel', 'lstm/gates/recurrent_kernel')
+    for index in ((0, 0), (3, 2))
+  ]
+  entries = [(f'decoder/cell/{path}', index) for path, index in entries]
+  basics.assert_slopes(gradient, value, params, entries, atol=1e-9)
 
 
 def test_encoding_uses_debiased_running_statistics(problem):
@@ -111,14 +94,12 @@ def test_encoding_uses_debiased_running_statistics(problem):
   variables = method.inference_variables(params, updated)
   encode = jax.jit(method.relaxed_code)
   relaxed = encode(variables, batch['frames'], nearest)
-  n = reference.dense(
-    params['neighborhood'], np.asarray(nearest).reshape(B, -1)
-  )
+  n = basics.dense(params['neighborhood'], np.asarray(nearest).reshape(B, -1))
   states, _ = reference.neighborhood_lstm(
     params['encoder'], batch['frames'], n, SCALE
   )
   # After one step the debiased average is that step's batch statistics.
-  expected = reference.dense(params['hash_layer'], states[:, -1])
+  expected = basics.dense(params['hash_layer'], states[:, -1])
   np.testing.assert_allclose(relaxed, expected, rtol=1e-9)
 
 
@@ -144,8 +125,6 @@ def test_statistics_average_with_the_momentum(problem):
 
 def test_attention_weights_sum_to_one(problem):
   """Equal value rows come back unchanged, whatever the weights are."""
-  from nph_jax.models.memory_attention import MemoryAttention
-
   module = MemoryAttention(WIDTH, 4.0)
   m = np.random.default_rng(0).normal(size=(B, WIDTH))
   variables = module.init(jax.random.key(0), m, m)
@@ -155,8 +134,6 @@ def test_attention_weights_sum_to_one(problem):
 
 @pytest.mark.parametrize('heads', [1, 3])
 def test_heads_split_the_width(heads):
-  from nph_jax.models.memory_attention import MemoryAttention
-
   module = MemoryAttention(WIDTH, 4.0, heads)
   rng = np.random.default_rng(0)
   m, v = rng.normal(size=(2, B, WIDTH))
@@ -174,8 +151,6 @@ def test_heads_split_the_width(heads):
 
 
 def test_residual_adds_the_memory():
-  from nph_jax.models.memory_attention import MemoryAttention
-
   plain = MemoryAttention(WIDTH, 4.0)
   m, v = np.random.default_rng(0).normal(size=(2, B, WIDTH))
   variables = plain.init(jax.random.key(0), m, v)

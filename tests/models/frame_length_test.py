@@ -2,9 +2,8 @@
 
 import ablation_cases as cases
 import jax
+import methods
 import numpy as np
-
-from nph_jax.data.pooled import PooledFeatures
 
 
 def scaled():
@@ -13,10 +12,7 @@ def scaled():
   plain, params, stats, batch, tables = cases.problem('nph_paper')
   frames = 3 + 5 * np.random.default_rng(2).normal(size=(9, cases.M, cases.L))
   frames = frames.astype(np.float32)
-  features = PooledFeatures(
-    lambda: iter([frames.mean(axis=1)]), 9, cases.L, lambda: iter([frames])
-  )
-  fitted = method.fit_tables(features, jax.random.key(0))
+  fitted = method.fit_tables(methods.features(frames), jax.random.key(0))
   expected = 2 / np.sqrt(np.mean(np.sum(frames**2.0, axis=-1)))
   np.testing.assert_allclose(fitted['frame_scale'], expected, rtol=1e-6)
   tables = {**tables, **fitted}

@@ -1,7 +1,6 @@
 """The rearranged form against the literal scans: values and gradients."""
 
-import contextlib
-
+import basics
 import jax
 import jax.numpy as jnp
 import methods
@@ -31,15 +30,10 @@ def autoencoder(literal, **fields):
   return AutoencoderMethod(module)
 
 
-def loss_and_gradient(method, params, collections, dtype):
-  rng = np.random.default_rng(5)
+def loss_and_gradient(method, params, collections, tables):
   batch = {
-    'frames': jnp.asarray(rng.normal(size=(B, M, L)), dtype),
+    'frames': np.random.default_rng(5).normal(size=(B, M, L)),
     'index': np.arange(B),
-  }
-  tables = {
-    'anchors': jnp.asarray(TABLES['anchors'], dtype),
-    'anchor_indices': TABLES['anchor_indices'],
   }
   run = jax.jit(jax.value_and_grad(method.loss, has_aux=True), static_argnums=5)
   (loss, (_, after)), gradient = run(
@@ -48,22 +42,15 @@ def loss_and_gradient(method, params, collections, dtype):
   return loss, gradient, after
 
 
-def assert_equal(build, fields, wide):
-  with jax.enable_x64(True) if wide else contextlib.nullcontext():
-    dtype = jnp.float64 if wide else jnp.float32
-    literal, fused = build(True, **fields), build(False, **fields)
-    tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
-    init = jax.jit(literal.init)
-    params, collections = init(jax.random.key(0), tables)
-    if wide:
-      rng = np.random.default_rng(6)
-      params = jax.tree.map(lambda x: rng.normal(size=x.shape) / 2, params)
-    expected = loss_and_gradient(literal, params, collections, dtype)
-    found = loss_and_gradient(fused, params, collections, dtype)
-    tolerance = 1e-10 if wide else 1e-5
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-      scale = np.abs(b).max() + 1e-30
-      np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale)
+def assert_equal(build, fields):
+  literal, fused = build(True, **fields), build(False, **fields)
+  tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
+  state = *basics.state(literal.init, jax.random.key(0), tables), tables
+  expected = loss_and_gradient(literal, *state)
+  found = loss_and_gradient(fused, *state)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    scale = np.abs(b).max() + 1e-30
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-10 * scale)
 
 
 @pytest.mark.parametrize(
@@ -79,32 +66,13 @@ def assert_equal(build, fields, wide):
   ],
   ids=str,
 )
-def test_nph_in_float64(fields):
-  assert_equal(nph, fields, wide=True)
-
-
-def test_nph_in_float32():
-  assert_equal(nph, {}, wide=False)
+def test_nph(fields, float64):
+  assert_equal(nph, fields)
 
 
 @pytest.mark.parametrize('copy_cell', [True, False])
-def test_autoencoder_in_float64(copy_cell):
-  assert_equal(autoencoder, {'copy_cell': copy_cell}, wide=True)
-
-
-def test_encoding_equals_literal():
-  with jax.enable_x64(True):
-    tables = {k: jnp.asarray(v) for k, v in TABLES.items()}
-    params, collections = jax.jit(nph(True).init)(jax.random.key(0), tables)
-    frames = np.random.default_rng(5).normal(size=(B, M, L))
-    nearest = tables['anchors'][tables['anchor_indices'][:B]]
-    codes = [
-      jax.jit(nph(literal).relaxed_code)(
-        {'params': params, **collections}, frames, nearest
-      )
-      for literal in (True, False)
-    ]
-    np.testing.assert_allclose(codes[0], codes[1], rtol=1e-10)
+def test_autoencoder(copy_cell, float64):
+  assert_equal(autoencoder, {'copy_cell': copy_cell})
 
 
 @pytest.mark.parametrize('backend, unrolled', [('cpu', 1), ('gpu', 5)])

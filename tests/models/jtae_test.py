@@ -1,5 +1,6 @@
 """JTAE's loss and code against float64 NumPy."""
 
+import basics
 import jax
 import methods
 import numpy as np
@@ -10,13 +11,12 @@ B, M, L, K, WIDTH = 6, 5, 7, 8, 9
 
 
 @pytest.fixture
-def problem():
-  with jax.enable_x64(True):
-    method = methods.make('jtae', K, M, L, hidden_width=WIDTH)
-    params, stats = reference.state(method.init, jax.random.key(0), {})
-    assert stats == {}
-    frames = np.random.default_rng(0).normal(size=(B, M, L))
-    yield method, params, frames
+def problem(float64):
+  method = methods.make('jtae', K, M, L, hidden_width=WIDTH)
+  params, stats = basics.state(method.init, jax.random.key(0), {})
+  assert stats == {}
+  frames = np.random.default_rng(0).normal(size=(B, M, L))
+  return method, params, frames
 
 
 def mlp(p, x):
@@ -28,7 +28,7 @@ def encode(p, frames):
   c = h = np.zeros((len(frames), WIDTH))
   for t in range(M):
     gates = p['temporal']['cell']['gates']
-    c, h = reference.lstm_step(gates, c, h, frames[:, t])
+    c, h = basics.lstm_step(gates, c, h, frames[:, t])
   both = np.concatenate([h, mlp(p['appearance'], frames.mean(1))], axis=1)
   return both @ p['hash_layer']['kernel'] + p['hash_layer']['bias']
 
@@ -43,7 +43,7 @@ def test_relaxed_code(problem):
 def test_loss_weighs_both_branches_alike(problem):
   method, params, frames = problem
   loss, terms, _ = reference.loss(method, params, {}, {'frames': frames}, {})
-  b = reference.sign(encode(params, frames))
+  b = basics.sign(encode(params, frames))
   start = np.zeros_like(b), b, M
   reverse = reference.free_decoder(params['decode_reverse'], *start)
   forward = reference.free_decoder(params['decode_forward'], *start)

@@ -41,14 +41,6 @@ def test_error_and_gradients_in_float64(reverse):
       np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
-def test_frames_are_the_affine_map():
-  with jax.enable_x64(True):
-    hidden, kernel, bias, _ = parts(jnp.float64)
-    found = LinearFrames(hidden, kernel, bias, 'float32').frames()
-    expected = np.einsum('mbh,hl->bml', hidden, kernel) + np.asarray(bias)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-
-
 def test_bfloat16_is_the_error_of_the_rounded_values():
   hidden, kernel, bias, frames = parts(jnp.float32)
   found = LinearFrames(hidden, kernel, bias, 'bfloat16').mean_squared_error(

@@ -1,14 +1,7 @@
 """NPH's encoders, decoder and losses in NumPy, from the paper's equations."""
 
 import numpy as np
-
-
-def sigmoid(x):
-  return 1 / (1 + np.exp(-x))
-
-
-def dense(p, x):
-  return x @ p['kernel'] + p['bias']
+from basics import dense, lstm_states, lstm_step, sigmoid, sign
 
 
 def normalize(p, x, epsilon=1e-5):
@@ -30,20 +23,8 @@ def normalized_lstm(p, frames):
   return h
 
 
-def lstm_step(p, x, h, c):
-  gates = x @ p['input_kernel'] + h @ p['recurrent_kernel'] + p['bias']
-  i, f, g, o = np.split(gates, 4, axis=1)
-  c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-  return sigmoid(o) * np.tanh(c), c
-
-
-def lstm(p, frames):
-  """The last hidden state of references [29, 30]."""
-  gates = p['cell']['gates']
-  h = c = np.zeros((len(frames), len(gates['recurrent_kernel'])))
-  for t in range(frames.shape[1]):
-    h, c = lstm_step(gates, frames[:, t], h, c)
-  return h
+def last_state(p, frames):
+  return lstm_states(p['cell']['gates'], frames)[:, -1]
 
 
 def convolution(p, frames):
@@ -105,7 +86,7 @@ def encode(name, p, frames, nearest, scale):
   if name in ('fullcnn', 'fullcnn_bn'):
     return convolution(p['encoder'], frames), None, None
   if name == 'plain':
-    return lstm(p['encoder']['lstm'], frames), None, None
+    return last_state(p['encoder']['lstm'], frames), None, None
   if name == 'plain_bn':
     return normalized_lstm(p['encoder'], frames), None, None
   if 'first_memory' in p['encoder']:
@@ -119,19 +100,19 @@ def encode(name, p, frames, nearest, scale):
   if name == 'nph_hierarchical':
     last = frames.shape[1] - 1
     kept = [t for t in range(last + 1) if (last - t) % 2 == 0]
-    video = lstm(p['encoder']['upper']['lstm'], states[:, kept])
+    video = last_state(p['encoder']['upper']['lstm'], states[:, kept])
   if name == 'neibcat':
     video = np.concatenate([video, flat], axis=1)
   return video, n, memory
 
 
-def decode(p, frame, num_frames):
-  """The free-running decoder of section 3.2."""
+def decode(p, frame, num_frames, c=0.0, h=0.0):
+  """The free-running decoder of section 3.2; c and h [B, H], or zero."""
   gates, output = p['cell']['lstm']['gates'], p['cell']['output']
-  h = c = np.zeros((len(frame), len(gates['recurrent_kernel'])))
-  frames = []
+  zeros = np.zeros((len(frame), len(gates['recurrent_kernel'])))
+  c, h, frames = zeros + c, zeros + h, []
   for _ in range(num_frames):
-    h, c = lstm_step(gates, frame, h, c)
+    c, h = lstm_step(gates, c, h, frame)
     frame = dense(output, h)
     frames.append(frame)
   return np.stack(frames, axis=1)
@@ -140,7 +121,7 @@ def decode(p, frame, num_frames):
 def similarity_loss(t, ids):
   """Eq. 15 by loops over pairs."""
   size, bits = t.shape
-  b = np.where(t >= 0, 1.0, -1.0)
+  b = sign(t)
   total = ((b - t) ** 2).sum() / (bits * size)
   for i in range(size):
     for j in range(size):
@@ -155,7 +136,7 @@ def terms(name, p, batch, tables, scale):
   nearest = np.asarray(tables['anchors'])[ids]
   video, n, memory = encode(name, p, v, nearest, scale)
   t = dense(p['hash_layer'], video)  # eq. 10
-  b = np.where(t >= 0, 1.0, -1.0)  # eq. 2
+  b = sign(t)  # eq. 2
   rebuilt = decode(p['decoder'], dense(p['first_frame'], b), v.shape[1])
   found = {
     'similarity': similarity_loss(t, ids),

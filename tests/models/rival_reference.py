@@ -2,26 +2,7 @@
 
 import jax
 import numpy as np
-
-
-def sigmoid(x):
-  return 1 / (1 + np.exp(-x))
-
-
-def sign(x):
-  return np.where(x >= 0, 1.0, -1.0)
-
-
-def random_like(tree, seed=0, scale=0.5):
-  rng = np.random.default_rng(seed)
-  return jax.tree.map(lambda x: scale * rng.normal(size=x.shape), tree)
-
-
-def state(init, *arguments):
-  """Random parameters and zero collections of the shapes that `init` makes."""
-  params, collections = jax.eval_shape(init, *arguments)
-  zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), collections)
-  return random_like(params, seed=1), zeros
+from basics import lstm_step, sigmoid, sign
 
 
 def loss(method, params, collections, batch, tables):
@@ -57,15 +38,6 @@ def binary_lstm(p, frames, binary, epsilon=1e-5, moments=None):
     h = sign(relaxed) if binary else relaxed
     every.append(h)
   return c, relaxed, np.stack(every, axis=1), used
-
-
-def lstm_step(p, c, h, x=None):
-  gates = h @ p['recurrent_kernel'] + p['bias']
-  if x is not None:
-    gates = gates + x @ p['input_kernel']
-  i, f, g, o = np.split(gates, 4, axis=1)
-  c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-  return c, sigmoid(o) * np.tanh(c)
 
 
 def free_decoder(p, c, h, num_frames, stride=0):

@@ -25,7 +25,6 @@ import methods
 import numpy as np
 
 from nph_jax import epochs, rng, train, train_state
-from nph_jax.data import pooled
 
 N, B, M, L, K, STEPS = 48, 16, 5, 12, 8, 3
 # In float32 another order of sums decides ties of its cosines otherwise.
@@ -38,8 +37,7 @@ def made_up(name):
   method = methods.make(name, K, M, L, hidden_width=16, **methods.SMALL)
   draw = np.random.default_rng(0)
   frames = draw.normal(size=(N, M, L)).astype(np.float32)
-  features = pooled.PooledFeatures(lambda: iter([frames.mean(1)]), N, L)
-  tables = method.fit_tables(features, jax.random.key(0))
+  tables = method.fit_tables(methods.features(frames), jax.random.key(0))
   tables |= methods.anchors(method, N)
   tables = {k: jnp.asarray(v) for k, v in tables.items()}
   state = train_state.create(method, OPTIMIZER, jax.random.key(1), tables)

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import basics
 import jax
 import jax.numpy as jnp
 import methods
@@ -14,7 +15,6 @@ import pytest
 import rival_reference as reference
 
 from nph_jax import train, train_state
-from nph_jax.data import pooled
 from nph_jax.export import bundle
 
 # The trainer's, run in this process.
@@ -59,10 +59,7 @@ def videos(count=N, seed=0):
 
 
 def tables_of(method, frames):
-  features = pooled.PooledFeatures(
-    lambda: iter([frames.mean(axis=1)]), len(frames), L
-  )
-  tables = method.fit_tables(features, jax.random.key(0))
+  tables = method.fit_tables(methods.features(frames), jax.random.key(0))
   tables |= methods.anchors(method, len(frames))
   return {k: jnp.asarray(v) for k, v in tables.items()}
 
@@ -136,11 +133,10 @@ def test_exported_code_is_the_sign_of_the_relaxed_one(trained):
 def test_bfloat16_products_change_the_loss_a_little(name):
   method, frames = make(name, 1), videos()
   tables = tables_of(method, frames)
-  params, collections = reference.state(method.init, jax.random.key(0), tables)
+  params, collections = basics.state(method.init, jax.random.key(0), tables)
   params = jax.tree.map(lambda x: np.asarray(x / 2, np.float32), params)
-  rounded = dataclasses.replace(
-    method, module=method.module.clone(precision='bfloat16')
-  )
+  half = dataclasses.replace(method.module.config, precision='bfloat16')
+  rounded = dataclasses.replace(method, module=method.module.clone(config=half))
   batch = {'frames': frames[:B], 'index': np.arange(B)}
   state = params, collections, batch, tables
   _, exact, _ = reference.loss(method, *state)

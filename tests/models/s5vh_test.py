@@ -1,27 +1,21 @@
 """S5VH's Mamba, code, loss and pseudo-labels against float64 NumPy."""
 
+import basics
 import jax
 import jax.numpy as jnp
 import methods
 import numpy as np
 import pytest
-import rival_reference
 import transformer_reference as reference
 
-from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import mamba, masked_views, s5vh
 from nph_jax.neighborhood import anchors
 
+pytestmark = pytest.mark.usefixtures('float64')
 B, M, L, K, WIDTH, N, C = 4, 7, 6, 8, 10, 40, 5
 STATE, MASKED = 16, 3
 INDEX = np.array([3, 17, 8, 29])
 KEY = jax.random.key(5)
-
-
-@pytest.fixture(autouse=True)
-def float64():
-  with jax.enable_x64(True):
-    yield
 
 
 def make(**fields):
@@ -46,7 +40,7 @@ def silu(x):
 def mamba_of(p, x):
   """Of one video's rows x [T, H], one state and channel after the other."""
   inner, rank = 2 * x.shape[1], -(-x.shape[1] // 16)
-  both = reference.dense(p['Dense_0'], x)
+  both = basics.dense(p['Dense_0'], x)
   u, gate = both[:, :inner], both[:, inner:]
   taps = p['CausalConvolution_0']
   convolved = np.zeros_like(u)
@@ -55,9 +49,9 @@ def mamba_of(p, x):
       if t - back >= 0:
         convolved[t] += taps['kernel'][3 - back] * u[t - back]
   u = silu(convolved + taps['bias'])
-  rest = reference.dense(p['Dense_1'], u)
+  rest = basics.dense(p['Dense_1'], u)
   b, c = rest[:, rank : rank + STATE], rest[:, rank + STATE :]
-  step = np.log1p(np.exp(reference.dense(p['Dense_2'], rest[:, :rank])))
+  step = np.log1p(np.exp(basics.dense(p['Dense_2'], rest[:, :rank])))
   y = np.zeros_like(u)
   for channel in range(inner):
     state = np.zeros(STATE)
@@ -66,7 +60,7 @@ def mamba_of(p, x):
       dt = step[t, channel]
       state = np.exp(dt * a) * state + dt * b[t] * u[t, channel]
       y[t, channel] = c[t] @ state + p['skip'][channel] * u[t, channel]
-  return reference.dense(p['Dense_3'], y * silu(gate))
+  return basics.dense(p['Dense_3'], y * silu(gate))
 
 
 def block(p, z):
@@ -75,31 +69,11 @@ def block(p, z):
   return z + forward + mamba_of(p['Mamba_0'], turned)[::-1]
 
 
-def frame_codes(p, frames, visible):
-  z = reference.dense(p['embed'], frames[visible])
-  z = z + reference.sine_table(M, WIDTH)[visible]
-  for layer in reference.layers(p['blocks']):
-    z = block(layer, z)
-  z = reference.layer_norm(p['encoder_norm'], z)
-  values = reference.dense(p['to_bits'], reference.dense(p['encoded'], z))
-  return reference.sign(reference.layer_norm(p['hash_layer'], values, 1e-5))
-
-
-def predictions(p, signs, visible, masked):
-  table = reference.sine_table(M, 9)
-  read = reference.dense(p['decode_code'], signs) + table[visible]
-  z = np.concatenate([read, p['decode_mask']['value'] + table[masked]])
-  for layer in reference.layers(p['decode_blocks']):
-    z = block(layer, z)
-  z = reference.layer_norm(p['decode_norm'], z)[len(visible) :]
-  return reference.dense(p['decode_frames'], z)
-
-
 @pytest.mark.parametrize('moves', [False, True])
 def test_loss_and_labels_are_the_definition_of_them(moves):
   method = make(weights__contrast=0.7, weights__clusters=0.3)
   tables = {'clusters': jnp.asarray(np.arange(N) % C, jnp.int32)}
-  params, collections = rival_reference.state(method.init, KEY, tables)
+  params, collections = basics.state(method.init, KEY, tables)
   draw = np.random.default_rng(7)
   table = draw.dirichlet(np.ones(C), N)
   collections = {s5vh.NAME: {'table': table, 'moves': np.asarray(moves)}}
@@ -109,30 +83,22 @@ def test_loss_and_labels_are_the_definition_of_them(moves):
     params, collections, {'frames': frames, 'index': INDEX}
   )
   views = masked_views.draw(jax.random.split(KEY, 3)[0], INDEX, M, MASKED)
-  codes, error = [], 0.0
-  for visible, masked in zip(np.array(views.visible), np.array(views.masked)):
-    signs = [frame_codes(params, *pair) for pair in zip(frames, visible)]
-    codes.append(np.array([s.mean(axis=0) for s in signs]))
-    rebuilt = [predictions(params, *x) for x in zip(signs, visible, masked)]
-    targets = [v[m] for v, m in zip(frames, masked)]
-    error += ((np.array(rebuilt) - np.array(targets)) ** 2).mean()
+  codes, error = reference.of_views(params, frames, views, block, block)
   classify = params['decode_clusters']['kernel']
   variables = method.inference_variables(params, collections)
   assert set(variables) == {'params'}
-  whole = np.array(
-    [frame_codes(params, v, np.arange(M)).mean(axis=0) for v in frames]
-  )
+  whole = reference.whole_codes(params, frames, block)
   np.testing.assert_allclose(
     jax.jit(method.relaxed_code)(variables, frames, None), whole, rtol=1e-9
   )
   expected = table.copy()
   if moves:
-    guess = reference.softmax(whole @ classify)
+    guess = basics.softmax(whole @ classify)
     expected[INDEX] = 0.99 * table[INDEX] + 0.01 * guess
   np.testing.assert_allclose(after[s5vh.NAME]['table'], expected, rtol=1e-8)
   entropy = 0.0
   for h in codes:
-    logs = np.log(reference.softmax(h @ classify / (K * 0.5)))
+    logs = np.log(basics.softmax(h @ classify / (K * 0.5)))
     entropy -= (expected[INDEX] * logs).sum(axis=1).mean() / 2
   contrast = reference.debiased_contrast(*codes, 0.1, 0.5)
   np.testing.assert_allclose(terms['clusters'], entropy, rtol=1e-8)
@@ -165,7 +131,7 @@ def test_labels_begin_as_clusters_of_the_mean_frames():
   draw = np.random.default_rng(0)
   kinds = draw.integers(0, C, N)
   means = 5 * draw.normal(size=(C, L))[kinds] + 0.01 * draw.normal(size=(N, L))
-  features = PooledFeatures(lambda: iter([means.astype(np.float32)]), N, L)
+  features = methods.features(means[:, None].astype(np.float32))
   method = make()
   labels = method.fit_tables(features, KEY)['clusters']
   rows = means - means.mean(axis=0)

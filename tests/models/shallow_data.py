@@ -1,16 +1,14 @@
 """Pooled features made up for the shallow methods."""
 
+import methods
 import numpy as np
 
-from nph_jax.data import pooled
+from nph_jax.models.config import Sizes
 
 
 def features(videos):
-  """PooledFeatures of videos [N, L], read in two blocks."""
-  half = len(videos) // 2
-  return pooled.PooledFeatures(
-    lambda: iter((videos[:half], videos[half:])), *videos.shape
-  )
+  """Pooled features of videos [N, L]."""
+  return methods.features(videos[:, None])
 
 
 def clusters(num_videos=90, width=12, seed=0):
@@ -30,6 +28,4 @@ def as_frames(videos, num_frames=3, seed=0):
 
 
 def build(builder, num_bits=8, width=12):
-  return builder(
-    num_bits=num_bits, num_frames=3, frame_dim=width, model=None, options={}
-  )
+  return builder(Sizes(num_bits, 3, width), None, {})

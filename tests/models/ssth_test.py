@@ -1,5 +1,6 @@
 """SSTH's loss and code, in one layer and two, against float64 NumPy."""
 
+import basics
 import jax
 import methods
 import numpy as np
@@ -8,13 +9,8 @@ import rival_reference as reference
 
 from nph_jax import errors
 
+pytestmark = pytest.mark.usefixtures('float64')
 B, M, L, K = 6, 5, 7, 8
-
-
-@pytest.fixture(autouse=True)
-def float64():
-  with jax.enable_x64(True):
-    yield
 
 
 def make(**fields):
@@ -23,7 +19,7 @@ def make(**fields):
 
 def problem(**fields):
   method = make(**fields)
-  params, stats = reference.state(method.init, jax.random.key(0), {})
+  params, stats = basics.state(method.init, jax.random.key(0), {})
   frames = np.random.default_rng(0).normal(size=(B, M, L))
   return method, params, stats, frames
 
@@ -57,24 +53,13 @@ def test_gradient_equals_finite_differences_behind_the_sign():
     total = sums['reverse'] + sums['forward'] + 200 * sums['mean']
     return total / (3 * B * M * L)
 
-  for path, entry in (
-    (('decode_reverse', 'states', 'recurrent_kernel'), (1, 2)),
-    (('decode_forward', 'lower', 'input_kernel'), (3, 9)),
-    (('decode_mean', 'lower', 'recurrent_kernel'), (4, 5)),
-    (('decode_mean', 'output_kernel'), (2, 3)),
-  ):
-    found, values = gradient, []
-    for name in path:
-      found = found[name]
-    for step in (1e-6, -1e-6):
-      moved = jax.tree.map(np.array, params)
-      node = moved
-      for name in path:
-        node = node[name]
-      node[entry] += step
-      values.append(by_numpy(moved))
-    expected = (values[0] - values[1]) / 2e-6
-    np.testing.assert_allclose(found[entry], expected, rtol=1e-5, atol=1e-9)
+  entries = (
+    ('decode_reverse/states/recurrent_kernel', (1, 2)),
+    ('decode_forward/lower/input_kernel', (3, 9)),
+    ('decode_mean/lower/recurrent_kernel', (4, 5)),
+    ('decode_mean/output_kernel', (2, 3)),
+  )
+  basics.assert_slopes(gradient, by_numpy, params, entries, atol=1e-9)
 
 
 def test_one_layer_is_the_default():

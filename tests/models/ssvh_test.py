@@ -1,5 +1,6 @@
 """SSVH's loss against float64 NumPy over all N x N pairs."""
 
+import basics
 import jax
 import jax.numpy as jnp
 import methods
@@ -8,18 +9,12 @@ import pytest
 import rival_reference as reference
 
 from nph_jax import code_bank, errors
-from nph_jax.data import pooled
 from nph_jax.models import ssvh
 from nph_jax.neighborhood import knn_graph
 
+pytestmark = pytest.mark.usefixtures('float64')
 B, M, L, K, N = 6, 5, 7, 8, 30
 INDEX = np.array([3, 17, 8, 29, 0, 11])
-
-
-@pytest.fixture(autouse=True)
-def float64():
-  with jax.enable_x64(True):
-    yield
 
 
 def make(num_frames=M):
@@ -43,7 +38,7 @@ def hub_graph():
 def problem():
   method = make()
   s, tables = hub_graph()
-  params, collections = reference.state(method.init, jax.random.key(0), tables)
+  params, collections = basics.state(method.init, jax.random.key(0), tables)
   rng = np.random.default_rng(0)
   batch = {'frames': rng.normal(size=(B, M, L)), 'index': INDEX}
   bank = rng.normal(size=(N, K))
@@ -63,7 +58,7 @@ def test_loss_is_the_original_sum_divided_by_its_elements(problem):
   bank[INDEX] = t
   pairs = quantization = 0.0
   for row, i in enumerate(INDEX):
-    quantization += ((t[row] - reference.sign(t[row])) ** 2).sum()
+    quantization += ((t[row] - basics.sign(t[row])) ** 2).sum()
     for j in range(N):
       pairs += (t[row] @ bank[j] / K - s[i, j]) ** 2
   used = 4  # of the five frames
@@ -98,12 +93,10 @@ def test_the_last_frame_of_an_odd_number_is_not_read(problem):
 
 
 def test_graph_is_of_the_mean_frames():
-  means = np.random.default_rng(0).normal(size=(N, L)).astype(np.float32)
-  blocks = lambda: iter(np.split(means.copy(), 3))  # noqa: E731
-  features = pooled.PooledFeatures(blocks, N, L)
-  tables = make().fit_tables(features, jax.random.key(0))
+  frames = np.random.default_rng(0).normal(size=(N, M, L)).astype(np.float32)
+  tables = make().fit_tables(methods.features(frames), jax.random.key(0))
   starts, columns = knn_graph.union_graph(
-    knn_graph.nearest_by_cosine(means.copy())
+    knn_graph.nearest_by_cosine(frames.mean(axis=1))
   )
   np.testing.assert_array_equal(tables['neighbor_starts'], starts)
   np.testing.assert_array_equal(tables['neighbors'], columns)

@@ -6,17 +6,13 @@ import jax
 import methods
 import moments_reference as reference
 import numpy as np
-import optax
 import pytest
 
-from nph_jax import configuration, errors
-from nph_jax.data.pooled import PooledFeatures
-from nph_jax.export import bundle
+from nph_jax import errors
 from nph_jax.models import (
   hashing,
   itq,
   log_covariance,
-  registry,
   untrained_features,
 )
 from nph_jax.stages import tracing
@@ -35,16 +31,6 @@ CLOSED = 'itq_moments'
 OF_MOMENTS = {'start': CLOSED, 'frame_length': 0.0}
 
 
-def features():
-  means = FRAMES.mean(axis=1)
-  return PooledFeatures(
-    lambda: iter([means[:25], means[25:]]),
-    N,
-    L,
-    lambda: iter([FRAMES[:25], FRAMES[25:]]),
-  )
-
-
 def build(num_bits=K, name='nph_tuned', **options):
   return methods.make(
     name, num_bits, M, L, memory_width=8, hidden_width=8, **options
@@ -53,7 +39,7 @@ def build(num_bits=K, name='nph_tuned', **options):
 
 def start(method):
   """Tables, parameters and collections before the first step."""
-  fitted = method.fit_tables(features(), jax.random.key(1))
+  fitted = method.fit_tables(methods.features(FRAMES), jax.random.key(1))
   tables = {**TABLES, **fitted}
   return tables, *jax.jit(method.init)(jax.random.key(2), tables)
 
@@ -129,7 +115,7 @@ def from_scratch():
   # Times in turn, from the start of each block that is read.
   frames = [
     block[row, row % M]
-    for block in (FRAMES[:25], FRAMES[25:])
+    for block in np.split(FRAMES, 2)
     for row in range(len(block))
   ]
   mean, axes = reference.directions(np.stack(frames))
@@ -200,7 +186,8 @@ def test_the_start_is_a_prior_worth_so_many_videos():
   _, (terms, _) = loss_of(build(**OF_MOMENTS), params, collections, *args)
   assert terms['change'] == 0
   fitted = log_covariance.pooled_features(
-    features(), {k: tables[f'start_{k}'] for k in log_covariance.TABLES}
+    methods.features(FRAMES),
+    {k: tables[f'start_{k}'] for k in log_covariance.TABLES},
   )
   vectors = np.concatenate(list(fitted.blocks())).astype(np.float64)
   centred = vectors - tables['start_mean']
@@ -231,66 +218,9 @@ def test_the_start_is_a_prior_worth_so_many_videos():
   np.testing.assert_allclose(loss - plain, 300 / N * expected, rtol=1e-4)
 
 
-def test_training_lowers_the_loss_and_leaves_the_pooling():
-  method = build()
-  tables, params, collections = start(method)
-  optimizer = optax.adam(1e-3)
-  batch = {'frames': FRAMES, 'index': np.arange(N)}
-  gradient = jax.value_and_grad(method.loss, has_aux=True)
-
-  @jax.jit
-  def step(state, number):
-    weights, others, moments = state
-    key = jax.random.fold_in(jax.random.key(3), number)
-    (loss, (_, others)), slope = gradient(
-      weights, others, batch, tables, key, None
-    )
-    updates, moments = optimizer.update(slope, moments)
-    return (optax.apply_updates(weights, updates), others, moments), loss
-
-  losses, state = [], (params, collections, optimizer.init(params))
-  for number in range(20):
-    state, loss = step(state, number)
-    losses.append(loss)
-  assert np.mean(losses[-5:]) < np.mean(losses[:5])
-  for before, after, same in (
-    (params[hashing.START], state[0][hashing.START], False),
-    (params['hash_layer'], state[0]['hash_layer'], False),
-    (collections[hashing.START], state[1][hashing.START], True),  # fixed
-  ):
-    equal = jax.tree.map(np.array_equal, before, after)
-    assert all(jax.tree.leaves(equal)) == same
-
-
-def test_exported_codes_are_the_models():
-  method = build()
-  _, params, collections = start(method)
-  variables = method.inference_variables(params, collections)
-  module = untrained_features.UntrainedFeatures('second_moments', 5, M, L)
-  y = untrained_features.UntrainedFeaturesMethod(module)
-  weights, _ = y.init(
-    jax.random.key(0), y.fit_tables(features(), jax.random.key(0))
-  )
-  neighborhood = bundle.Neighborhood(module, weights, TABLES['anchors'], 2)
-  made = bundle.build(method, variables, neighborhood, 4, {'method': 'x'})
-  _, relaxed = made.load().encode_relaxed(FRAMES[:7].astype(np.float16))
-  frames = FRAMES[:7].astype(np.float16).astype(np.float32)
-  nearest, _ = neighborhood.nearest(neighborhood.parameters(), frames)
-  expected = code(method, variables, frames, nearest)
-  np.testing.assert_allclose(relaxed, expected, atol=1e-3)
-
-
 def test_more_bits_than_directions_is_refused():
   with pytest.raises(errors.UserError, match='principal directions'):
     build(num_bits=92)  # 13 x 14 / 2 = 91
-
-
-def test_its_configuration_differs_where_it_says():
-  config = configuration.base('nph_tuned')
-  for name, value in registry.METHODS['nph_tuned'].settings.items():
-    assert configuration.get(config, name) == value
-  assert config.method_options.start
-  assert not configuration.base('nph_paper').method_options.start
 
 
 def test_a_prior_of_fewer_than_no_videos_is_refused():
@@ -310,7 +240,7 @@ def test_pooled_features_are_principal_components_at_unit_length(
 ):
   module = untrained_features.UntrainedFeatures(kind, 5, M, L)
   method = untrained_features.UntrainedFeaturesMethod(module)
-  tables = method.fit_tables(features(), jax.random.key(0))
+  tables = method.fit_tables(methods.features(FRAMES), jax.random.key(0))
   params, _ = method.init(jax.random.key(0), tables)
   y = module.apply({'params': params}, FRAMES[:7], method='features')
   means = FRAMES.mean(axis=1)

@@ -5,31 +5,19 @@ import operator
 
 import jax
 import numpy as np
+from basics import dense, sign, softmax, unit
 
 erf = np.vectorize(math.erf)
-
-
-def sign(x):
-  return np.where(x >= 0, 1.0, -1.0)
 
 
 def gelu(x):
   return x * (1 + erf(x / np.sqrt(2))) / 2
 
 
-def dense(p, x):
-  return x @ p['kernel'] + p.get('bias', 0)
-
-
 def layer_norm(p, x, epsilon=1e-6):
   mean = x.mean(axis=-1, keepdims=True)
   variance = ((x - mean) ** 2).mean(axis=-1, keepdims=True)
   return (x - mean) / np.sqrt(variance + epsilon) * p['scale'] + p['bias']
-
-
-def softmax(x):
-  x = np.exp(x - x.max(axis=-1, keepdims=True))
-  return x / x.sum(axis=-1, keepdims=True)
 
 
 def attention(p, x, num_heads):
@@ -68,8 +56,49 @@ def sine_table(length, width):
   return table
 
 
-def unit(x):
-  return x / np.linalg.norm(x, axis=-1, keepdims=True)
+def frame_codes(p, frames, visible, block):
+  """Signs [V, K] of the visible ones of one video's frames [M, L]."""
+  z = dense(p['embed'], frames[visible])
+  z = z + sine_table(len(frames), z.shape[1])[visible]
+  for layer in layers(p['blocks']):
+    z = block(layer, z)
+  z = layer_norm(p['encoder_norm'], z)
+  values = dense(p['to_bits'], dense(p['encoded'], z))
+  return sign(layer_norm(p['hash_layer'], values, 1e-5))
+
+
+def predictions(p, signs, visible, masked, block):
+  """Of a video's masked frames [M - V, L]."""
+  read = dense(p['decode_code'], signs)
+  table = sine_table(len(visible) + len(masked), read.shape[1])
+  table = p.get('decode_positions', {'value': table})['value']
+  z = np.concatenate(
+    [read + table[visible], p['decode_mask']['value'] + table[masked]]
+  )
+  for layer in layers(p['decode_blocks']):
+    z = block(layer, z)
+  z = layer_norm(p['decode_norm'], z)[len(visible) :]
+  return dense(p['decode_frames'], z)
+
+
+def of_views(p, videos, views, encode, decode):
+  """h [R, B, K] and the error of the masked frames, views added."""
+  codes, error = [], 0.0
+  for visible, masked in zip(np.array(views.visible), np.array(views.masked)):
+    signs = [frame_codes(p, v, s, encode) for v, s in zip(videos, visible)]
+    codes.append(np.array([s.mean(axis=0) for s in signs]))
+    rebuilt = [predictions(p, *x, decode) for x in zip(signs, visible, masked)]
+    targets = [v[m] for v, m in zip(videos, masked)]
+    error += ((np.array(rebuilt) - np.array(targets)) ** 2).mean()
+  return codes, error
+
+
+def whole_codes(p, videos, block):
+  """h [B, K] of all frames."""
+  every = np.arange(videos.shape[1])
+  return np.array(
+    [frame_codes(p, v, every, block).mean(axis=0) for v in videos]
+  )
 
 
 def debiased_contrast(u, w, prior, temperature):

@@ -1,5 +1,6 @@
 """UDVH's code, loss and targets against float64 NumPy."""
 
+import basics
 import jax
 import jax.numpy as jnp
 import methods
@@ -17,22 +18,21 @@ KEY = jax.random.key(5)
 
 
 @pytest.fixture
-def problem():
-  with jax.enable_x64(True):
-    method = methods.make(
-      'udvh', K, M, L, hidden_width=WIDTH, num_clusters=7, weights__clusters=0.3
-    )
-    tables = {'unassigned': jnp.zeros(N, jnp.int32)}
-    params, collections = reference.state(method.init, KEY, tables)
-    frames = np.random.default_rng(0).normal(size=(B, M, L))
-    yield method, params, collections, {'frames': frames, 'index': INDEX}
+def problem(float64):
+  method = methods.make(
+    'udvh', K, M, L, hidden_width=WIDTH, num_clusters=7, weights__clusters=0.3
+  )
+  tables = {'unassigned': jnp.zeros(N, jnp.int32)}
+  params, collections = basics.state(method.init, KEY, tables)
+  frames = np.random.default_rng(0).normal(size=(B, M, L))
+  return method, params, collections, {'frames': frames, 'index': INDEX}
 
 
 def features(p, frames):
   c = h = np.zeros((len(frames), WIDTH))
   states = []
   for t in range(M):
-    c, h = reference.lstm_step(p, c, h, frames[:, t])
+    c, h = basics.lstm_step(p, c, h, frames[:, t])
     states.append(h)
   return np.mean(states, axis=0)
 
@@ -41,7 +41,7 @@ def test_loss_is_the_definition_of_it(problem):
   method, params, _, batch = problem
   draw = np.random.default_rng(1)
   targets = {
-    'bits': reference.sign(draw.normal(size=(N, K))),
+    'bits': basics.sign(draw.normal(size=(N, K))),
     'labels': draw.integers(0, 7, N).astype(np.int32),
   }
   collections = {udvh.NAME: targets}
@@ -91,7 +91,7 @@ def test_targets_come_of_the_features_every_second_epoch(problem):
   )
   first = itq.random_rotation(KEY, K)
   turned = udvh.balanced(rows @ itq.fit_rotation(rows, first))
-  np.testing.assert_array_equal(found['bits'], reference.sign(turned))
+  np.testing.assert_array_equal(found['bits'], basics.sign(turned))
   seed = int(jax.random.bits(KEY, dtype='uint32'))
   means = anchors.fit_anchors(
     rows.astype(np.float32), 7, num_iterations=20, seed=seed

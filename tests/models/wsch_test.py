@@ -1,26 +1,21 @@
 """WSCH's layers, code, losses and rounds against float64 NumPy."""
 
+import basics
 import jax
 import jax.numpy as jnp
 import methods
 import numpy as np
 import pytest
-import rival_reference
 import transformer_reference as reference
 
 from nph_jax.models import masked_views, wsch
 
+pytestmark = pytest.mark.usefixtures('float64')
 B, M, L, K, WIDTH, N = 4, 7, 6, 8, 8, 40
 HEADS, STATE, ATTENTION_HEADS = 16, 64, 4
 FIRST, MASKED = 5, 4  # of seven frames, at .8 and .6
 INDEX = np.array([3, 17, 8, 29])
 KEY = jax.random.key(5)
-
-
-@pytest.fixture(autouse=True)
-def float64():
-  with jax.enable_x64(True):
-    yield
 
 
 def make(**fields):
@@ -32,7 +27,7 @@ def make(**fields):
 def state_space(p, t):
   """Of one video's rows t [V, H], as the recurrence that it is."""
   normed = t / np.sqrt((t**2).mean(axis=1, keepdims=True) + 1e-5)
-  both = reference.dense(p['Dense_0'], normed * p['RMSNorm_0']['scale'])
+  both = basics.dense(p['Dense_0'], normed * p['RMSNorm_0']['scale'])
   inner = both.shape[1] // 2
   c, gate = both[:, :inner], both[:, inner:]
   kernel = p['PairedConvolution_0']['kernel'].reshape(4, 2, inner // 2, 2)
@@ -44,7 +39,7 @@ def state_space(p, t):
         for i in range(2):
           weight = kernel[3 - back, i, pair, out % 2]
           convolved[now, out] += weight * c[now - back, 2 * pair + i]
-  rest = reference.dense(p['Dense_1'], convolved)
+  rest = basics.dense(p['Dense_1'], convolved)
   step = np.log1p(np.exp(rest[:, :HEADS] + p['step_bias']))
   b, read = rest[:, HEADS : HEADS + STATE], rest[:, HEADS + STATE :]
   width = inner // HEADS
@@ -59,38 +54,38 @@ def state_space(p, t):
       state += dt * np.outer(b[now], convolved[now, part])
       y[now, part] = read[now] @ state + p['skip'][head] * convolved[now, part]
   y = y * gate / (1 + np.exp(-gate))
-  return t + reference.dense(p['Dense_2'], y)
+  return t + basics.dense(p['Dense_2'], y)
 
 
 def frame_codes(p, frames):
   normed = reference.layer_norm(p['frame_norm'], frames, 1e-5)
-  z = state_space(p['state_space'], reference.dense(p['embed'], normed))
+  z = state_space(p['state_space'], basics.dense(p['embed'], normed))
   z = z + reference.attention(
     p['attention'],
     reference.layer_norm(p['attention_norm'], z, 1e-5),
     ATTENTION_HEADS,
   )
-  values = reference.dense(p['to_bits'], z)
-  return reference.sign(reference.layer_norm(p['hash_layer'], values, 1e-5))
+  values = basics.dense(p['to_bits'], z)
+  return basics.sign(reference.layer_norm(p['hash_layer'], values, 1e-5))
 
 
 def predictions(p, signs, count):
   """[count, L], each from a mask token of its own."""
   asked = np.tile(p['decode_mask']['value'], (count, 1))
-  z = reference.dense(p['decode_code'], np.concatenate([signs, asked]))
+  z = basics.dense(p['decode_code'], np.concatenate([signs, asked]))
   z = z + reference.attention(
     p['decode_attention'],
     reference.layer_norm(p['decode_norm'], z, 1e-5),
     ATTENTION_HEADS,
   )
-  return reference.dense(p['decode_frames'], z[len(signs) :])
+  return basics.dense(p['decode_frames'], z[len(signs) :])
 
 
 def cluster_loss(codes, centres):
   total = 0.0
   for h in codes:
-    cosines = reference.unit(h) @ reference.unit(centres).T / 0.2
-    total -= np.log(reference.softmax(cosines).max(axis=1)).mean()
+    cosines = basics.unit(h) @ basics.unit(centres).T / 0.2
+    total -= np.log(basics.softmax(cosines).max(axis=1)).mean()
   return total
 
 
@@ -100,9 +95,9 @@ def cluster_loss(codes, centres):
 def test_loss_of_each_kind_of_epoch_is_its_definition(kind):
   method = make(weights__clusters=0.3, weights__contrast=0.7)
   draw = np.random.default_rng(7)
-  centres = reference.sign(draw.normal(size=(12, K)))
+  centres = basics.sign(draw.normal(size=(12, K)))
   tables = {'centres': jnp.asarray(centres)}
-  params, _ = rival_reference.state(method.init, KEY, tables)
+  params, _ = basics.state(method.init, KEY, tables)
   rounds = {'centres': centres, 'kind': np.int32(kind)}
   frames = draw.normal(size=(B, M, L))
   run = jax.jit(lambda *a: method.loss(*a, {}, KEY, None))
@@ -117,7 +112,7 @@ def test_loss_of_each_kind_of_epoch_is_its_definition(kind):
     codes.append(np.array([s.mean(axis=0) for s in signs]))
     rebuilt = np.array([predictions(params, s, count) for s in signs])
     targets = np.array([v[m] for v, m in zip(frames, masked)])
-    cosines = reference.unit(rebuilt) * reference.unit(targets)
+    cosines = basics.unit(rebuilt) * basics.unit(targets)
     expected += 1 - cosines.sum(axis=-1).mean()
   np.testing.assert_allclose(terms['reconstruction'], expected, rtol=1e-8)
   if kind == wsch.CLUSTERS:
@@ -160,7 +155,7 @@ def test_epochs_follow_each_other_in_their_order():
 def test_the_survey_is_of_both_views_of_each_video():
   method = make()
   tables = {'centres': jnp.zeros(method.table_shapes(N)['centres'].shape)}
-  params, collections = rival_reference.state(method.init, KEY, tables)
+  params, collections = basics.state(method.init, KEY, tables)
   frames = np.random.default_rng(0).normal(size=(B, M, L))
   batch = {'frames': frames, 'index': INDEX}
   found = jax.jit(method.survey)(params, collections, batch, KEY)
@@ -168,5 +163,5 @@ def test_the_survey_is_of_both_views_of_each_video():
   for video in range(B):
     for view in range(2):
       signs = frame_codes(params, frames[video][visible[view, video]])
-      expected = reference.sign(signs.mean(axis=0))
+      expected = basics.sign(signs.mean(axis=0))
       np.testing.assert_array_equal(found[video, view], expected)

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import h5py
 import jax
 import numpy as np
 import pytest
 
 from nph_jax.neighborhood import anchor_graph, anchors
-
-_FCVID = (
-  pathlib.Path(__file__).resolve().parents[3]
-  / 'shared'
-  / 'data'
-  / 'fcvid_neighborhood'
-)
-
-
-@pytest.fixture(scope='module')
-def fcvid_indices():
-  if not _FCVID.is_dir():
-    pytest.skip('the published FCVID side files are not here')
-  with h5py.File(_FCVID / 'train_assit.h5') as file:
-    return file['pos'][:]
 
 
 def _random_graph(num_videos=60, num_anchors=20, num_nearest=3, width=5):
@@ -146,7 +129,9 @@ def test_statistics_by_brute_force(monkeypatch, block_entries):
   assert found.empty_anchors == sizes.count(0) >= 1
 
 
-def test_published_fcvid_facts(fcvid_indices):
+def test_published_fcvid_facts(shared_data):
+  with h5py.File(shared_data('fcvid_neighborhood') / 'train_assit.h5') as file:
+    fcvid_indices = file['pos'][:]
   # The published facts (density 0.845 %, degrees 385 / 339 / 694) are those of
   # 2,000 rows drawn with seed 0, the video itself counted; all rows give less.
   num_videos = len(fcvid_indices)
@@ -163,34 +148,3 @@ def test_published_fcvid_facts(fcvid_indices):
   assert found.mean_degree == pytest.approx(381.279, abs=1e-3)
   assert (found.median_degree, found.p90_degree) == (334, 688)
   assert (found.largest_anchor, found.empty_anchors) == (512, 0)
-
-
-def test_published_fcvid_degrees_by_brute_force(fcvid_indices):
-  rows = np.random.default_rng(1).integers(0, len(fcvid_indices), 20)
-  degrees = anchor_graph.degrees(fcvid_indices, 1949)
-  for row in rows:
-    shared = np.isin(fcvid_indices, fcvid_indices[row]).any(1)
-    assert degrees[row] == shared.sum()
-
-
-def test_published_fcvid_cluster_sizes(fcvid_indices):
-  sizes = np.bincount(fcvid_indices[:, 0], minlength=1949)
-  assert (round(sizes.mean()), np.median(sizes)) == (23, 18)
-  assert (sizes.max(), (sizes == 1).sum()) == (152, 167)
-  nearest = anchor_graph.graph_statistics(fcvid_indices[:, :1], 1949)
-  assert (nearest.largest_anchor, nearest.empty_anchors) == (152, 0)
-  # One anchor a video: the graph is a union of complete ones.
-  assert nearest.mean_degree == pytest.approx((sizes**2).sum() / sizes.sum())
-
-
-def test_pairs_of_real_batches(fcvid_indices):
-  function = jax.jit(anchor_graph.pairwise_similarity)
-  positive = 0
-  for start in range(0, 1280, 128):
-    batch = fcvid_indices[start : start + 128]
-    found = np.asarray(function(batch, batch))
-    expected = np.where(_share_an_anchor(batch, batch), 1, -1)
-    np.testing.assert_array_equal(found, expected)
-    positive += int((found > 0).sum()) - 128
-  # 134 of 16,256 ordered pairs were published for one random batch.
-  assert positive / 10 == pytest.approx(134, rel=0.25)

@@ -71,22 +71,6 @@ def test_fit_equals_scikit_learn_and_numpy():
   )
 
 
-def test_exactly_the_asked_iterations():
-  features = _blobs(300, 3, 40)
-  starts = _starts(features, 20, seed=0)
-  for steps in (1, 2, 3):
-    found = anchors.fit_anchors(features, 20, num_iterations=steps, seed=0)
-    np.testing.assert_allclose(
-      found, _numpy_lloyd(features, starts, steps), rtol=1e-5, atol=1e-5
-    )
-
-
-def test_same_seed_same_anchors():
-  features = _blobs(500, 8, 5)
-  first, second = (anchors.fit_anchors(features, 9, seed=5) for _ in range(2))
-  np.testing.assert_array_equal(first, second)
-
-
 def test_empty_centres_move_to_the_farthest_different_videos():
   # Three starts on the nine equal videos leave two centres empty; the second
   # farthest video equals the farthest, but for the sign of a zero.
@@ -115,39 +99,37 @@ def test_all_centres_differ_while_distinct_videos_last(zero):
     assert (more == video).all(1).any()
 
 
-def test_block_size_does_not_matter():
+def test_block_size_does_not_matter(monkeypatch):
   # Small integers: all products and sums are exact, whatever the order.
   features = (
     np.random.default_rng(0).integers(-9, 9, (333, 5)).astype(np.float32)
   )
-  whole = anchors.fit_anchors(
-    features, 20, num_iterations=1, seed=0, block_size=333
-  )
-  for block_size in (1, 7, 111, 4096):
+  whole = anchors.fit_anchors(features, 20, num_iterations=1, seed=0)
+  nearest = anchors.nearest_anchors(features, features[:9], 3)
+  for block_size in (1, 7, 111):
+    monkeypatch.setattr(anchors, 'BLOCK_SIZE', block_size)
     np.testing.assert_array_equal(
-      anchors.fit_anchors(
-        features, 20, num_iterations=1, seed=0, block_size=block_size
-      ),
-      whole,
+      anchors.fit_anchors(features, 20, num_iterations=1, seed=0), whole
     )
     np.testing.assert_array_equal(
-      anchors.nearest_anchors(features, features[:9], 3, block_size=block_size),
-      anchors.nearest_anchors(features, features[:9], 3),
+      anchors.nearest_anchors(features, features[:9], 3), nearest
     )
 
 
-def test_one_compilation_for_all_blocks():
+def test_one_compilation_for_all_blocks(monkeypatch):
+  monkeypatch.setattr(anchors, 'BLOCK_SIZE', 50)
   anchors._assign.clear_cache()
   anchors._nearest.clear_cache()
   features = _blobs(130, 6, 4)
-  found = anchors.fit_anchors(features, 5, seed=0, block_size=50)
-  anchors.nearest_anchors(features, found, 2, block_size=50)
+  found = anchors.fit_anchors(features, 5, seed=0)
+  anchors.nearest_anchors(features, found, 2)
   assert anchors._assign._cache_size() == 1
   assert anchors._nearest._cache_size() == 1
 
 
 @pytest.mark.parametrize('kind', ['memmap', 'h5py'])
-def test_features_on_disk(tmp_path, kind):
+def test_features_on_disk(tmp_path, kind, monkeypatch):
+  monkeypatch.setattr(anchors, 'BLOCK_SIZE', 64)
   features = _blobs(200, 4, 6)
   np.save(tmp_path / 'y.npy', features)
   with h5py.File(tmp_path / 'y.h5', 'w') as file:
@@ -158,18 +140,19 @@ def test_features_on_disk(tmp_path, kind):
       if kind == 'memmap'
       else file['feats']
     )
-    found = anchors.fit_anchors(stored, 12, seed=2, block_size=64)
-    indices = anchors.nearest_anchors(stored, found, 3, block_size=64)
-  expected = anchors.fit_anchors(features, 12, seed=2, block_size=64)
+    found = anchors.fit_anchors(stored, 12, seed=2)
+    indices = anchors.nearest_anchors(stored, found, 3)
+  expected = anchors.fit_anchors(features, 12, seed=2)
   np.testing.assert_array_equal(found, expected)
   np.testing.assert_array_equal(
-    indices, anchors.nearest_anchors(features, expected, 3, block_size=64)
+    indices, anchors.nearest_anchors(features, expected, 3)
   )
 
 
-def test_nearest_anchors_by_brute_force():
+def test_nearest_anchors_by_brute_force(monkeypatch):
+  monkeypatch.setattr(anchors, 'BLOCK_SIZE', 64)
   features, centres = _blobs(150, 16, 7), _blobs(31, 16, 7, seed=1)
-  indices = anchors.nearest_anchors(features, centres, 4, block_size=64)
+  indices = anchors.nearest_anchors(features, centres, 4)
   expected = _squared(features, centres).argsort(1, kind='stable')[:, :4]
   assert indices.dtype == np.int32
   np.testing.assert_array_equal(indices, expected)
@@ -185,7 +168,8 @@ def test_equal_distances_go_to_the_lower_index():
   np.testing.assert_array_equal(indices, [[1, 2, 3, 4, 0]])
 
 
-def test_impossible_requests():
+def test_impossible_requests(monkeypatch):
+  monkeypatch.setattr(anchors, 'BLOCK_SIZE', 3)
   features = np.zeros((6, 2), 'f4')
   with pytest.raises(errors.UserError, match='7 anchors .* only 6 training'):
     anchors.fit_anchors(features, 7, seed=0)
@@ -196,9 +180,9 @@ def test_impossible_requests():
   features[4, 1] = np.nan
   for seed in range(5):  # whether or not it is one of the starts
     with pytest.raises(errors.UserError, match='video 4 is NaN'):
-      anchors.fit_anchors(features, 3, seed=seed, block_size=3)
+      anchors.fit_anchors(features, 3, seed=seed)
   with pytest.raises(errors.UserError, match='video 4 is NaN'):
-    anchors.nearest_anchors(features, features[:3], 1, block_size=3)
+    anchors.nearest_anchors(features, features[:3], 1)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import h5py
 import numpy as np
 import programs
@@ -11,13 +9,6 @@ import pytest
 
 from nph_jax import errors
 from nph_jax.neighborhood import side_files
-
-_FCVID = (
-  pathlib.Path(__file__).resolve().parents[3]
-  / 'shared'
-  / 'data'
-  / 'fcvid_neighborhood'
-)
 
 
 def _file(path, **values):
@@ -27,13 +18,17 @@ def _file(path, **values):
   return path
 
 
-def test_published_files():
-  if not _FCVID.is_dir():
-    pytest.skip('the published FCVID side files are not here')
-  anchors = side_files.read_anchors(_FCVID / side_files.ANCHORS_FILE)
+def latent(path):
+  with h5py.File(path) as file:
+    return file['feats'][:]
+
+
+def test_published_files(shared_data):
+  folder = shared_data('fcvid_neighborhood')
+  anchors = side_files.read_anchors(folder / 'anchors.h5')
   assert (anchors.shape, anchors.dtype) == ((1949, 256), np.float32)
-  path = _FCVID / side_files.ANCHOR_INDICES_FILE
-  indices = side_files.read_anchor_indices(path, 1949, num_videos=45585)
+  path = folder / 'train_assit.h5'
+  indices = side_files.read_anchor_indices(path, 1949)
   assert (indices.shape, indices.dtype) == ((45585, 3), np.int32)
   np.testing.assert_array_equal(indices[0], [1523, 837, 432])
   with pytest.raises(errors.UserError, match='there are 1948'):
@@ -51,7 +46,7 @@ def test_round_trips_in_the_published_format(tmp_path):
   side_files.write_latent_features(y, np.split(features, [4, 5, 8]), 9)
   np.testing.assert_array_equal(side_files.read_anchors(a), anchors)
   np.testing.assert_array_equal(side_files.read_anchor_indices(i, 4), indices)
-  np.testing.assert_array_equal(side_files.read_latent_features(y), features)
+  np.testing.assert_array_equal(latent(y), features)
   for path, key, dtype in (
     (a, 'feats', 'f4'),
     (i, 'pos', 'i8'),
@@ -76,9 +71,7 @@ def test_latent_features_are_taken_block_by_block(tmp_path):
   path = tmp_path / 'y.h5'
   side_files.write_latent_features(path, stream, 12)
   assert alive == 3
-  np.testing.assert_array_equal(
-    side_files.read_latent_features(path)[:, 0], np.repeat([0, 4, 8], 4)
-  )
+  np.testing.assert_array_equal(latent(path)[:, 0], np.repeat([0, 4, 8], 4))
 
 
 @pytest.mark.parametrize('rows', [[3, 3], [4, 4]])
@@ -97,14 +90,13 @@ def test_bad_latent_feature_names_the_video_and_keeps_the_old_file(tmp_path):
   blocks = [np.zeros((2, 2), 'f4'), np.array([[np.inf, 0]], 'f4')]
   with pytest.raises(errors.UserError, match='y.h5: video 2 has NaN'):
     side_files.write_latent_features(path, blocks, 3)
-  assert (side_files.read_latent_features(path) == 1).all()
+  assert (latent(path) == 1).all()
   assert [p.name for p in tmp_path.iterdir()] == ['y.h5']
 
 
 _READERS = {
   'anchors': side_files.read_anchors,
   'indices': lambda path: side_files.read_anchor_indices(path, 4),
-  'latent': side_files.read_latent_features,
 }
 
 
@@ -153,31 +145,14 @@ def test_truncated_file(tmp_path, kind):
     _READERS[kind](path)
 
 
-def test_rows_of_another_set(tmp_path):
-  path = _file(tmp_path / 'i.h5', pos=np.zeros((5, 2), int))
-  with pytest.raises(errors.UserError, match='5 rows, but there are 6'):
-    side_files.read_anchor_indices(path, 4, num_videos=6)
-
-
-_FULL_DISK = """
-import resource, sys
-import numpy as np
-from nph_jax import errors
-from nph_jax.neighborhood import side_files
-def write():
-  if sys.argv[1] == 'anchors':
-    side_files.write_anchors(sys.argv[2], np.ones((500, 99)))
-  else:
-    blocks = (np.ones((50, 99)) for _ in range(10))
-    side_files.write_latent_features(sys.argv[2], blocks, 500)
-resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-errors.run_main(write)
-"""
-
-
 @pytest.mark.parametrize('kind', ['anchors', 'latent'])
 def test_full_disk(tmp_path, kind):
   path = tmp_path / 'full.h5'
-  done = programs.run('-c', _FULL_DISK, kind, path)
-  programs.assert_failed(done, f'{path}: the disk is full')
+  blocks = [np.ones((50, 99))] * 10
+  with programs.full_disk(50_000):
+    with programs.one_sentence(f'{path}: the disk is full'):
+      if kind == 'anchors':
+        side_files.write_anchors(path, np.concatenate(blocks))
+      else:
+        side_files.write_latent_features(path, blocks, 500)
   assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """The smoothed graph against dense float64 NumPy."""
 
+import dense_graphs as graphs
 import numpy as np
 import pytest
 
@@ -16,22 +17,8 @@ def features():
   return (rows * rng.uniform(0.1, 9, (N, 1))).astype(np.float32)
 
 
-def nearest_by_sorting(features, k):
-  x = features.astype(np.float64)
-  unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-  cosines = unit @ unit.T
-  np.fill_diagonal(cosines, -np.inf)
-  return np.argsort(-cosines, axis=1)[:, :k]
-
-
-def dense_graph(nearest):
-  """A, and S by its definition."""
-  edges = np.zeros((len(nearest),) * 2)
-  edges[np.arange(len(nearest))[:, None], nearest] = 1
-  edges = np.maximum(edges, edges.T)
-  scale = np.diag(edges.sum(axis=1) ** -0.5)
-  a = scale @ edges @ scale
-  return a, (a @ a + a) / 2
+def nearest_by_sorting(features):
+  return graphs.nearest_others(graphs.cosines(features), K)
 
 
 @pytest.mark.parametrize('block', [16, 4096])
@@ -39,7 +26,7 @@ def test_neighbours_are_those_of_brute_force(features, monkeypatch, block):
   monkeypatch.setattr(smoothed_graph, '_QUERY_BLOCK', block)
   before = features.copy()
   found = smoothed_graph.nearest_by_cosine(features, K)
-  np.testing.assert_array_equal(found, nearest_by_sorting(features, K))
+  np.testing.assert_array_equal(found, nearest_by_sorting(features))
   np.testing.assert_array_equal(features, before)
 
 
@@ -52,26 +39,23 @@ def test_no_video_is_its_own_neighbour_even_among_copies():
   assert all(len(set(row)) == 5 for row in found)
 
 
-def test_graph_and_its_rows_are_the_dense_ones(features):
-  nearest = nearest_by_sorting(features, K)
+def test_graph_is_the_dense_one(features):
+  nearest = nearest_by_sorting(features)
   graph = smoothed_graph.normalized(nearest)
-  a, s = dense_graph(nearest)
-  np.testing.assert_allclose(graph.toarray(), a, atol=1e-7)
-  rows = np.array([8, 3, 3])
-  found = smoothed_graph.rows_of(graph, rows)
-  np.testing.assert_allclose(found.toarray(), s[rows], atol=1e-7)
-  assert found.nnz == (s[rows] > 0).sum()
+  np.testing.assert_allclose(
+    graph.toarray(), graphs.smoothed(nearest)[0], atol=1e-7
+  )
 
 
 def test_quadratic_form_in_blocks(features, monkeypatch):
   monkeypatch.setattr(smoothed_graph, '_COLUMN_BLOCK', 4)
   monkeypatch.setattr(smoothed_graph, '_ROW_BLOCK', 32)
-  nearest = nearest_by_sorting(features, K)
+  nearest = nearest_by_sorting(features)
   found = smoothed_graph.quadratic_form(
     smoothed_graph.normalized(nearest), features
   )
   x = features.astype(np.float64)
-  expected = x.T @ dense_graph(nearest)[1] @ x
+  expected = x.T @ graphs.smoothed(nearest)[1] @ x
   scale = np.abs(expected).max()
   np.testing.assert_allclose(found, expected, atol=1e-6 * scale)
   np.testing.assert_array_equal(found, found.T)

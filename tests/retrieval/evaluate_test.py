@@ -28,13 +28,15 @@ def files(tmp_path, monkeypatch):
   return tmp_path
 
 
+NAMES = 'query_codes', 'query_labels', 'database_codes', 'database_labels'
+
+
+def arrays():
+  return [np.load(f'{name}.npy') for name in NAMES]
+
+
 def flags(**changes):
-  values = {
-    f'{split}_{kind}': f'{split}_{kind}.npy'
-    for split in ('query', 'database')
-    for kind in ('codes', 'labels')
-  }
-  values |= changes
+  values = {name: f'{name}.npy' for name in NAMES} | changes
   return [f'--{name}={value}' for name, value in values.items()]
 
 
@@ -50,12 +52,7 @@ def test_prints_the_table_and_writes_the_json(files):
   assert 'excluded' not in done.stdout
   with open('scores/result.json') as file:
     result = json.load(file)
-  scored = evaluation.evaluate_codes(
-    np.load('query_codes.npy'),
-    np.load('query_labels.npy'),
-    np.load('database_codes.npy'),
-    np.load('database_labels.npy'),
-  )
+  scored = evaluation.evaluate_codes(*arrays())
   assert result == {
     'num_bits': 24,
     'splits': {'query': 12, 'database': 30},
@@ -83,13 +80,8 @@ def test_with_t_the_asymmetric_ranking_is_reported_too(files, capsys):
   evaluate.main(flags(query_relaxed='query_t.npy', out='o.json'))
   with open('o.json') as file:
     result = json.load(file)
-  scored = evaluation.evaluate_codes(
-    np.load('query_codes.npy'),
-    np.load('query_labels.npy'),
-    np.load('database_codes.npy'),
-    np.load('database_labels.npy'),
-    query_relaxed=np.load('query_t.npy'),
-  )
+  relaxed = np.load('query_t.npy')
+  scored = evaluation.evaluate_codes(*arrays(), query_relaxed=relaxed)
   assert result['map'] == scored.map
   assert '\n| asymmetric | K           | expected |' in capsys.readouterr().out
 

@@ -7,9 +7,6 @@ import threading
 import time
 
 import numpy as np
-import pytest
-
-pytest.importorskip('fastapi')
 
 from nph_jax.service import batching, searching
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import socket
 import sys
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nph_jax import errors
 from nph_jax.service import (
-  containers,
   decoders,
   decoding_process,
   limits,
   problems,
+  uploads,
 )
 
 
@@ -39,25 +35,32 @@ from nph_jax.service import (
   ],
 )
 def test_containers_by_their_first_bytes(head, suffix):
-  assert containers.suffix_of(head) == suffix
+  assert uploads.suffix_of(head) == suffix
 
 
 def test_a_decoder_that_cannot_load_says_why():
   decoder = decoders.Decoder(toy.load_nothing, (), limits.Limits())
   with pytest.raises(errors.UserError, match='the toy cannot be loaded'):
     decoders.Pool([decoder])
-  assert not decoder._process.is_alive()
+  assert decoder._process is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=100))
 def test_messages_of_a_decoder_are_not_believed(noise):
   fields = {'a': [1.5, 'x', None]}
-  whole = decoding_process.pack(fields, [b'12\n', b'', noise])
-  assert decoding_process.unpack(whole) == (fields, [b'12\n', b'', noise])
-  for damaged in (noise, whole + b'1', whole[:-1], b'[]\n', b'{"fields": 1}\n'):
-    with pytest.raises((ValueError, KeyError, TypeError)):
-      decoding_process.unpack(damaged)
+  ours, theirs = multiprocessing.Pipe()
+  with ours, theirs:
+    decoding_process.send(theirs, fields, [b'12\n', b'', noise])
+    assert decoding_process.receive(ours) == (fields, [b'12\n', b'', noise])
+    for damaged in (noise, b'[]', b'[[], 0]', b'[{}, "x"]', b'[{}, null]'):
+      theirs.send_bytes(damaged)
+      with pytest.raises((ValueError, TypeError)):
+        decoding_process.receive(ours)
+    theirs.send_bytes(b'[{}, 1000000000]')
+    theirs.close()
+    with pytest.raises((EOFError, OSError)):
+      decoding_process.receive(ours)
 
 
 def test_a_decoder_that_did_not_start_is_started_again(tmp_path):
@@ -66,24 +69,19 @@ def test_a_decoder_that_did_not_start_is_started_again(tmp_path):
     toy.load_once_there_is, (str(tmp_path / 'go'),), limits.Limits()
   )
   with decoders.Pool([decoder]), open(tmp_path / 'go', 'rb') as file:
-
-    async def run():
-      return await decoder.run({}, file)
-
     (tmp_path / 'go').rename(tmp_path / 'gone')
-    decoder._kill()
+    decoder.kill()
     with pytest.raises(problems.Problem) as caught:
-      asyncio.run(run())
+      decoder.do({}, file)
     assert caught.value.status_code == 503
     (tmp_path / 'gone').rename(tmp_path / 'go')
-    assert asyncio.run(run()) == ({'went': 'content'}, [])
+    assert decoder.do({}, file) == ({'went': 'content'}, [])
 
 
 def test_an_answer_in_parts_ends_where_nobody_wants_more(tmp_path):
   """And a process that is started late is the same as any other."""
   (tmp_path / 'file').write_text('abc' * 1000)
-  decoder = decoders.Decoder(toy.load_in_parts, (), limits.Limits(), lazy=True)
-  assert decoder._process is None
+  decoder = decoders.Decoder(toy.load_in_parts, (), limits.Limits())
   parts = []
 
   def take(fields, blobs):
@@ -91,17 +89,18 @@ def test_an_answer_in_parts_ends_where_nobody_wants_more(tmp_path):
     if len(parts) > 3:
       raise problems.Problem(422, 'Enough.')
 
-  async def run(number):
+  def run(number):
     with open(tmp_path / 'file', 'rb') as file:
-      return (await decoder.run({'parts': number}, file, take))[0]['process']
+      return decoder.do({'parts': number}, file, take)[0]['process']
 
-  with decoder:
-    first = asyncio.run(run(3))
+  with decoders.Pool([decoder], lazy=True):
+    assert decoder._process is None
+    first = run(3)
     assert parts == [(0, [b'a']), (1, [b'b']), (2, [b'c'])]
     with pytest.raises(problems.Problem, match='Enough'):
-      asyncio.run(run(10**9))
+      run(10**9)
     parts.clear()
-    assert asyncio.run(run(1)) != first
+    assert run(1) != first
 
 
 def test_jobs_wait_in_a_queue_for_several_decoders(tmp_path):

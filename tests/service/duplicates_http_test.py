@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 
 from nph_jax.library import store
 from nph_jax.service import duplicates
-
-# In place of the command: tells its flags, and of ids 0 and 1.
-TOLD = """
-import json, sys
-flags = sys.argv[1:]
-if any(flag == '--keep=none' for flag in flags):
-  sys.exit('error: --keep=none: no such rule; expected others.')
-rows = [{'group': 1, 'id': id, 'path': '/secret/x.mp4'} for id in (0, 1, 99)]
-open(flags[0].partition('=')[2] + '/log', 'a').write(json.dumps(flags) + '\\n')
-print(json.dumps({'videos': 44, 'results': rows}))
-"""
-
-
-@pytest.fixture
-def told(own, monkeypatch):
-  """The service, with a library; and what the command was told so far."""
-  monkeypatch.setattr(duplicates, '_COMMAND', (sys.executable, '-c', TOLD))
-  index = own.folder / 'index'
-  (index / store.NAME).touch()
-  own.service.duplicates._found = None
-  log = index / 'log'
-  yield own, lambda: [json.loads(x) for x in log.read_text().splitlines()]
-  log.unlink(missing_ok=True)
-  (index / store.NAME).unlink()
 
 
 def test_groups_are_those_of_the_command_without_its_paths(told):
@@ -71,8 +40,22 @@ def test_what_is_rejected_is_remembered_and_looked_for_anew(told):
     ({'ids': [0, 1]}, other, 403),
   ):
     answer = own.client.post('/duplicates/rejected', json=body, headers=headers)
-    assert answer.status_code == status and list(answer.json()) == ['error']
+    toy.refused(answer, status)
   assert len(flags()) == 3
+
+
+def test_who_asks_hears_that_it_is_looked_for(told, monkeypatch):
+  """Others too, for one is done at a time, until a person says what is new."""
+  own, _ = told
+  monkeypatch.setattr(duplicates, '_SECONDS', 0.1)
+  for keep in ('oldest', 'largest', 'oldest'):
+    answer = own.client.get(f'/duplicates?keep={keep}')
+    assert answer.status_code == 202 and answer.json()['results'] is None
+    assert answer.headers['retry-after'] == '1'
+  (task,) = own.service.duplicates._tasks.values()
+  own.client.post('/duplicates/rejected', json={'ids': [0, 1]})
+  toy.comes_to(task.cancelled)
+  toy.comes_to(lambda: own.client.get('/duplicates').status_code == 200)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +63,13 @@ def test_what_is_rejected_is_remembered_and_looked_for_anew(told):
 )
 def test_what_the_command_refuses_is_a_sentence(told, wanted):
   answer = told[0].client.get(f'/duplicates?{wanted}')
-  assert answer.status_code == 422 and list(answer.json()) == ['error']
+  toy.refused(answer, 422)
   assert '/tmp' not in answer.text
 
 
 def test_another_index_has_none(served):
   answer = served.client.get('/duplicates')
-  assert answer.status_code == 501 and 'nph-jax add' in answer.json()['error']
+  assert answer.status_code == 501 and 'nph-jax add' in answer.json()['detail']
   assert not served.client.get('/index').json()['duplicates']
 
 
@@ -118,6 +101,7 @@ def test_a_video_added_twice_in_other_bytes_is_found(
       assert answer.status_code == 200, answer.text
       return answer.json()
 
+    monkeypatch.setattr(duplicates, '_SECONDS', 60)
     found = groups()
     assert found['videos'] == 4
     assert sorted(row['id'] for row in found['results']) == sorted(copies)

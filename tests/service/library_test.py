@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import io
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import numpy as np
+import pytest
 
 from nph_jax import errors
 from nph_jax.index import video_index
-from nph_jax.service import library, pictures
+from nph_jax.service import library, views
 
 NAME = f'{0:032x}.mp4'
 
@@ -139,6 +134,6 @@ def test_paths_are_shown_below_the_videos_alone(tmp_path):
 @pytest.mark.parametrize('num_bits', [8, 32, 64, 136, 1024])
 def test_placeholders_show_every_bit(num_bits):
   code = np.random.default_rng(0).integers(0, 256, num_bits // 8, np.uint8)
-  svg = pictures.placeholder(code).decode()
+  svg = views.placeholder(code).decode()
   assert svg.count('<rect') == num_bits
   assert '-' not in svg.replace('fill-opacity', '')

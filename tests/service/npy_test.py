@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip('fastapi')
-
 from nph_jax.service import npy, problems
 
 SHAPE = (3, 5)

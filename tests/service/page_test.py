@@ -7,18 +7,20 @@ import pathlib
 
 import pytest
 
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
+pytest.importorskip('selenium')
 
-import browser as browser_lib
+import browser
+import numpy as np
 import service_toy as toy
 from starlette import requests, responses
 
-MISSING = browser_lib.missing()
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f'no {MISSING}')
+from nph_jax.index.records import Segments
 
-CARDS = 'document.querySelectorAll("#list > .card").length'
+pytestmark = pytest.mark.skipif(
+  not browser.program(), reason='no Chromium with its driver'
+)
+
+CARDS = 'document.querySelectorAll("#list .card").length'
 FOUND = 'document.querySelectorAll("#found > .card").length'
 EVIL = '<img src=x onerror="window.evil = true">'
 # The one rule that has to be asked for.
@@ -31,8 +33,8 @@ axe.run(document, {rules: {'label-content-name-mismatch': {enabled: true}}})
 
 
 @pytest.fixture(scope='module')
-def window(tmp_path_factory):
-  with browser_lib.started(tmp_path_factory.mktemp('browser')) as window:
+def window():
+  with browser.Browser() as window:
     yield window
 
 
@@ -42,14 +44,14 @@ def page(window, served):
   window.size(1280, 900)
   window.colours('light')
   window.problems()
-  window.open(served.address)
+  window.get(served.address)
   window.wait(f'{CARDS} === 44')
   return window
 
 
 def ids(page, grid='list'):
   return page.run(
-    'return [...document.querySelectorAll(`#${arguments[0]} > .card`)]'
+    'return [...document.querySelectorAll(`#${arguments[0]} .card`)]'
     '.map((card) => +card.dataset.id)',
     grid,
   )
@@ -106,7 +108,7 @@ def test_it_shows_the_videos_that_are_wanted(page):
   state = page.run('return location.search')
   assert state == '?sort=name&name=O&label=cat'
   # The address is the state.
-  page.open(page.run('return location.href'))
+  page.get(page.run('return location.href'))
   page.wait(f'{CARDS} === 2')
   assert page.run('return document.getElementById("name").value') == 'O'
   pressed = '[...document.querySelectorAll("[aria-pressed=true]")]'
@@ -119,13 +121,14 @@ def test_it_shows_the_videos_that_are_wanted(page):
 def test_more_come_as_one_scrolls_and_are_there_when_one_comes_back(
   window, own
 ):
-  frames = toy.features(40, 1)
+  frames = toy.features(100, 1)
   added = own.service.index.add(toy.codes(frames), None, toy.relaxed(frames))
   window.size(1280, 600)
-  window.open(own.address)
+  window.get(own.address)
   window.wait(f'{CARDS} >= 60')
-  window.run('scrollTo(0, document.body.scrollHeight)')
-  window.wait(f'{CARDS} === 84')
+  window.size(1280, 9000)  # in which all of them are seen
+  window.wait(f'{CARDS} === 144')
+  window.size(1280, 600)
   assert ids(window) == [*added.tolist()[::-1], *range(43, -1, -1)]
   assert window.run('return document.getElementById("more").hidden')
   window.run('scrollTo(0, 1500)')
@@ -133,8 +136,15 @@ def test_more_come_as_one_scrolls_and_are_there_when_one_comes_back(
   searched(window)
   window.run('history.back()')
   window.wait('!document.getElementById("list").hidden && scrollY === 1500')
-  assert window.run(f'return {CARDS}') == 84
-  own.service.index.remove(added)
+  assert window.run(f'return {CARDS}') == 144
+  press(window, '[data-id="100"] .open')
+  window.click('#player-remove')
+  window.click('#confirm-yes')
+  window.wait(f'{CARDS} === 143')
+  rows = '[...document.querySelectorAll("#list > .grid")]'
+  full = f'return {rows}.map((grid) => grid.childElementCount)'
+  assert window.run(full) == [60, 60, 23]
+  own.service.index.remove(added[added != 100])
 
 
 def test_an_indexed_video_is_searched_with(page, served):
@@ -176,7 +186,7 @@ def test_an_indexed_video_is_searched_with(page, served):
 
 
 def test_frames_by_label_are_there_for_who_wants_them(page):
-  page.open(page.run('return location.origin') + '/?id=0')
+  page.get(page.run('return location.origin') + '/?id=0')
   searched(page)
   border = (
     'return [".right", ".wrong"].map((c) => getComputedStyle('
@@ -198,12 +208,41 @@ def test_the_results_of_an_upload_have_an_address(page, clips):
   assert first[0] == 3 and page.text('#found .alike') == '100 % almost the same'
   page.wait('document.querySelector("#query-stage video").readyState >= 2')
   assert not page.run('return document.getElementById("add").hidden')
-  page.open(page.run('return location.href'))
+  page.get(page.run('return location.href'))
   searched(page)
   assert ids(page, 'found') == first
   assert page.text('#query-name') == 'three.webm'
   assert page.run('return document.getElementById("add").hidden')
   assert page.problems() == []
+
+
+def test_moments_stay_with_a_reload_and_a_label(window, start, clips, tmp_path):
+  """Until the service has forgotten the clip, which is said."""
+  frames = toy.clip_features(clips / 'dog' / 'three.webm')[0]
+  still = np.repeat(frames[:, None], toy.NUM_FRAMES, axis=1)
+  strange = toy.features(6, 700)
+  codes = toy.codes(np.concatenate([strange, still, strange]))
+  with start(tmp_path) as served:
+    served.service.index.add(
+      codes[:1], [{'labels': ['long']}], toy.relaxed(strange[:1]),
+      segments=[Segments(0.25, 4.0, codes)],
+    )  # fmt: skip
+    window.size(1280, 900)
+    window.get(served.address)
+    window.wait(f'{CARDS} === 45')
+    window.type('#file', str(clips / 'dog' / 'three.webm'))
+    moment = 'document.querySelector("#found .length")?.textContent'
+    window.wait(f'{moment}?.includes("–")')
+    shown = window.run(f'return {moment}')
+    address = window.run('return location.href')
+    for more in ('', '&label=long'):
+      window.get(address + more)
+      window.wait(f'{moment} === "{shown}"')
+      assert ids(window, 'found') == [44]
+    served.service.recent.clear()
+    window.get(address)
+    window.wait(f'{FOUND} === 24')
+    assert 'has forgotten this clip' in window.text('#far')
 
 
 def test_a_dropped_video_that_no_browser_plays_is_searched_with(page, clips):
@@ -237,7 +276,7 @@ def test_a_click_plays_and_the_way_back_closes(page):
 
 
 def test_a_moment_is_played_from_its_beginning(page, served):
-  page.open(f'{served.address}/?play=0&start=0.75')
+  page.get(f'{served.address}/?play=0&start=0.75')
   playing = 'document.querySelector("#player video")'
   page.wait(f'{playing}?.readyState > 1')
   assert page.run(f'return {playing}.src').endswith('/file#t=0.75')
@@ -246,10 +285,9 @@ def test_a_moment_is_played_from_its_beginning(page, served):
 
 def test_a_portrait_video_is_shown_whole(window, own, tmp_path):
   path = toy.clip(tmp_path / 'tall.webm', seed=7, size=64, height=192)
-  files = {'video': ('tall.webm', path.read_bytes())}
-  id = own.client.post('/videos', files=files).json()['id']
+  id = own.film(path, '/videos').json()['id']
   window.size(1280, 600)
-  window.open(f'{own.address}/?play={id}')
+  window.get(f'{own.address}/?play={id}')
   window.wait('document.querySelector("#player video")?.readyState > 1')
   places = window.run(
     'return ["#player-stage", "#player video"].map((one) => {'
@@ -289,7 +327,7 @@ def test_what_browsers_cannot_play_is_shown_in_frames_then_converted(page):
 
 
 def test_a_video_without_a_file_is_shown_as_its_code(page, served):
-  page.open(f'{served.address}/?play=9')
+  page.get(f'{served.address}/?play=9')
   page.wait('document.querySelector("#player-stage img")?.naturalWidth > 0')
   assert 'not on this machine' in page.text('#player-note')
   assert page.run('return document.getElementById("player-download").hidden')
@@ -298,7 +336,7 @@ def test_a_video_without_a_file_is_shown_as_its_code(page, served):
 def test_a_video_is_added_and_removed(window, own, tmp_path):
   path = toy.clip(tmp_path / 'mine.webm', seed=60)
   window.size(1280, 900)
-  window.open(own.address)
+  window.get(own.address)
   window.wait(f'{CARDS} === 44')
   window.type('#file', str(path))
   searched(window)
@@ -323,6 +361,22 @@ def test_a_video_is_added_and_removed(window, own, tmp_path):
   assert len(own.service.index) == 44
 
 
+def test_copies_are_shown_side_by_side_and_rejected(window, told):
+  own, flags = told
+  window.get(own.address)
+  window.wait('!document.getElementById("to-duplicates").hidden')
+  window.click('#to-duplicates')
+  window.wait('document.getElementById("status").textContent'
+              ' === "1 group of copies"')  # fmt: skip
+  said = '[...document.querySelectorAll("#groups .name")]'
+  names = window.run(f'return {said}.map((name) => name.textContent)')
+  assert names == ['cat/one.webm', 'cat/two.mp4']
+  assert window.run('return location.search') == '?view=duplicates'
+  press(window, '.group .button:not(.primary)')
+  window.wait('document.getElementById("status").textContent === "No copies."')
+  assert flags()[-1][1:] == ['--reject=0,1']
+
+
 def test_errors_are_shown_and_go_away(page, tmp_path):
   (tmp_path / 'notes.mp4').write_text('no video at all')
   page.type('#file', str(tmp_path / 'notes.mp4'))
@@ -340,7 +394,7 @@ def test_errors_are_shown_and_go_away(page, tmp_path):
 
 
 def test_an_unknown_id_in_the_address_is_an_error(page, served):
-  page.open(f'{served.address}/?id=999')
+  page.get(f'{served.address}/?id=999')
   assert toast(page) == 'the index: no video with id 999.'
 
 
@@ -359,7 +413,7 @@ def test_the_keyboard_does_all_of_it(page):
   page.press('left')
   page.press('down')
   columns = page.run(
-    'return getComputedStyle(document.getElementById("list"))'
+    'return getComputedStyle(document.querySelector("#list .grid"))'
     '.gridTemplateColumns.split(" ").length'
   )
   assert focused(page) == f'open {42 - columns}'
@@ -393,7 +447,7 @@ def test_a_screen_reader_is_told_all_of_it(page, served):
     ('dark', '?id=0'),
   ):
     page.colours(colours)
-    page.open(f'{served.address}/{address}')
+    page.get(f'{served.address}/{address}')
     page.wait('document.querySelector(".card, .operation")')
     if address == '?id=0':
       searched(page)
@@ -401,7 +455,7 @@ def test_a_screen_reader_is_told_all_of_it(page, served):
     if address == '?play=2':
       page.wait('document.querySelector("#player img, #player video")')
     page.run(script)
-    assert page.run_async(AXE) == [], (colours, address)
+    assert page.execute_async_script(AXE) == [], (colours, address)
 
 
 @pytest.mark.parametrize('colours', ['light', 'dark'])
@@ -409,7 +463,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, served, colours):
   page.size(360, 740, phone=True)
   page.colours(colours)
   for address in ('', '/?id=0', '/docs'):
-    page.open(served.address + address)
+    page.get(served.address + address)
     page.wait('document.querySelector(".card, .operation")')
     assert page.run(
       'return document.documentElement.scrollWidth <= 360 && innerWidth === 360'
@@ -441,20 +495,20 @@ def test_it_works_below_a_prefix(page, served):
     )(scope, receive, send)
 
   with toy.running(proxy) as address:
-    page.open(f'{address}/nph/')
+    page.get(f'{address}/nph/')
     page.wait(f'{CARDS} === 44')
     press(page, '.card[data-id="0"] .similar')
     searched(page)
     loaded = 'document.querySelector(".card[data-id=\\"1\\"] img").naturalWidth'
     page.wait(f'{loaded} > 0')
     assert page.run('return location.pathname') == '/nph/'
-    page.open(f'{address}/nph/docs')
+    page.get(f'{address}/nph/docs')
     page.wait('document.querySelectorAll(".operation").length > 5')
     assert page.problems() == []
 
 
 def test_the_documentation_lists_every_operation(page, served):
-  page.open(f'{served.address}/docs')
+  page.get(f'{served.address}/docs')
   page.wait('document.querySelectorAll(".operation").length > 5')
   api = served.client.get('/openapi.json').json()
   number = sum(map(len, api['paths'].values()))
@@ -465,20 +519,17 @@ def test_the_documentation_lists_every_operation(page, served):
 
 
 def test_nothing_from_an_index_runs(window, own, clips):
-  files = {'video': (EVIL, (clips / 'cat' / 'one.webm').read_bytes())}
-  answer = own.client.post(
-    '/videos',
-    files=files,
-    data={'metadata': '{"labels": ["<img src=x onerror=evil=1>"]}'},
-  )
+  content = (clips / 'cat' / 'one.webm').read_bytes()
+  about = {'metadata': '{"labels": ["<img src=x onerror=evil=1>"]}'}
+  answer = own.film(content, '/videos', EVIL, data=about)
   assert answer.status_code == 201
   id = answer.json()['id']
   window.size(1280, 900)
   window.problems()
-  window.open(f'{own.address}/?id={id}')
+  window.get(f'{own.address}/?id={id}')
   searched(window)
   assert window.text('#query-labels') == '<img src=x onerror=evil=1>'
-  window.open(f'{own.address}/?id=0')
+  window.get(f'{own.address}/?id=0')
   searched(window)
   press(window, f'.card[data-id="{id}"] .open')
   window.wait('document.getElementById("player").open')
@@ -491,7 +542,7 @@ def test_a_token_is_asked_for(window, start, tmp_path):
   with start(
     tmp_path, token='secret', load=toy.load_nothing, backbone=None
   ) as closed:
-    window.open(closed.address)
+    window.get(closed.address)
     window.wait('document.getElementById("sign-in").open')
     window.type('#token', 'wrong')
     window.press('enter')

@@ -11,11 +11,6 @@ import subprocess
 import sys
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 
 from nph_jax import errors, serve

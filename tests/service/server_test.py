@@ -10,9 +10,6 @@ import subprocess
 import sys
 
 import pytest
-
-pytest.importorskip('uvicorn')
-
 import service_toy as toy
 
 from nph_jax.service import server

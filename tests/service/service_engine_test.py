@@ -1,11 +1,5 @@
 """A video is added though the engine of the index is away."""
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 
 from nph_jax.index import engines, errors
@@ -17,11 +11,11 @@ def down(*_):
 
 
 def test_record_and_file_stay_together(start, tmp_path, monkeypatch):
-  toy.clip(tmp_path / 'new.webm', 9)
-  content = (tmp_path / 'new.webm').read_bytes()
+  path = toy.clip(tmp_path / 'new.webm', 9)
+  content = path.read_bytes()
   with start(tmp_path) as s:
     monkeypatch.setattr(engines.Flat, 'follow', down)
-    answer = s.client.post('/videos', files={'video': ('new.webm', content)})
+    answer = s.film(path, '/videos')
     assert answer.status_code == 201, answer.text
     file = s.client.get(answer.json()['file'])
     assert file.status_code == 200 and file.content == content
@@ -30,15 +24,15 @@ def test_record_and_file_stay_together(start, tmp_path, monkeypatch):
 def test_what_became_of_an_unknown_failure_is_found_at_the_next_start(
   start, tmp_path, monkeypatch
 ):
-  toy.clip(tmp_path / 'new.webm', 9)
-  content = (tmp_path / 'new.webm').read_bytes()
+  path = toy.clip(tmp_path / 'new.webm', 9)
+  content = path.read_bytes()
 
   def broken(*_):
     raise RuntimeError
 
   with start(tmp_path) as s:
     monkeypatch.setattr(engines.Flat, 'follow', broken)
-    answer = s.client.post('/videos', files={'video': ('new.webm', content)})
+    answer = s.film(path, '/videos')
     assert answer.status_code == 500
     metadata = s.service.index.get(len(s.codes))[2]
     assert s.service.videos.find(metadata).read_bytes() == content

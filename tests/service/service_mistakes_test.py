@@ -6,23 +6,7 @@ import json
 import sys
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
-
-NPY = {'Content-Type': 'application/x-npy'}
-
-
-def refused(answer, status):
-  assert answer.status_code == status, answer.text
-  assert list(answer.json()) == ['error']
-  sentence = answer.json()['error']
-  assert sentence.endswith('.') and len(sentence) < 300
-  assert 'Traceback' not in sentence
-  return sentence
 
 
 @pytest.mark.parametrize(
@@ -48,11 +32,12 @@ def refused(answer, status):
 )
 def test_bad_parameters_are_a_sentence(served, params, words):
   answer = served.client.post('/search', params=params, json={'id': 1})
-  sentence = refused(answer, 422)
+  sentence = toy.refused(answer, 422)
   assert words in sentence and str(served.folder) not in sentence
 
 
-JSON, FORM = 'application/json', 'multipart/form-data'
+JSON, NPY = 'application/json', 'application/x-npy'
+FORM = 'multipart/form-data'
 EDGE = f'{FORM}; boundary=edge'
 FILE = (
   b'--edge\r\nContent-Disposition: form-data; name="video"; filename="x"\r\n'
@@ -77,8 +62,8 @@ TEXT = b'--edge\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n'
     ('', b'\xff', JSON, 400, 'body'),
     # Too deep for a reader before Python 3.13, which finds no end of it.
     ('', b'[' * 4000, JSON, 400 if sys.version_info < (3, 13) else 422, 'body'),
-    ('/features', b'', NPY['Content-Type'], 422, 'body: '),
-    ('/features', b'x' * 100, NPY['Content-Type'], 422, 'a .npy file of one'),
+    ('/features', b'', NPY, 422, 'body: '),
+    ('/features', b'x' * 100, NPY, 422, 'a .npy file of one'),
     ('/features', b'{}', JSON, 422, 'body: '),
     ('/video', b'a=1', 'application/x-www-form-urlencoded', 415, 'forms'),
     ('/video', b'', '', 415, 'forms'),
@@ -102,7 +87,7 @@ def test_bad_bodies_are_a_sentence(served, path, content, kind, status, words):
   answer = served.client.post(
     f'/search{path}', content=content, headers={'Content-Type': kind}
   )
-  assert words in refused(answer, status)
+  assert words in toy.refused(answer, status)
 
 
 @pytest.mark.parametrize(
@@ -121,20 +106,10 @@ def test_bad_bodies_are_a_sentence(served, path, content, kind, status, words):
   ],
 )
 def test_bad_metadata_adds_nothing(own, clips, metadata, words):
-  before = len(own.service.index)
-  answers = [
-    own.client.post(
-      '/videos',
-      files={'video': (clips / 'cat/two.mp4').read_bytes()},
-      data={'metadata': metadata},
-    ),
-    own.client.post(
-      '/videos/features',
-      content=toy.npy(toy.features(1)),
-      params={'metadata': metadata},
-      headers=NPY,
-    ),
-  ]
-  for answer in answers:
-    assert words in refused(answer, 422)
+  about, before = {'metadata': metadata}, len(own.service.index)
+  for answer in (
+    own.film(clips / 'cat/two.mp4', '/videos', data=about),
+    own.npy('/videos/features', toy.features(1), params=about),
+  ):
+    assert words in toy.refused(answer, 422)
   assert len(own.service.index) == before

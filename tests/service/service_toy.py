@@ -129,6 +129,7 @@ def _features(job, file):
   fields = {
     'duration': video.duration,
     'frame_times': video.times.tolist(),
+    'size': video.size,
   }
   return fields, [features.tobytes(), stills.jpeg(video.frames[0])]
 
@@ -263,6 +264,18 @@ def answer(connection):
     head = b''.join(iter(file.readline, b'\r\n'))
     length = head.lower().partition(b'content-length: ')[2].split()[0]
     return head + file.read(int(length))
+
+
+def refused(answer, status):
+  """The sentence of an answer that is a problem, as RFC 9457 has it."""
+  assert answer.status_code == status, answer.text
+  assert answer.headers['content-type'] == 'application/problem+json'
+  told = answer.json()
+  assert list(told) == ['title', 'status', 'detail'], told
+  assert told['status'] == status and told['detail'].endswith('.')
+  assert len(told['detail']) < 400
+  assert not any(x in told['detail'] for x in ('Traceback', '/tmp', '/work'))
+  return told['detail']
 
 
 def comes_to(condition):

@@ -7,36 +7,19 @@ import io
 import json
 import os
 
-import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import numpy as np
+import pytest
 import service_toy as toy
 from PIL import Image
 
 from nph_jax.index import facets
 from nph_jax.service import listing
 
-NPY = {'Content-Type': 'application/x-npy'}
 LONG = 'bytes=0-' + '9' * 5000  # more digits than int() takes
 
 
-def add(own, files, **metadata):
-  answer = own.client.post(
-    '/videos', files=files, data={'metadata': json.dumps(metadata)}
-  )
-  assert answer.status_code == 201, answer.text
-  return answer.json()
-
-
 def nearest(own, frames):
-  answer = own.client.post(
-    '/search/features?k=1', content=toy.npy(frames), headers=NPY
-  )
-  return answer.json()['results'][0]
+  return own.npy('/search/features?k=1', frames).json()['results'][0]
 
 
 def test_pages_hold_every_video_once(served):
@@ -106,7 +89,7 @@ def test_a_large_index_is_listed_as_it_was_added(served, monkeypatch):
   assert served.client.get('/videos?limit=3').json()['total'] == 44
   for wanted in ('name=x', 'label=cat', 'sort=date'):
     answer = served.client.get(f'/videos?{wanted}')
-    assert answer.status_code == 422 and 'search' in answer.json()['error']
+    assert answer.status_code == 422 and 'search' in answer.json()['detail']
 
 
 def test_a_video_says_where_its_parts_are(served):
@@ -133,7 +116,7 @@ def test_a_video_says_where_its_parts_are(served):
 
 def test_what_browsers_do_not_play_is_converted(own):
   missing = own.client.get('/videos/2/converted')
-  assert missing.status_code == 404 and 'POST' in missing.json()['error']
+  assert missing.status_code == 404 and 'POST' in missing.json()['detail']
 
   def share():
     return own.client.post('/videos/2/converted').json()['share']
@@ -158,33 +141,15 @@ def test_ranges_of_a_file(served, clips):
   assert whole.status_code == 200 and whole.content == content
   assert whole.headers['accept-ranges'] == 'bytes'
   assert whole.headers['content-type'] == 'video/webm'
-  for ranges, part in (
-    ('bytes=0-9', content[:10]),
-    ('bytes=10-', content[10:]),
-    ('bytes=-7', content[-7:]),
-    ('bytes=5-999999999', content[5:]),
-  ):
+  for ranges, part in (('bytes=0-9', content[:10]), ('bytes=-7', content[-7:])):
     answer = get(ranges)
     assert answer.status_code == 206 and answer.content == part
     assert answer.headers['content-range'].endswith(f'/{size}')
-  for ranges in (f'bytes={size}-', 'bytes=-0', f'bytes=0-1,{size}-{size}'):
-    beyond = get(ranges)
-    assert beyond.status_code == 416 and list(beyond.json()) == ['error']
-    assert beyond.headers['content-range'] == f'bytes */{size}'
-  for ranges in (
-    'bytes=9-3',
-    'bytes=a-b',
-    'bytes=-',
-    '0-9',
-    'x',
-    LONG,
-  ):
-    assert get(ranges).status_code == 400
-    assert list(get(ranges).json()) == ['error']
-  assert get('bytes=0-1,4-5').status_code == 206
-  assert get('Bytes=0-9').content == content[:10]
-  for ranges in ('lines=0-9', 'items=0-1', 'items=x'):
-    assert get(ranges).status_code == 200 and get(ranges).content == content
+  beyond = get(f'bytes={size}-')
+  assert 'not as long' in toy.refused(beyond, 416)
+  assert beyond.headers['content-range'] == f'bytes */{size}'
+  for ranges in ('bytes=9-3', 'bytes=a-b', '0-9', 'lines=0-9', LONG):
+    toy.refused(get(ranges), 400)
 
 
 def test_the_head_of_a_file_says_how_long_it_is(served, clips):
@@ -227,16 +192,16 @@ def test_a_video_without_a_file_is_shown_as_its_code(served):
   assert answer.text.count('fill-opacity="0.85"') == ones
   assert answer.text.count('<rect') == toy.NUM_BITS
   missing = served.client.get('/videos/9/preview')
-  assert missing.status_code == 404
-  assert missing.json() == {'error': 'There are no pictures of video 9.'}
+  assert toy.refused(missing, 404) == 'There are no pictures of video 9.'
 
 
 def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
   path = toy.clip(tmp_path / 'new.webm', seed=50)
   frames = toy.clip_features(path)
-  added = add(
-    own, {'video': ('new.webm', path.read_bytes())}, labels=['bird'], note='ü'
-  )
+  about = {'metadata': json.dumps({'labels': ['bird'], 'note': 'ü'})}
+  answer = own.film(path, '/videos', data=about)
+  assert answer.status_code == 201, answer.text
+  added = answer.json()
   assert added['metadata']['name'] == 'new.webm'
   assert added['metadata']['labels'] == ['bird']
   assert added['type'] == 'video/webm' and 'stored' not in added['metadata']
@@ -244,9 +209,8 @@ def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
   assert (found['id'], found['distance']) == (added['id'], 0)
   file = own.client.get(added['file'])
   assert file.content == path.read_bytes()
-  assert (
-    own.client.get(added['thumbnail']).headers['content-type'] == 'image/jpeg'
-  )
+  thumbnail = own.client.get(added['thumbnail'])
+  assert thumbnail.headers['content-type'] == 'image/jpeg'
   kept = own.folder / 'index' / 'videos'
   assert len([p for p in kept.iterdir() if p.is_file()]) == 1
   # So that `index rehash` finds it among new features.
@@ -258,19 +222,15 @@ def test_an_added_video_is_found_shown_and_removed(own, tmp_path):
   assert not [p for p in kept.rglob('*') if p.is_file()]
   for address in ('', '/file', '/thumbnail', '/preview'):
     gone = own.client.get(f'/videos/{added["id"]}{address}')
-    assert gone.status_code == 404 and list(gone.json()) == ['error']
+    toy.refused(gone, 404)
   again = own.client.delete(f'/videos/{added["id"]}')
   assert again.status_code == 404
 
 
 def test_added_features_are_found(own):
   frames = toy.features(1, 900)
-  answer = own.client.post(
-    '/videos/features',
-    content=toy.npy(frames),
-    params={'metadata': '{"title": "numbers"}'},
-    headers=NPY,
-  )
+  about = {'metadata': '{"title": "numbers"}'}
+  answer = own.npy('/videos/features', frames, params=about)
   assert answer.status_code == 201, answer.text
   found = nearest(own, frames)
   assert (found['id'], found['distance']) == (answer.json()['id'], 0)
@@ -281,13 +241,11 @@ def test_added_features_are_found(own):
 def test_what_is_sent_twice_is_added_once(own, tmp_path):
   """Also when both are on their way at the same time."""
   film = toy.clip(tmp_path / 'film.webm', seed=51).read_bytes()
-  features = toy.npy(toy.features(1, 901))
 
   def send(number):
     if number % 2:
-      files = {'video': (f'{number}.webm', film)}
-      return own.client.post('/videos', files=files)
-    return own.client.post('/videos/features', content=features, headers=NPY)
+      return own.film(film, '/videos', f'{number}.webm')
+    return own.npy('/videos/features', toy.features(1, 901))
 
   before = len(own.service.index)
   with concurrent.futures.ThreadPoolExecutor(8) as threads:
@@ -318,9 +276,7 @@ def test_files_that_are_no_videos_are_not_served(start, tmp_path):
     )
     for id in ids:
       answer = s.client.get(f'/videos/{id}/file')
-      assert answer.status_code == 404
-      (words,) = answer.json().values()
-      linked = id == ids[1]
+      words, linked = toy.refused(answer, 404), id == ids[1]
       assert ('--follow_links' if linked else 'is not here.') in words
     for path in (
       '/videos/..%2f..%2fetc%2fpasswd/file',
@@ -331,4 +287,4 @@ def test_files_that_are_no_videos_are_not_served(start, tmp_path):
     ):
       answer = s.client.get(path)
       assert answer.status_code in (404, 422), path
-      assert list(answer.json()) == ['error']
+      toy.refused(answer, answer.status_code)

@@ -8,11 +8,6 @@ import socket
 import time
 
 import pytest
-
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-pytest.importorskip('httpx')
-
 import service_toy as toy
 from starlette import datastructures
 
@@ -66,14 +61,9 @@ def test_slow_bodies_take_no_place_of_others(
     for _ in range(3):
       answer = patient.client.post('/search', json={'id': 0})
       assert answer.status_code == 200
-    features = patient.client.post(
-      '/search/features',
-      content=toy.npy(toy.features(1)),
-      headers={'Content-Type': NPY},
-    )
+    features = patient.npy('/search/features', toy.features(1))
     assert features.status_code == 200
-    video = {'video': (clips / 'cat/two.mp4').read_bytes()}
-    assert patient.client.post('/search/video', files=video).status_code == 200
+    assert patient.film(clips / 'cat/two.mp4').status_code == 200
 
 
 def test_a_slow_body_is_given_up(start, tmp_path):
@@ -102,8 +92,7 @@ def test_no_more_of_videos_reaches_the_disk_than_may_wait(patient, clips):
     answer = toy.answer(third)
     assert answer.startswith(b'HTTP/1.1 503') and b'disk' in answer
   toy.comes_to(lambda: disk.held == 0)
-  video = {'video': (clips / 'cat/two.mp4').read_bytes()}
-  assert patient.client.post('/search/video', files=video).status_code == 200
+  assert patient.film(clips / 'cat/two.mp4').status_code == 200
 
 
 def test_a_video_nobody_can_hash_is_not_read(start, tmp_path):
@@ -122,7 +111,7 @@ def test_bodies_in_memory_are_bounded(patient):
       stack.enter_context(sending(patient, '/features', NPY, content, 1001))
     toy.comes_to(lambda: memory.held == 4 * len(content))
     answer = patient.client.post('/search', json={'id': 0})
-    assert answer.status_code == 503 and 'memory' in answer.json()['error']
+    assert answer.status_code == 503 and 'memory' in answer.json()['detail']
   toy.comes_to(lambda: memory.held == 0)
   assert patient.client.post('/search', json={'id': 0}).status_code == 200
 
@@ -162,10 +151,9 @@ def test_a_full_disk_is_a_sentence(patient, clips, monkeypatch):
   async def full(*_):
     raise OSError(28, 'No space left on device')
 
-  files = {'video': (clips / 'cat/two.mp4').read_bytes()}
   with monkeypatch.context() as patch:
     patch.setattr(datastructures.UploadFile, 'write', full)
-    answer = patient.client.post('/search/video', files=files)
-  assert answer.status_code == 503 and answer.headers['retry-after'] == '60'
-  assert 'cannot write this upload' in answer.json()['error']
-  assert patient.client.post('/search/video', files=files).status_code == 200
+    answer = patient.film(clips / 'cat/two.mp4')
+  assert 'cannot write this upload' in toy.refused(answer, 503)
+  assert answer.headers['retry-after'] == '60'
+  assert patient.film(clips / 'cat/two.mp4').status_code == 200

@@ -5,27 +5,21 @@ from __future__ import annotations
 import io
 import struct
 
+import av
 import numpy as np
 import pytest
-
-pytest.importorskip('av')
-pytest.importorskip('fastapi')
-
-import av
 import service_toy as toy
 from PIL import Image
 
 from nph_jax import errors
 from nph_jax.service import stills, transcoding
 
-FORMS = [form for form in transcoding.FORMS if transcoding.form()]
 
-
-def converted(path, form=transcoding.FORMS[0]):
+def converted(path):
   """The new file, and the shares that were told."""
   made, shares = io.BytesIO(), []
   with open(path, 'rb') as file:
-    *parts, (last, _) = transcoding.transcode(file, form)
+    *parts, (last, _) = transcoding.transcode(file)
   for fields, blobs in parts:
     assert fields['more']
     shares.append(fields['share'])
@@ -67,10 +61,9 @@ def with_sound(path, late=0.25):
   return path
 
 
-@pytest.mark.parametrize('form', FORMS, ids=lambda form: form.container)
-def test_pictures_and_sound_are_those_of_the_video(tmp_path, form):
+def test_pictures_and_sound_are_those_of_the_video(tmp_path):
   path = with_sound(tmp_path / 'film.mov')
-  made, shares = converted(path, form)
+  made, shares = converted(path)
   assert shares == sorted(shares) and shares[-1] == 1 and len(shares) > 2
   before, times = pictures(str(path))
   after, shown = pictures(made)

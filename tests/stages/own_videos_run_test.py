@@ -2,10 +2,12 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
+import scipy.io
 
-from nph_jax import configuration, errors, pipeline
+from nph_jax import config_files, configuration, errors, pipeline
 from nph_jax.export import load_hasher
 
 N, M, L = 60, 3, 24
@@ -72,3 +74,44 @@ def test_a_query_without_a_database_is_an_error(tmp_path):
   with pytest.raises(errors.UserError, match='not set: --config.data.database'):
     pipeline.run(broken, str(tmp_path / 'run'), tuple(pipeline.STAGES))
   assert not (tmp_path / 'run').exists()
+
+
+def test_evaluation_before_training_is_an_error(tmp_path):
+  found = config(files(tmp_path), labels='labels.npy')
+  with pytest.raises(errors.UserError, match='run the stage train first'):
+    pipeline.run(found, str(tmp_path / 'run'), ('evaluate',))
+  assert not (tmp_path / 'run' / 'tables.npz').exists()
+
+
+def test_more_bits_than_the_frames_are_wide_stop_before_all(tmp_path):
+  found = config(files(tmp_path))
+  found.num_bits = 32
+  with pytest.raises(errors.UserError, match='ask this method for 24 bits'):
+    pipeline.run(found, str(tmp_path / 'run'), tuple(pipeline.STAGES))
+  assert not (tmp_path / 'run').exists()
+
+
+def test_a_published_set_runs_on_files_of_its_names(tmp_path):
+  """Of ActivityNet's, with fewer and narrower videos; then for longer."""
+  found = config_files.load('activitynet', 'dh,bits=8')
+  found.data.source_dir, found.data.feature_dim = str(tmp_path), 8
+  rng = np.random.default_rng(0)
+  for name, key, count in (
+    ('train', '', 40), ('query', 'q_label', 12), ('test', 're_label', 20)
+  ):  # fmt: skip
+    labels = rng.integers(0, 4, count)
+    frames = np.eye(4, 8)[labels][:, None] + rng.random((count, 30, 8))
+    with h5py.File(tmp_path / f'{name}_feats.h5', 'w') as file:
+      file['feats'] = frames.astype(np.float32)
+    if key:
+      multi_hot = {key: np.eye(200, dtype=np.uint8)[labels]}
+      scipy.io.savemat(tmp_path / f'{key}.mat', multi_hot)
+  workdir = tmp_path / 'run'
+  for epochs in (2, 3):
+    found.train.num_epochs = epochs
+    pipeline.run(found, str(workdir), tuple(pipeline.STAGES))
+  metrics = json.loads((workdir / 'metrics.json').read_text())
+  assert metrics['splits'] == {'train': 40, 'query': 12, 'database': 20}
+  assert {row['k'] for row in metrics['map']} == {5, 10, 20}  # of 20 videos
+  log = (workdir / 'logs' / 'dh' / 'metrics.jsonl').read_text().splitlines()
+  assert [json.loads(line)['step'] for line in log] == [10, 15]

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import digits_runs
+import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -74,7 +75,8 @@ def nearest(y, anchors):
 def test_anchors_and_s_are_of_the_first_runs_t(first, opened):
   folder = tables.neighborhood_folder(opened)
   y = y_of(load_hasher(first / 'export'), 'train')
-  stored = side_files.read_latent_features(folder / 'latent_feats.h5')
+  with h5py.File(folder / 'latent_feats.h5') as file:
+    stored = file['feats'][:]
   np.testing.assert_allclose(stored, y, atol=1e-5)
   anchors = side_files.read_anchors(folder / 'anchors.h5')
   assert anchors.shape == (NUM_ANCHORS, BITS)

@@ -2,10 +2,8 @@
 
 import types
 
-import numpy as np
 import pytest
 
-from nph_jax.data import input_pipeline, video_features
 from nph_jax.stages import residency
 
 GIB = 2**30
@@ -59,30 +57,3 @@ def test_a_containers_limit_is_the_hosts_memory(tmp_path):
     assert residency._host_memory((str(limit),)) == expected
   assert residency._host_memory((str(tmp_path / 'none'),)) == whole
   assert whole > GIB
-
-
-def test_all_three_feed_the_same_videos(tmp_path):
-  from nph_jax.data import sources
-
-  values = {'name': 'moving_digits', 'num_frames': 3, 'canvas': 9}
-  counts = {'train': 23, 'query': 4, 'database': 5}
-  config = {
-    **dict.fromkeys(('feature_dim', 'num_labels'), 0),
-    **dict.fromkeys(('source_dir', 'published'), ''),
-    **values,
-    **{k: {'features': '', 'labels': '', 'num_videos': n}
-       for k, n in counts.items()},
-  }  # fmt: skip
-  spec = sources.DataSpec.from_config(config, 0)
-  split = video_features.build(spec, tmp_path).split('train')
-  kept = input_pipeline.all_frames(split)
-  streams = [
-    input_pipeline.train_batches(split, 5, seed=3, residency=name)
-    for name in ('stream', 'host', 'device')
-  ]
-  for _ in range(7):  # beyond an epoch
-    stream, host, device = map(next, streams)
-    np.testing.assert_array_equal(stream['index'], device['index'])
-    np.testing.assert_array_equal(host['index'], device['index'])
-    np.testing.assert_array_equal(stream['frames'], kept[device['index']])
-    np.testing.assert_array_equal(host['frames'], stream['frames'])

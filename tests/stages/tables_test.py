@@ -1,23 +1,22 @@
 """What is computed before training: once, shared, and never of another run."""
 
+import digits_runs
 import numpy as np
 import pytest
 
-from nph_jax import configuration, errors
+from nph_jax import errors
 from nph_jax.stages import prepare, tables
 from nph_jax.stages.job import open_job
 
 STEPS = 4
+DIGITS = digits_runs.Digits(
+  {'train': 64, 'query': 8, 'database': 20}, seed=0, num_frames=3, canvas=9
+)
 
 
 def digits_config(root, name='nph_paper', **values):
   """A tiny set; its data and neighbourhood are shared under `root`."""
-  config = configuration.base(f'{name},bits=16')
-  config.data.name, config.data.dir = 'moving_digits', str(root / 'data')
-  config.data.num_frames, config.data.canvas = 3, 9
-  config.data.num_labels = 10
-  for split, count in (('train', 64), ('query', 8), ('database', 20)):
-    config.data[split].num_videos = count
+  config = DIGITS.config(name, root / 'data', num_epochs=100)
   config.neighborhood.dir = str(root / 'neighborhood')
   config.neighborhood.width, config.neighborhood.num_steps = 8, STEPS
   config.model.hidden_width = 8

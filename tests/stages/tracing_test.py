@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from nph_jax import errors
-from nph_jax.data.pooled import PooledFeatures
 from nph_jax.models import registry
 from nph_jax.stages import tracing
 
@@ -28,11 +27,8 @@ def test_every_method_can_be_trained_and_exported(name):
 @pytest.mark.parametrize('name', registry.METHODS)
 def test_tables_have_the_shapes_that_are_traced(name):
   frames = np.random.default_rng(0).normal(size=(N, M, L)).astype(np.float32)
-  features = PooledFeatures(
-    lambda: iter([frames.mean(axis=1)]), N, L, lambda: iter([frames])
-  )
   method = make(name)
-  fitted = method.fit_tables(features, jax.random.key(0))
+  fitted = method.fit_tables(methods.features(frames), jax.random.key(0))
   expected = method.table_shapes(N)
   assert fitted.keys() == expected.keys()
   for table, value in fitted.items():

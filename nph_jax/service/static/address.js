@@ -1,7 +1,8 @@
 // The state of the page is its address: whoever has it sees the same.
 //
 //   ?name= ?label= ?sort=     which videos, in which order
-//   ?id= | ?code=&t=&of=      what is searched with: a video, or an upload's code
+//   ?id=                      what is searched with: a video,
+//   ?code=&t=&of=&upload=     or an upload: its code, name, and the service's key
 //   ?k= ?radius= ?rank=       and how
 //   ?view=duplicates          copies
 //   &play=                    the video in the player

@@ -6,12 +6,13 @@ import { at, attempt, make, say, show } from './dom.js';
 import { send } from './service.js';
 import { count, plural } from './words.js';
 
-const PAGE = 60;
+const PAGE = 60; // full rows, whatever the number of columns, which is 6 at most
 const CHIPS = 12;
 const TYPING_MILLISECONDS = 250;
 let shown = null; // the question that the list answers
 let scrolled = 0; // where one was when it was left
 let loading = false;
+let sight = null; // tells when `more` comes near
 
 const question = ({ name = '', label, sort = '-added' }) => {
   const values = new URLSearchParams({ name, sort: sort.replace('-', ''), descending: sort.startsWith('-') });
@@ -45,10 +46,18 @@ export async function browse(state) {
 
 function draw(page) {
   const list = at('list');
-  list.append(...page.videos.map((video) => card(video)));
+  const cards = page.videos.map((video) => card(video));
+  const last = list.lastElementChild;
+  if (last) last.append(...cards.splice(0, PAGE - last.childElementCount));
+  if (last === list.firstElementChild && last) { // what others will be like
+    list.style.setProperty('--page', `${last.offsetHeight}px`);
+  }
+  if (cards.length) list.append(make('ul', { className: 'grid' }, ...cards));
   list.dataset.total = page.total;
   list.dataset.more = page.next === null ? '' : 'more';
   at('more').hidden = page.next === null;
+  sight.disconnect();
+  sight.observe(at('more')); // which may be near still
   tell(page.total);
 }
 
@@ -57,13 +66,17 @@ async function more() {
   loading = true;
   const asked = shown;
   // By what is shown, since some may have been removed.
-  const page = await attempt(() => load(at('list').childElementCount));
+  const page = await attempt(() => load(at('list').querySelectorAll('.card').length));
   loading = false;
   if (page && asked === shown && !at('list').hidden) draw(page);
 }
 
 // What is left when a video has gone.
 export function forget() {
+  for (const grid of at('list').children) {
+    const next = grid.nextElementSibling?.firstElementChild;
+    if (next && grid.childElementCount < PAGE) grid.append(next);
+  }
   const total = Number(at('list').dataset.total) - 1;
   at('list').dataset.total = total;
   if (!at('list').hidden) tell(total);
@@ -112,7 +125,7 @@ export function start(isBrowsing) {
   });
   at('sort').addEventListener('change', () => change({ sort: at('sort').value }));
   at('more').addEventListener('click', () => isBrowsing() && more());
-  new IntersectionObserver((entries) => {
+  sight = new IntersectionObserver((entries) => {
     if (isBrowsing() && entries.some((entry) => entry.isIntersecting)) more();
-  }, { rootMargin: '1500px' }).observe(at('more'));
+  }, { rootMargin: '1500px' });
 }

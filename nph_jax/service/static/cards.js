@@ -88,7 +88,7 @@ export function moveFocus(event) {
   const buttons = [...event.currentTarget.querySelectorAll('.open')];
   const from = buttons.indexOf(document.activeElement);
   if (from < 0) return;
-  const columns = getComputedStyle(event.currentTarget).gridTemplateColumns.split(' ').length;
+  const columns = getComputedStyle(event.target.closest('.grid')).gridTemplateColumns.split(' ').length;
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
   const to = { Home: 0, End: buttons.length - 1 }[event.key] ?? from + (step[event.key] ?? NaN);
   if (!buttons[to]) return;

@@ -10,9 +10,15 @@ let index = null;
 
 export function duplicates() {
   at('groups').replaceChildren();
-  return show('Looking for copies …', async () => {
-    const found = await send('GET', 'duplicates');
-    return () => draw(found);
+  return show('Looking for copies …', async (progress) => {
+    const start = Date.now();
+    for (;;) {
+      const found = await send('GET', 'duplicates'); // which takes its time
+      if (found.results) return () => draw(found);
+      const seconds = Math.round((Date.now() - start) / 1000);
+      const words = `Looking for copies among ${plural(found.videos, 'video', 'videos')} … ${seconds} s`;
+      if (progress(words) === false) return null; // nobody looks at it
+    }
   });
 }
 

@@ -9,8 +9,7 @@ import { labelsOf, NEAR, nameOf, percent } from './words.js';
 
 const PAGE = 24;
 const RERANK = 1000;
-// By code, as long as this page is open: the file, its picture, and the moments
-// in which it was found, which its code alone does not tell.
+// By code, as long as this page is open: the file, and what was found with it.
 const uploads = new Map();
 let index = null;
 
@@ -18,11 +17,10 @@ export const isSearch = ({ id, code }) => id !== undefined || code !== undefined
 
 function parameters({ k = PAGE, radius, rank, label }) {
   const values = new URLSearchParams({ k: Math.min(Number(k), index.limits.k), bits: true });
-  const ranking = rank ?? (index.by_t ? 'rerank' : '');
-  if (ranking === 'rerank') {
+  if (rank === 'rerank') {
     values.set('rerank', Math.min(Math.max(Number(k), RERANK), index.limits.k));
-  } else if (ranking) {
-    values.set('rank', ranking);
+  } else if (rank !== undefined) {
+    values.set('rank', rank);
   }
   if (radius !== undefined) values.set('radius', radius);
   if (label !== undefined) values.set('where', JSON.stringify({ labels: label }));
@@ -31,15 +29,27 @@ function parameters({ k = PAGE, radius, rank, label }) {
 
 export function search(wanted) {
   return show('Searching …', async () => {
-    const { id, code, t, k, radius, rank, label } = wanted;
-    const moments = (k ?? radius ?? rank ?? label) === undefined && uploads.get(code)?.moments;
-    if (moments) return () => draw(wanted, moments);
-    const found = id !== undefined
-      ? await send('POST', `search?${parameters(wanted)}`, JSON.stringify({ id: Number(id) }))
-      : await send('POST', `search/code?${parameters(wanted)}`, JSON.stringify(
-        { code: bitsOf(code), relaxed: t ? valuesOf(t) : null }));
+    const { k, radius, rank, label } = wanted;
+    const sent = uploads.get(wanted.code);
+    let found = null;
+    if (sent && (k ?? radius ?? rank ?? label) === undefined) [found, sent.found] = [sent.found, null];
+    found ??= await ask(wanted);
     return () => draw(wanted, found);
   });
+}
+
+async function ask(wanted) {
+  const { id, code, t, upload: key } = wanted;
+  const post = (address, body) => send('POST', `${address}?${parameters(wanted)}`, JSON.stringify(body));
+  if (id !== undefined) return post('search', { id: Number(id) });
+  if (key !== undefined) {
+    try {
+      return await post('search/upload', { upload: key });
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 404)) throw error;
+    }
+  }
+  return post('search/code', { code: bitsOf(code), relaxed: t ? valuesOf(t) : null });
 }
 
 // Searches with a file, and goes to the address of its code.
@@ -60,10 +70,9 @@ export function upload(file) {
       });
       const { query } = found;
       const code = hexOf(query.code);
-      const inside = found.results.some((video) => typeof video.start === 'number');
-      uploads.set(code, { file, thumbnail: query.thumbnail, moments: inside ? found : null });
+      uploads.set(code, { file, found });
       const t = query.relaxed && textOf(query.relaxed);
-      return () => go(addressOf({ code, t: t ?? undefined, of: file.name }));
+      return () => go(addressOf({ code, t, of: file.name, upload: query.upload }));
     });
   }
 }
@@ -81,21 +90,32 @@ function draw(wanted, found) {
   const shared = labelsOf(query.metadata);
   at('found').replaceChildren(...results.map((video, place) =>
     result(video, place + 1, index.num_bits, shared)));
-  const best = results[0]?.similarity ?? 0;
-  at('far').hidden = best >= NEAR;
-  at('far').textContent = results.length
-    ? `Nothing here is near: even the first is only ${percent(best)} alike, and so are strangers by chance.`
-    : 'Nothing is within that.';
+  remark(wanted, found);
   const asked = Math.min(Number(wanted.k ?? PAGE), index.limits.k);
   at('more').hidden = results.length < asked || asked === index.limits.k;
   say('');
   drawFacts(found);
 }
 
+// A line where the results are not what one may take them for.
+function remark(wanted, { query, results }) {
+  const best = results[0]?.similarity ?? 0;
+  const forgotten = index.moments && wanted.upload !== undefined && !query.upload;
+  at('far').hidden = best >= NEAR && !forgotten;
+  if (forgotten) {
+    at('far').textContent = 'The service has forgotten this clip, and compared whole videos; '
+      + 'choose the file again to see where in them it is.';
+  } else {
+    at('far').textContent = results.length
+      ? `Nothing here is near: even the first is only ${percent(best)} alike, and so are strangers by chance.`
+      : 'Nothing is within that.';
+  }
+}
+
 function stage(query, sent, name) {
   if (query.id !== null) return still.matches ? picture([query.thumbnail], name) : moving(query);
-  const shown = sent?.thumbnail ?? 'static/icon.svg';
-  if (!sent || !query || isFeatures(sent.file)) return picture([shown], '');
+  const shown = query.thumbnail ?? 'static/icon.svg';
+  if (!sent || isFeatures(sent.file)) return picture([shown], '');
   const element = document.createElement('video');
   Object.assign(element, {
     src: URL.createObjectURL(sent.file), poster: shown, muted: true,

@@ -25,7 +25,7 @@ export function send(method, address, body, onProgress) {
       let value = null;
       try { value = JSON.parse(request.responseText || 'null'); } catch { /* no JSON */ }
       if (request.status < 400) resolve(value);
-      else reject(new Refused(request.status, value?.error
+      else reject(new Refused(request.status, value?.detail
         ?? `The service answered with status ${request.status}.`));
     };
     request.send(body ?? null);

@@ -7,18 +7,8 @@ import os
 
 import pytest
 
-pytest.importorskip('fastapi')
-pytest.importorskip('av')
-
 from nph_jax import errors
-from nph_jax.service import (
-  cache,
-  converting,
-  limits,
-  pictures,
-  problems,
-  transcoding,
-)
+from nph_jax.service import cache, limits, made, problems
 
 
 class Decoder:
@@ -28,13 +18,13 @@ class Decoder:
     self.jobs, self._error, self._parts = [], error, parts
 
   async def run(self, job, file, on_part=None):
-    self.jobs.append(job['do'])
+    self.jobs.append(job.get('do', 'transcode'))
     await asyncio.sleep(0)
     if self._error:
       raise self._error
     for fields, blobs in self._parts:
       on_part(fields, blobs)
-    return {}, [job['do'].encode()]
+    return {}, [self.jobs[-1].encode()]
 
 
 @pytest.fixture
@@ -49,13 +39,8 @@ def kept(tmp_path):
   return cache.Cache(tmp_path / 'cache', 1000)
 
 
-def gallery(decoder, kept, **bounds):
-  return pictures.Gallery(decoder, kept, limits.Limits(**bounds))
-
-
-def converter(decoder, kept, **bounds):
-  form = transcoding.FORMS[0]
-  return converting.Converter(decoder, form, kept, limits.Limits(**bounds))
+def maker(decoder, kept, **bounds):
+  return made.Maker(decoder, decoder, kept, limits.Limits(**bounds))
 
 
 def test_the_least_recently_used_goes_first(kept, tmp_path):
@@ -108,20 +93,20 @@ def test_many_who_ask_at_once_share_one_decoding(kept, film):
 
   async def ask(shown):
     return await asyncio.gather(
-      *(shown.get(film, 'thumbnail') for _ in range(20))
+      *(shown.picture(film, 'thumbnail') for _ in range(20))
     )
 
   for _ in range(2):
-    made = asyncio.run(ask(gallery(decoder, kept)))
-    assert made == [b'thumbnail'] * 20
+    pictures = asyncio.run(ask(maker(decoder, kept)))
+    assert pictures == [b'thumbnail'] * 20
   assert decoder.jobs == ['thumbnail']
 
 
 def test_a_video_without_pictures_is_tried_once(kept, film):
   decoder = Decoder(error=errors.UserError('film.avi: is no video.'))
-  shown = gallery(decoder, kept)
+  shown = maker(decoder, kept)
   for _ in range(2):
-    assert asyncio.run(shown.get(film, 'preview')) == b''
+    assert asyncio.run(shown.picture(film, 'preview')) == b''
   assert decoder.jobs == ['preview']
 
 
@@ -129,17 +114,17 @@ def test_no_file_or_no_decoder_is_no_picture(kept, film):
   decoder = Decoder()
   gone = film.with_name('gone.avi')
   for path in (None, gone):
-    assert asyncio.run(gallery(decoder, kept).get(path, 'preview')) == b''
-  assert asyncio.run(gallery(None, kept).get(film, 'preview')) == b''
+    assert asyncio.run(maker(decoder, kept).picture(path, 'preview')) == b''
+  assert asyncio.run(maker(None, kept).picture(film, 'preview')) == b''
   assert decoder.jobs == []
 
 
 def test_a_decoder_that_is_away_is_asked_again(kept, film):
   decoder = Decoder(error=problems.Problem(503, 'Later.'))
-  shown = gallery(decoder, kept)
+  shown = maker(decoder, kept)
   for _ in range(2):
     with pytest.raises(problems.Problem):
-      asyncio.run(shown.get(film, 'thumbnail'))
+      asyncio.run(shown.picture(film, 'thumbnail'))
   assert len(decoder.jobs) == 2
 
 
@@ -150,28 +135,28 @@ def test_more_than_may_wait_are_turned_away(kept, film, tmp_path):
     films[-1].write_bytes(b'x')
 
   async def ask():
-    shown = gallery(Decoder(), kept, concurrency=3)
-    found = [shown.get(path, 'thumbnail') for path in films]
+    shown = maker(Decoder(), kept, concurrency=3)
+    found = [shown.picture(path, 'thumbnail') for path in films]
     answers = await asyncio.gather(*found, return_exceptions=True)
-    made = converter(Decoder(), kept, conversions=3)
+    converter = maker(Decoder(), kept, conversions=3)
     for path in films[:3]:
-      assert made.progress(path) == 0
+      assert converter.progress(path) == 0
     with pytest.raises(problems.Problem) as caught:
-      made.progress(films[3])
+      converter.progress(films[3])
     assert caught.value.status_code == 503
     return [isinstance(x, problems.Problem) for x in answers]
 
   assert asyncio.run(ask()) == [False, False, False, True]
 
 
-def converted(made, path):
+def converted(converter, path):
   """The shares that are told until it is there, or the problem."""
 
   async def ask():
-    shares = [made.progress(path)]
+    shares = [converter.progress(path)]
     while shares[-1] < 1:
       await asyncio.sleep(0)
-      shares.append(made.progress(path))
+      shares.append(converter.progress(path))
     return shares
 
   return asyncio.run(ask())
@@ -183,30 +168,30 @@ def test_a_video_is_converted_once_and_its_parts_put_in_place(kept, film):
     ({'more': True, 'share': 1.0, 'at': [2]}, [b'XY']),
   ]
   decoder = Decoder(parts=parts)
-  made = converter(decoder, kept)
-  assert made.find(film) is None
-  shares = converted(made, film)
+  converter = maker(decoder, kept)
+  assert converter.converted(film) is None
+  shares = converted(converter, film)
   assert shares[0] == 0 and shares[-1] == 1 and max(shares[:-1]) < 1
-  assert made.find(film).read_bytes() == b'abXYefgh'
-  assert converted(made, film) == [1.0]
-  assert converted(converter(decoder, kept), film) == [1.0]
+  assert converter.converted(film).read_bytes() == b'abXYefgh'
+  assert converted(converter, film) == [1.0]
+  assert converted(maker(decoder, kept), film) == [1.0]
   assert decoder.jobs == ['transcode']
 
 
 @pytest.mark.parametrize('place', [499, 10**12, -1])
 def test_a_part_that_leads_out_of_the_file_is_refused(kept, film, place):
   part = {'more': True, 'share': 0.1, 'at': [place]}, [b'xy']
-  made = converter(Decoder(parts=[part]), kept)
+  converter = maker(Decoder(parts=[part]), kept)
   for _ in range(2):
     with pytest.raises(problems.Problem) as caught:
-      converted(made, film)
+      converted(converter, film)
     assert caught.value.status_code == 422
     assert '--cache_mb' in caught.value.detail
-  assert made.find(film) is None
+  assert converter.converted(film) is None
 
 
 def test_without_an_encoder_nothing_is_converted(kept, film):
-  made = converting.Converter(None, None, kept, limits.Limits())
+  converter = maker(None, kept)
   with pytest.raises(problems.Problem) as caught:
-    made.progress(film)
-  assert caught.value.status_code == 501 and made.find(film) is None
+    converter.progress(film)
+  assert caught.value.status_code == 501 and converter.converted(film) is None
