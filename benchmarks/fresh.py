@@ -1,26 +1,18 @@
-"""Functions called in a new process each: their memory and start are theirs.
-
-python -m benchmarks.fresh MODULE:FUNCTION ARGUMENTS.json RESULT.json
-"""
+"""Functions called in a new process each: their memory and start are theirs."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import json
+import multiprocessing
 import os
-import pathlib
 import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks import measuring
-from nph_jax import atomic, errors
-
-ROOT = pathlib.Path(__file__).parent.parent
+from nph_jax import errors
 
 
 def call(
@@ -36,53 +28,47 @@ def call(
     function: MODULE:NAME.
     timeout: seconds it may take.
     environment: added to this process's.
-    **arguments: of the function, as JSON has them.
+    **arguments: of the function.
 
   Returns:
-    None where it took longer than `timeout`; it is ended then.
+    None where it took longer than `timeout`; it is ended then, with all that it
+    started.
 
   Raises:
     UserError: it failed; its own words are on stderr.
   """
   print(f'  {function} {_brief(arguments)}', file=sys.stderr, flush=True)
-  with tempfile.TemporaryDirectory() as folder:
-    given, result = (pathlib.Path(folder) / name for name in ('in', 'out'))
-    given.write_text(json.dumps(arguments))
-    command = [
-      sys.executable,
-      '-m',
-      'benchmarks.fresh',
-      function,
-      given,
-      result,
-    ]
-    with _process(command, environment or {}) as process:
-      try:
-        code = process.wait(timeout)
-      except subprocess.TimeoutExpired:
-        return None
-    if code:
-      raise errors.UserError(
-        f'{function}: failed with exit code {code}; what it said is above.'
-      )
-    return json.loads(result.read_text())
-
-
-@contextlib.contextmanager
-def _process(
-  command: list[Any], environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen]:
-  """A process, ended with all that it started when it is left running."""
-  everything = {**os.environ, 'JAX_PLATFORMS': 'cpu', **environment}
-  process = subprocess.Popen(
-    command, cwd=ROOT, env=everything, start_new_session=True
+  context = multiprocessing.get_context('spawn')
+  found, send = context.Pipe(duplex=False)
+  everything = {'JAX_PLATFORMS': 'cpu', **(environment or {})}
+  process = context.Process(
+    target=_run, args=(send, everything, function, arguments)
   )
+  process.start()
+  send.close()
   try:
-    yield process
-  finally:
-    if process.poll() is None:
-      os.killpg(process.pid, signal.SIGKILL)
-      process.wait()
+    result = found.recv() if found.poll(timeout) else None
+  except EOFError:
+    process.join()
+    raise errors.UserError(
+      f'{function}: failed with exit code {process.exitcode}; what it said is '
+      'above.'
+    ) from None
+  except BaseException:
+    _end(process)
+    raise
+  if result is None:
+    _end(process)
+  process.join()
+  return result
+
+
+def _end(process: multiprocessing.Process) -> None:
+  """With all that it started, once it has a group of its own."""
+  try:
+    os.killpg(process.pid, signal.SIGKILL)
+  except ProcessLookupError:
+    process.kill()
 
 
 def _brief(arguments: Mapping[str, Any]) -> str:
@@ -90,19 +76,16 @@ def _brief(arguments: Mapping[str, Any]) -> str:
   return ' '.join(text for text in shown if len(text) < 60)
 
 
-def main(argv: list[str]) -> None:
-  """The new process: calls MODULE:FUNCTION and writes what it returns.
-
-  Args:
-    argv: the function, a JSON file of its arguments, the file of the result.
-  """
-  function, given, result = argv
+def _run(
+  send: Connection,
+  environment: Mapping[str, str],
+  function: str,
+  arguments: dict[str, Any],
+) -> None:
+  """The new process: sends what MODULE:FUNCTION returns."""
+  os.setsid()  # one group with what it starts, to be ended together
+  os.environ.update(environment)  # before what reads it is imported
   module, _, name = function.partition(':')
-  arguments = json.loads(pathlib.Path(given).read_text())
   value = getattr(importlib.import_module(module), name)(**arguments)
-  peak = {'peak_bytes': measuring.peak_memory()}
-  atomic.write_json(result, {**value, **peak})
-
-
-if __name__ == '__main__':
-  errors.run_main(lambda: main(sys.argv[1:]))
+  send.send({**value, 'peak_bytes': measuring.peak_memory()})
+  send.close()

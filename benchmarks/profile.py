@@ -1,11 +1,10 @@
-"""Where a training step's time goes, by what XLA ran.
+"""Where a training step's time goes, instruction by instruction of XLA's.
 
   python -m benchmarks.profile [fcvid] [bfloat16]
 
-Prints milliseconds and shares of a step: products over all frames, recurrences
-(the loops over frames, their products included), and what is between them.
-Instructions that ran at the same time are counted each: the shares are of
-their sum, which is more than the step took.
+Prints milliseconds of a step, and of what took most of it: how often it ran in
+a step, 25 times or so in a recurrence, and its share of the sum. Instructions
+that ran at the same time are counted each: the sum is more than the step took.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import collections
 import gzip
 import json
 import pathlib
-import re
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -22,41 +20,23 @@ from typing import Any
 
 from benchmarks import contenders, measuring, sizes
 
-_STEPS = 5
-_KINDS = {
-  'products over all frames': re.compile(r'^(ynn_fusion|dot)'),
-  'copies and conversions': re.compile(r'copy|convert|transpose|bitcast'),
-  'other element by element': re.compile(r''),
-}
+_STEPS, _SHOWN = 5, 40
 
 
-def shares(events: Iterable[Mapping[str, Any]], steps: int) -> dict[str, float]:
-  """Microseconds by kind, of a trace of so many steps by XLA's CPU client.
+def instructions(
+  events: Iterable[Mapping[str, Any]],
+) -> dict[str, tuple[int, float]]:
+  """How often each ran, and its microseconds, by a trace of XLA's CPU client.
 
-  What ran more than once a step is of a loop's body. The loops themselves are
-  not always in a trace, and are left out.
+  The loops themselves are not always in a trace, and are left out.
   """
-  events = list(filter(_is_instruction, events))
-  times = collections.Counter(event['name'] for event in events)
-  found = collections.Counter()
+  times, taken = collections.Counter(), collections.Counter()
   for event in events:
-    kind = 'recurrences' if times[event['name']] > steps else _kind(event)
-    found[kind] += event['dur']
-  return dict(found)
-
-
-def _kind(event: Mapping[str, Any]) -> str:
-  return next(
-    k for k, pattern in _KINDS.items() if pattern.search(event['name'])
-  )
-
-
-def _is_instruction(event: Mapping[str, Any]) -> bool:
-  return (
-    event.get('ph') == 'X'
-    and 'hlo_module' in event.get('args', {})
-    and not event['name'].startswith(('while', 'call'))
-  )
+    of_xla = 'hlo_module' in event.get('args', {})
+    if of_xla and not event['name'].startswith(('while', 'call')):
+      times[event['name']] += 1
+      taken[event['name']] += event['dur']
+  return {name: (times[name], spent) for name, spent in taken.most_common()}
 
 
 def trace_of(run: contenders.Step) -> list[dict[str, Any]]:
@@ -73,15 +53,15 @@ def trace_of(run: contenders.Step) -> list[dict[str, Any]]:
 
 
 def main(size: str = 'fcvid', precision: str = 'bfloat16') -> None:
-  """Prints the shares of one step of ours."""
+  """Prints what one step of ours is made of."""
   run = contenders.ours(sizes.SIZES[size], precision=precision)
-  run()
-  seconds = measuring.seconds(lambda: [run() for _ in range(_STEPS)]) / _STEPS
-  found = shares(trace_of(run), _STEPS)
-  total = sum(found.values())
-  print(f'{size}, {precision}: {1e3 * seconds:.0f} ms a step without the trace')
-  for kind, taken in sorted(found.items(), key=lambda item: -item[1]):
-    print(f'{taken / _STEPS / 1e3:7.1f} ms {taken / total:5.0%} {kind}')
+  median = measuring.medians(measuring.in_turns({'step': run}))['step']
+  found = instructions(trace_of(run))
+  total = sum(taken for _, taken in found.values())
+  print(f'{size}, {precision}: {1e3 * median:.0f} ms a step without the trace')
+  for name, (times, taken) in list(found.items())[:_SHOWN]:
+    each = taken / _STEPS / 1e3
+    print(f'{each:7.1f} ms {taken / total:5.1%} {times / _STEPS:4g} x {name}')
 
 
 if __name__ == '__main__':

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import fresh, sizes
+from benchmarks import fresh, machine, sizes
 
 NUM_VIDEOS = 1_000_000
 _QUICK_VIDEOS = 2_000
@@ -98,7 +98,7 @@ def _service(folder: str) -> Iterator[int]:
   command += [f'--index={folder}/index', f'--bundle={folder}/{_PRECISION}']
   process = subprocess.Popen(
     command,
-    cwd=fresh.ROOT,
+    cwd=machine.ROOT,
     env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
     stdout=subprocess.PIPE,
     text=True,

@@ -175,13 +175,16 @@ def _main(_: list[str]) -> None:
   def run() -> None:
     """The job; a UserError out of it becomes one sentence."""
     config = _checked_config()
+    workdir = _WORKDIR.value or configuration.default_workdir(config)
+    what = f'{config.method}, {config.num_bits} bits, {config.data.name}'
+    if _PROCESS_ID.value == 0:
+      print(f'{what}: {workdir}', file=sys.stderr, flush=True)
     from nph_jax import distributed, pipeline  # slow; wrong flags fail before
 
     logging.set_verbosity(logging.WARNING)  # orbax reports every step of its
     distributed.start(
       _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )
-    workdir = _WORKDIR.value or configuration.default_workdir(config)
     pipeline.run(config, workdir, tuple(_STAGES.value))
 
   errors.run_main(run)

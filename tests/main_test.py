@@ -213,7 +213,8 @@ def test_another_seed_gives_other_codes(root, workdir, metrics):
 def assert_one_sentence(code, stdout, stderr, expected):
   assert (code, stdout) == (1, ''), stderr
   *stages, sentence = stderr.splitlines()
-  assert all(re.match(r'\d/\d [a-z]+', line) for line in stages)
+  told = r'\d/\d [a-z]+|\w+, \d+ bits, \w+: .'
+  assert all(re.match(told, line) for line in stages)
   assert sentence.startswith('error: ') and expected in sentence
 
 
