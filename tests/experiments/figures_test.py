@@ -6,7 +6,7 @@ import xml.etree.ElementTree
 import numpy as np
 from PIL import Image
 
-from experiments import figure4_pr, figure5_examples, records
+from experiments import figure4_pr, figure5_examples, records, thumbnails
 
 
 def record(seed, precision):
@@ -69,7 +69,8 @@ def test_examples_are_drawn_with_hits_and_misses(tmp_path):
   splits = {'query': split(100, 0), 'database': split(100, 1)}
   rows = np.arange(20).reshape(2, 10)
   found = {'nph': (rows, rows), 'ssvh': (rows[::-1], rows)}
-  figure5_examples.draw(tmp_path / 'a.png', splits, [0, 1], found, True)
+  pictures = dict.fromkeys(splits, thumbnails.of_pixels)
+  figure5_examples.draw(tmp_path / 'a.png', splits, [0, 1], found, pictures)
   with Image.open(tmp_path / 'a.png') as picture:
     pixels = np.asarray(picture.convert('RGB'))
   flat = {tuple(p) for p in pixels.reshape(-1, 3)}
