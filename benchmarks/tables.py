@@ -186,7 +186,7 @@ def duplicates(results: Results) -> str:
   """AP and recall by kind, and what is found by default."""
   scores, default = results['scores'], results['default']
   rows = []
-  for kind in scores['aligned']:
+  for kind in scores['checked']:
     found = default['found'].get(kind)
     rows.append(
       [kind]
@@ -196,16 +196,15 @@ def duplicates(results: Results) -> str:
     )
   same = [_pair(x) for x in results['with_same_scene'].values()]
   rows.append(['the 14, same scenes too', *same, '', *([''] * len(_PEERS))])
-  low, high = default['radius']
   return paragraphs(
     'Copies of 18 videos (`python -m benchmarks.duplicates`) against '
     f'{results["videos"]:,} videos: average precision over all pairs / '
-    'recall before the first false pair. `aligned` is the distance that '
+    'recall before the first false pair. `checked` is the distance that '
     '`nph-jax duplicates` decides by; `found` is what it finds by default '
-    'with the copies of one kind in the library, at a radius of '
-    f'{low:.3f} to {high:.3f}, and with them, in all kinds together, '
-    f'{default["false"]} pairs of a copy and a video of another scene. Where '
-    'a copy shows another of the videos too, that one is left out. The '
+    f'at the radius of these videos, {default["radius"]:.3f}, and with them '
+    f'{default["false"]} of {default["pairs"]:,} pairs of a copy and a video '
+    f'of another scene, the nearest of which is {default["nearest"]:.3f}. '
+    'Where a copy shows another of the videos too, that one is left out. The '
     "two programs' figures are not of this run: they were measured earlier "
     'against 203 videos, where false pairs are fewer.',
     grid(['kind', *scores, 'found', *_PEERS], rows),
