@@ -113,7 +113,7 @@ EPOCHS = {
     's5vh': 2,
     'conmh': 16,
     'conmh_begun': 1,
-    'autossvh': 2,
+    'autossvh': 16,
     'wsch': 6,
     'dkph': 50,
   },
