@@ -39,8 +39,7 @@ RANDOM_DRAWS = 20
 SUMMARY_K = 20  # of the tables that are read first
 # The README's few rows.
 HEADLINE_METHODS = (
-  *MAIN_METHODS, 'nph_paper', 'ssth', 'jtae', 'plain', 'plain_bn', 'selfatt',
-  'cosine',
+  *MAIN_METHODS, 'nph_paper', 'plain', 'plain_bn', 'selfatt', 'cosine',
 )  # fmt: skip
 # Codes whose bits have a lower mean entropy are called collapsed.
 COLLAPSED_ENTROPY = 0.2
