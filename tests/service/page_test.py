@@ -238,7 +238,9 @@ def test_moments_stay_with_a_reload_and_a_label(window, start, clips, tmp_path):
     for more in ('', '&label=long'):
       window.get(address + more)
       window.wait(f'{moment} === "{shown}"')
-      assert ids(window, 'found') == [44]
+      found = ids(window, 'found')
+      # Videos without segments come behind it.
+      assert found[0] == 44 and (found == [44]) == bool(more)
     served.service.recent.clear()
     window.get(address)
     window.wait(f'{FOUND} === 24')

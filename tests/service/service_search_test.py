@@ -203,17 +203,22 @@ def test_an_upload_is_found_where_it_is_within_a_video(start, clips, tmp_path):
       segments=[Segments(0.25, 4.0, codes)],
     )  # fmt: skip
     answer = served.film(film)
-    (found,) = answer.json()['results']
+    hits = answer.json()['results']
+    # The film itself and others, as a whole.
+    assert hits[0]['distance'] == 0 and len(hits) == 10
+    (found,) = (hit for hit in hits if hit['start'] is not None)
     assert found['id'] == long and found['distance'] == 0
     assert found['start'] == pytest.approx(1.5, abs=0.1)
     assert found['end'] - found['start'] == pytest.approx(1.0, abs=0.01)
     key = {'upload': answer.json()['query']['upload']}
-    for wanted in ('', '?where={"labels":"long"}'):
-      again = post(f'/search/upload{wanted}', json=key)
-      assert again.json()['results'] == answer.json()['results']
+    again = post('/search/upload?where={"labels":"long"}', json=key)
+    (alone,) = again.json()['results']
+    assert alone['start'] == found['start']
+    again = post('/search/upload', json=key)
+    assert again.json()['results'] == hits
     assert again.json()['query'] == answer.json()['query']
     other = post('/search/upload?where={"labels":"dog"}', json=key)
-    assert other.json()['results'] == []
+    assert {hit['start'] for hit in other.json()['results']} == {None}
     for asked in (
       served.film(film, '/search/video?rank=hamming'),
       post('/search', json={'id': int(long)}),
