@@ -9,9 +9,10 @@ the three and in 1,814 other videos whose features are stored, but for those of
 its own scene. It is found if the first result is its long video at a time when
 it is shown.
 
-Codes of segments that hold m frames, half overlapping, by t . b, are compared
-with those of single frames, as nph_jax.index.segments has it. Prints tables for
-README.md; videos and features stay in FOLDER, runs/moments by default.
+Codes of segments that hold m frames, half overlapping or from one change of
+shot to the next, by t . b, are compared with those of single frames, as
+nph_jax.index.segments has it. Prints tables for README.md; videos and features
+stay in FOLDER, runs/moments by default.
 """
 
 from __future__ import annotations
@@ -42,13 +43,18 @@ _FINE = 0.4  # seconds between the frames that all ways are made of
 _HALF = slice(6, 18)  # of a clip's 25 frames
 _OTHERS_LAST = 7.0  # seconds, about
 _OWN = "the library's own, 128 bits"
-# Seconds and frames of a segment, and whether features of frames are compared.
+_CUT = 4.0  # times the median step between frames is a change of shot
+# Seconds of a segment, None from shot to shot, its frames, and whether features
+# of frames are compared. The last few are tried with the library's own alone.
 _WAYS = (
-  ('10 s, 5 frames', 10, 5, False), ('a frame each 2 s', 2, 1, False),
-  ('those, 20 looked at again', 2, 1, True), ('10 s, 9 frames', 10, 9, False),
-  ('10 s, 25 frames', 10, 25, False), ('4 s, 5 frames', 4, 5, False),
-  ('a frame each 1.2 s', 1.2, 1, False),
+  ('10 s, 5 frames', 10, 5, False), ('10 s, 9 frames', 10, 9, False),
+  ('10 s, 25 frames', 10, 25, False), ('by shots, 5 frames', None, 5, False),
+  ('a frame each 2 s', 2, 1, False), ('those, 20 looked at again', 2, 1, True),
+  ('a frame each 1 s: 2 s, half over each other', 1, 1, False),
+  ('those, 20 looked at again', 1, 1, True),
+  ('by shots, 25 frames', None, 25, False), ('4 s, 5 frames', 4, 5, False),
 )  # fmt: skip
+_ALL_CODES = 6
 Shown = list[tuple[int, float, float]]  # clip, from, to, seconds
 
 
@@ -179,7 +185,9 @@ def _tables(
     '| code | segments | whole clip | middle half |\n| --- | --- | --- | --- |'
   )
   for code, (method, tables) in _codes(frames).items():
-    for way, seconds, count, again in _WAYS[: None if code == _OWN else 3]:
+    for way, seconds, count, again in _WAYS[
+      : None if code == _OWN else _ALL_CODES
+    ]:
       hasher = closed_form.export(method, tables, count, {}).load()
       score = _Scores(hasher.encode_relaxed, seconds, count, again)
       cells = [
@@ -200,17 +208,20 @@ def _codes(frames: np.ndarray) -> dict[str, tuple[str, Mapping[str, Any]]]:
   return {
     "the starter's, 128 bits": ('itq_moments', starter),
     _OWN: (method, own),
-    "duplicates', 256 bits": ('itq_moments', same),
+    "duplicates', 512 bits": ('itq_moments', same),
   }
 
 
 class _Scores:
   """Finds clips by codes of segments of `count` frames.
 
-  Those of one frame are laid side by side, others half over each other.
+  Those of one frame are laid side by side, others half over each other, or
+  where `seconds` is None, from one change of shot to the next.
   """
 
-  def __init__(self, encode: Encode, seconds: float, count: int, again: bool):
+  def __init__(
+    self, encode: Encode, seconds: float | None, count: int, again: bool
+  ):
     self._encode, self._seconds, self._count = encode, seconds, count
     self._again = again
     self._known: dict[Any, Any] = {}
@@ -229,23 +240,26 @@ class _Scores:
       for key, (_, packed) in known.items()
     }
     key = max(scores, key=lambda x: scores[x].max())
-    begin = known[key][0][int(np.argmax(scores[key]))]
-    return key, begin + self._seconds / 2 - duration / 2
+    middle = known[key][0][int(np.argmax(scores[key]))]
+    return key, middle - duration / 2
 
   def _coded(self, video: Video) -> Any:
-    """Segments of one frame; else starts and codes."""
+    """Segments of one frame; else their middles and codes."""
     if self._count == 1:
       packed, _ = self._encode(self._middles(video)[:, None])
       return Segments(self._seconds, video.duration, packed)
-    step = self._seconds / video.spacing
-    starts = [0.0]
-    while starts[-1] + step < len(video.frames):
-      starts.append(starts[-1] + step / 2)
-    parts = [video.frames[round(x) : round(x + step)] for x in starts]
+    if self._seconds is None:
+      starts, ends = _shots(video.frames)
+    else:
+      step = self._seconds / video.spacing
+      count = max(int(np.ceil(2 * len(video.frames) / step)) - 1, 1)
+      starts = np.arange(count) * step / 2
+      ends = starts + step
+    parts = [video.frames[round(x) : round(y)] for x, y in zip(starts, ends)]
     packed, _ = self._encode(
       np.stack([part[_centres(len(part), self._count)] for part in parts])
     )
-    return np.array(starts) * video.spacing, packed
+    return (starts + ends) / 2 * video.spacing, packed
 
   def _laid(
     self,
@@ -278,6 +292,15 @@ class _Scores:
     count = max(round(len(video.frames) / step), 1)
     rows = ((np.arange(count) + 0.5) * step).astype(int)
     return video.frames[rows.clip(max=len(video.frames) - 1)]
+
+
+def _shots(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """First frames of shots, and the first frames after them."""
+  rows = frames.astype(np.float32)
+  rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+  steps = 1 - np.sum(rows[1:] * rows[:-1], axis=1)
+  cuts = np.flatnonzero(steps > _CUT * np.median(steps)) + 1
+  return np.array([0, *cuts]), np.array([*cuts, len(rows)])
 
 
 def _centres(present: int, wanted: int) -> np.ndarray:
