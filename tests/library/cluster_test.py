@@ -34,7 +34,8 @@ def nodes(monkeypatch):
 
   # Its processes import nph_jax and this file.
   here = pathlib.Path(__file__).parent
-  monkeypatch.setenv('PYTHONPATH', f'{here.parents[1]}:{here}')
+  path = ':'.join(map(str, (here.parents[1], here.parent, here)))
+  monkeypatch.setenv('PYTHONPATH', path)
   monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '0')
   # Else 127.0.0.1 is taken for the machine's own address, of no node.
   monkeypatch.setattr(ray_constants, 'ENABLE_RAY_CLUSTER', False)
