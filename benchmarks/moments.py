@@ -11,8 +11,9 @@ it is shown.
 
 Codes of segments that hold m frames, half overlapping or from one change of
 shot to the next, by t . b, are compared with those of single frames, as
-nph_jax.index.segments has it. Prints tables for README.md; videos and features
-stay in FOLDER, runs/moments by default.
+nph_jax.index.segments has it, at equal times or where library.shots
+cuts. Prints tables for README.md; videos and features stay in FOLDER,
+runs/moments by default.
 """
 
 from __future__ import annotations
@@ -34,27 +35,30 @@ from nph_jax.duplicates import signatures
 from nph_jax.extraction import decoding, files, video_file
 from nph_jax.index import Hit, segments
 from nph_jax.index.records import Segments
-from nph_jax.library import closed_form, codes, extraction, moments
+from nph_jax.library import closed_form, codes, extraction, moments, shots
 
 _RATE, _SIZE = 25, (320, 240)
 _PARTS, _DIGITS = 3, 30  # long videos of a seed; videos of digits in each
 _LASTING = 60, 150  # frames of those
-_FINE = 0.4  # seconds between the frames that all ways are made of
+_FINE = shots.SPACING  # between the frames that all ways are made of
 _HALF = slice(6, 18)  # of a clip's 25 frames
 _OTHERS_LAST = 7.0  # seconds, about
 _OWN = "the library's own, 128 bits"
 _CUT = 4.0  # times the median step between frames is a change of shot
-# Seconds of a segment, None from shot to shot, its frames, and whether features
-# of frames are compared. The last few are tried with the library's own alone.
+# Seconds of a segment, None from shot to shot, or shots.AUTO, its frames, and
+# whether features of frames are compared. The last few are tried with the
+# library's own alone.
 _WAYS = (
   ('10 s, 5 frames', 10, 5, False), ('10 s, 9 frames', 10, 9, False),
   ('10 s, 25 frames', 10, 25, False), ('by shots, 5 frames', None, 5, False),
   ('a frame each 2 s', 2, 1, False), ('those, 20 looked at again', 2, 1, True),
+  ('auto', shots.AUTO, 1, False),
+  ('those, 20 looked at again', shots.AUTO, 1, True),
   ('a frame each 1 s: 2 s, half over each other', 1, 1, False),
   ('those, 20 looked at again', 1, 1, True),
   ('by shots, 25 frames', None, 25, False), ('4 s, 5 frames', 4, 5, False),
 )  # fmt: skip
-_ALL_CODES = 6
+_ALL_CODES = 8
 Shown = list[tuple[int, float, float]]  # clip, from, to, seconds
 
 
@@ -220,7 +224,7 @@ class _Scores:
   """
 
   def __init__(
-    self, encode: Encode, seconds: float | None, count: int, again: bool
+    self, encode: Encode, seconds: float | str | None, count: int, again: bool
   ):
     self._encode, self._seconds, self._count = encode, seconds, count
     self._again = again
@@ -246,8 +250,10 @@ class _Scores:
   def _coded(self, video: Video) -> Any:
     """Segments of one frame; else their middles and codes."""
     if self._count == 1:
-      packed, _ = self._encode(self._middles(video)[:, None])
-      return Segments(self._seconds, video.duration, packed)
+      parts = self._parts(video)
+      packed, _ = self._encode(parts.frames[:, None])
+      codes = packed.repeat(parts.lengths, axis=0)
+      return Segments(parts.seconds, video.duration, codes)
     if self._seconds is None:
       starts, ends = _shots(video.frames)
     else:
@@ -280,18 +286,20 @@ class _Scores:
       for x in found
     ]  # fmt: skip
     if self._again:
-      rows = {
-        x.id: (self._seconds, self._middles(videos[keys[x.id]])) for x in found
-      }
-      hits = moments.checked(hits, rows, clip, looked_for)
+      parts = {x.id: self._parts(videos[keys[x.id]]) for x in found}
+      hits = moments.checked(hits, parts, clip, looked_for)
     return keys[hits[0].id], hits[0].start
 
-  def _middles(self, video: Video) -> np.ndarray:
-    """Frames in the middle of segments."""
+  def _parts(self, video: Video) -> shots.Parts:
+    """Segments of one frame, that in their middle."""
+    if self._seconds == shots.AUTO:
+      parts = shots.cut(shots.AUTO, video.frames)
+      return parts._replace(seconds=video.spacing)
     step = self._seconds / video.spacing
     count = max(round(len(video.frames) / step), 1)
     rows = ((np.arange(count) + 0.5) * step).astype(int)
-    return video.frames[rows.clip(max=len(video.frames) - 1)]
+    frames = video.frames[rows.clip(max=len(video.frames) - 1)]
+    return shots.equal(self._seconds, frames)
 
 
 def _shots(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -350,13 +358,15 @@ def _hour(video: pathlib.Path, work: pathlib.Path) -> None:
   if not hour.exists():
     with atomic.replacing(hour) as temporary:
       _repeat(video, temporary, 3600)
-  before = _processor_seconds()
-  (found,) = _features([hour], 2.0, None).values()
-  took = _processor_seconds() - before
-  print(
-    f'{found.duration:.0f} s of video: {len(found.frames):,} frames, '
-    f'{took:.0f} s of a processor'
-  )
+  for seconds in (2.0, shots.SPACING):
+    before = _processor_seconds()
+    (found,) = _features([hour], seconds, None).values()
+    took = _processor_seconds() - before
+    print(
+      f'{found.duration:.0f} s of video, a frame each {seconds} s: '
+      f'{len(found.frames):,}, {took:.0f} s of a processor; '
+      f'{len(shots.cut(shots.AUTO, found.frames).frames):,} by auto'
+    )
 
 
 def _repeat(video: pathlib.Path, out: pathlib.Path, seconds: int) -> None:

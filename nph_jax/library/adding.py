@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nph_jax.extraction import files
-from nph_jax.library import extraction, following, scanning, store
+from nph_jax.library import extraction, following, scanning, shots, store
 from nph_jax.library import library as library_lib
 from nph_jax.library import report as report_lib
 
@@ -67,9 +67,9 @@ def _settle(
       library.store.move(file, video.path, video.stamp)
     elif kind == scanning.COPY:
       (frames,) = library.store.frames([file])
-      _, segments = library.store.segments(file) or (None, None)
+      parts = library.store.segments(file)
       library.store.put(
-        video.path, video.stamp, file.record, frames, segments=segments
+        video.path, video.stamp, file.record, frames, parts=parts
       )
     elif kind == scanning.BAD:
       report.bad[video.path] = file.record[store.ERROR]
@@ -111,7 +111,7 @@ def _extract(
     video: files.Video,
     record: dict[str, Any],
     frames: np.ndarray | None,
-    segments: np.ndarray | None = None,
+    stream: np.ndarray | None = None,
   ) -> None:
     if frames is None:
       report.bad[video.path] = record[store.ERROR]
@@ -120,9 +120,10 @@ def _extract(
     elif video not in uploads and video.path not in lacking:
       report.counts['changed' if video.path in changed else 'added'] += 1
     known, about = uploads.get(video, (None, record))
-    library.store.put(video.path, video.stamp, about, frames, known, segments)
+    parts = None if stream is None else shots.cut(chosen['segments'], stream)
+    library.store.put(video.path, video.stamp, about, frames, known, parts)
 
-  lacking = _lacking(library)
+  lacking, chosen = _lacking(library), library.store.settings
   new = [
     x.video
     for x in found
@@ -130,13 +131,12 @@ def _extract(
   ]
   changed = {x.video.path for x in found if x.kind == scanning.CHANGED}
   if new or uploads:
-    chosen = library.store.settings
     extraction.run([*new, *uploads], chosen, decoding, done)
 
 
 def _lacking(library: library_lib.Library) -> set[str]:
   """Paths of known videos whose segments are missing or of another length."""
-  if library.store.seconds is None:
+  if library.store.length is None:
     return set()
   there = set(library.index.ids().tolist())
   done = library.store.segmented()

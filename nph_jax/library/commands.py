@@ -72,8 +72,10 @@ def positive(text: str) -> int:
   return int(text)
 
 
-def _seconds(text: str) -> float:
-  """Seconds of a segment; 0 for none."""
+def _length(text: str) -> float | str:
+  """Seconds of a segment, or as it is; 0 for none."""
+  if text == 'auto':
+    return text
   if text == 'none':
     return 0.0
   try:
@@ -82,7 +84,7 @@ def _seconds(text: str) -> float:
     value = math.nan
   if not 0.1 <= value <= 3600:
     raise argparse.ArgumentTypeError(
-      f'{text!r}; expected 0.1 to 3600 seconds, or none'
+      f'{text!r}; expected 0.1 to 3600 seconds, auto or none'
     )
   return value
 
@@ -100,10 +102,11 @@ def add(argv: Sequence[str]) -> None:
   for name in ('size', 'mean', 'scale'):
     flag(f'--{name}', help='of a new library with --backbone=onnx')
   flag('--num_frames', type=positive, help='of a new library; default 25')
-  flag('--segments', type=_seconds, metavar='SECONDS',
+  flag('--segments', type=_length, metavar='SECONDS|auto|none',
        help='how long each part of a video is that has a code of its own, by '
-       'which `search` finds where a clip is; as before by default, none at '
-       'first; 2 is enough; none: no more of them')  # fmt: skip
+       'which `search` finds where a clip is; auto: as long as it shows the '
+       'same; none: no more of them; as before by default, none at first'
+       )  # fmt: skip
   following_flags(parser)
   flags = _started(parser, argv)
   from nph_jax.library import running  # slow

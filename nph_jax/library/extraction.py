@@ -21,6 +21,7 @@ from nph_jax.extraction import (
   onnx_model,
   tasks,
 )
+from nph_jax.library import shots
 
 NUM_FRAMES = 25
 
@@ -94,8 +95,8 @@ def run(
     videos: whose paths are absolute.
     chosen: of `settings`.
     decoding: how much it may take.
-    done: of extracting.extract; segments are made where `chosen` says how long
-      they are.
+    done: of extracting.extract; its frames of segments are what shots.cut
+      reads, where `chosen` says that there are some.
 
   Raises:
     UserError: no weights, or a package is missing.
@@ -115,7 +116,7 @@ def run(
     time_limit=decoding.time_limit,
     provider=decoding.provider,
     cluster=decoding.cluster,
-    spacing=chosen.get('segments'),
+    spacing=shots.spacing(chosen.get('segments')),
   )
   extracting.extract(options, videos, done)
 

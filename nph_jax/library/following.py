@@ -54,27 +54,28 @@ def _segments(
   files: Sequence[store.File],
 ) -> list[Segments | None] | None:
   """Codes of the segments of each of these files, where it has some."""
-  if library.store.seconds is None:
+  if library.store.length is None:
     return None
-  about: list[tuple[float, float, int] | None] = []
+  lengths: list[tuple[float, np.ndarray] | None] = []
 
   def frames() -> Iterator[np.ndarray]:
     for file in files:
-      seconds, rows = library.store.segments(file) or (0.0, ())
-      duration = file.record.get('duration', seconds * len(rows))
-      about.append((seconds, duration, len(rows)) if len(rows) else None)
-      yield from rows
+      parts = library.store.segments(file)
+      lengths.append(parts and (parts.seconds, parts.lengths))
+      yield from parts.frames if parts else ()
 
   left, codes = frames(), [np.empty((0, hasher.num_bits // 8), np.uint8)]
   blocks = iter(lambda: [*itertools.islice(left, hasher.block_size)], [])
   still = (moments.still(np.stack(rows), hasher.num_frames) for rows in blocks)
   codes += [packed for packed, _ in hasher.encode_blocks(still)]
-  ends = np.cumsum([x[-1] if x else 0 for x in about], dtype=int)
-  joined = np.concatenate(codes)
-  return [
-    x and Segments(x[0], x[1], joined[end - x[2] : end])
-    for x, end in zip(about, ends, strict=True)
-  ]
+  joined, end, found = np.concatenate(codes), 0, []
+  for file, x in zip(files, lengths, strict=True):
+    if x:
+      start, end = end, end + len(x[1])
+      each = joined[start:end].repeat(x[1], axis=0)
+      duration = file.record.get('duration', x[0] * len(each))
+    found.append(x and Segments(x[0], duration, each))
+  return found
 
 
 def _ids(

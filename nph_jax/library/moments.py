@@ -17,6 +17,7 @@ import numpy as np
 from nph_jax import export
 from nph_jax.index import Hit, VideoIndex
 from nph_jax.index.segments import Clip, place
+from nph_jax.library import shots
 from nph_jax.library import store as store_lib
 
 CHECKED = 20  # videos that are looked at again
@@ -45,59 +46,57 @@ def find(
   """
   looked_for = clip(frames, about, hasher)
   hits = index.moments(looked_for, max(k, CHECKED), where)
-  rows = {hit.id: _rows(store, hit) for hit in hits[:CHECKED]}
-  return checked(hits, rows, frames, looked_for)[:k]
+  parts = {hit.id: _parts(store, hit) for hit in hits[:CHECKED]}
+  return checked(hits, parts, frames, looked_for)[:k]
 
 
-def _rows(store: store_lib.Store, hit: Hit) -> tuple[float, np.ndarray] | None:
-  """Seconds and frames; without segments those of the whole video."""
+def _parts(store: store_lib.Store, hit: Hit) -> shots.Parts | None:
+  """Segments; where there are none the frames of the whole video."""
   found = store.segments_of(hit.id)
   if found is None and 'duration' in hit.metadata:
     frames = store.frames_of(hit.id)
     if frames is not None:
-      found = hit.metadata['duration'] / len(frames), frames
+      found = shots.equal(hit.metadata['duration'] / len(frames), frames)
   return found
 
 
 def checked(
   hits: Sequence[Hit],
-  rows: Mapping[int, tuple[float, np.ndarray] | None],
+  parts: Mapping[int, shots.Parts | None],
   frames: np.ndarray,
   looked_for: Clip,
 ) -> list[Hit]:
-  """Hits looked at again, by what `find` says; those without rows come last.
+  """Hits looked at again, by what `find` says; those without parts come last.
 
   Args:
     hits: of VideoIndex.moments.
-    rows: seconds and frames [n, L] of the segments of each video, where known,
-      or of as many parts of one that has none.
+    parts: segments of each video, where known, or the frames of one that has
+      none.
     frames: [M, L] of the clip.
     looked_for: that clip.
   """
-  known = [hit for hit in hits if rows.get(hit.id)]
+  known = [hit for hit in hits if parts.get(hit.id)]
   if not known:
     return list(hits)
-  parts = [rows[hit.id][1] for hit in known]
-  total = sum(part.sum(axis=0, dtype=np.float64) for part in parts)
-  mean = (total / sum(map(len, parts))).astype(np.float32)
-  found = [
-    _again(hit, *rows[hit.id], frames, mean, looked_for) for hit in known
-  ]
+  total = sum(parts[x.id].lengths @ parts[x.id].frames for x in known)
+  count = sum(parts[x.id].lengths.sum() for x in known)
+  mean = (total / count).astype(np.float32)
+  found = [_again(x, parts[x.id], frames, mean, looked_for) for x in known]
   found.sort(key=lambda hit: (-hit.score, hit.id))
-  return found + [hit for hit in hits if not rows.get(hit.id)]
+  return found + [hit for hit in hits if not parts.get(hit.id)]
 
 
 def _again(
   hit: Hit,
-  seconds: float,
-  rows: np.ndarray,
+  parts: shots.Parts,
   frames: np.ndarray,
   mean: np.ndarray,
   looked_for: Clip,
 ) -> Hit:
-  similar = _unit(rows, mean) @ _unit(frames, mean).T
-  duration = hit.metadata.get('duration', seconds * len(rows))
-  score, start = place(similar, seconds, duration, looked_for)
+  similar = _unit(parts.frames, mean) @ _unit(frames, mean).T
+  similar = similar.repeat(parts.lengths, axis=0)
+  duration = hit.metadata.get('duration', parts.seconds * len(similar))
+  score, start = place(similar, parts.seconds, duration, looked_for)
   if hit.start is None:
     return dataclasses.replace(hit, score=score)
   end = min(start + looked_for.duration, duration)

@@ -19,9 +19,11 @@ import numpy as np
 
 from nph_jax import errors
 from nph_jax.extraction import extracting
+from nph_jax.library import shots
 
 NAME = 'library.sqlite'
 ERROR = extracting.ERROR
+_LENGTH = '<u4'  # of a segment, after the frames where these are cut by AUTO
 _COLUMNS = 'number, path, size, time, record, video, indexed'
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value);
@@ -136,7 +138,7 @@ class Store:
     record: Mapping[str, Any],
     frames: np.ndarray | None,
     video: int | None = None,
-    segments: np.ndarray | None = None,
+    parts: shots.Parts | None = None,
   ) -> None:
     """Adds a file, or replaces what was known of one at this path.
 
@@ -146,10 +148,10 @@ class Store:
       record: of extraction.
       frames: [M, L], None of a bad file.
       video: the id of a file that is in the index already; its own otherwise.
-      segments: [n, L], where the settings say how long segments are; the index
-        is to have the file anew then.
+      parts: as long as the settings say that segments are to be; the index is
+        to have the file anew then.
     """
-    known = video is not None and segments is None
+    known = video is not None and parts is None
     with self._changing() as database:
       (number,) = database.execute(
         'INSERT INTO files (path, size, time, record, video, indexed) '
@@ -163,12 +165,12 @@ class Store:
       if frames is not None:
         blob = np.asarray(frames, '<f2').tobytes()
         database.execute('INSERT INTO features VALUES (?, ?)', [number, blob])
-      if segments is not None:
-        blob = np.asarray(segments, '<f2').tobytes()
+      if parts is not None:
+        blob = np.asarray(parts.frames, '<f2').tobytes()
+        if self.length == shots.AUTO:
+          blob += parts.lengths.astype(_LENGTH).tobytes()
         database.execute(
-          'INSERT INTO segments VALUES (?, (SELECT value FROM settings '
-          "WHERE name = 'segments'), ?)",
-          [number, blob],
+          'INSERT INTO segments VALUES (?, ?, ?)', [number, self.length, blob]
         )
 
   def move(self, file: File, path: str, stamp: tuple[int, int]) -> None:
@@ -230,58 +232,59 @@ class Store:
     return self.frames(good)[0] if good else None
 
   @property
-  def seconds(self) -> float | None:
-    """How long segments are to be; None where there are none."""
+  def length(self) -> float | str | None:
+    """Seconds of segments, or shots.AUTO; None where there are to be none."""
     return self.settings.get('segments')
 
   def segmented(self) -> set[int]:
     """Numbers of the rows that have segments as long as they are to be."""
     rows = self._read(
-      'SELECT number FROM segments WHERE seconds = ?', self.seconds
+      'SELECT number FROM segments WHERE seconds = ?', self.length
     )
     return {number for (number,) in rows}
 
-  def segments(self, file: File) -> tuple[float, np.ndarray] | None:
-    """Seconds of a row's segments and a frame of each, float16 [n, L].
-
-    None where there are none.
+  def segments(self, file: File) -> shots.Parts | None:
+    """A row's segments, a frame float16 [L] of each; None without any.
 
     Raises:
       UserError: the file is damaged.
     """
     return self._segments('number = ?', file.number)
 
-  def segments_of(self, video: int) -> tuple[float, np.ndarray] | None:
+  def segments_of(self, video: int) -> shots.Parts | None:
     """As `segments`, of the row whose id in the index this is."""
     number = 'number = (SELECT number FROM files WHERE video = ?)'
     return self._segments(number, video)
 
-  def _segments(
-    self, which: str, value: int
-  ) -> tuple[float, np.ndarray] | None:
+  def _segments(self, which: str, value: int) -> shots.Parts | None:
     rows = self._read(
       f'SELECT seconds, frames FROM segments WHERE {which}', value
     )
     if not rows:
       return None
-    ((seconds, blob),) = rows
-    width = self.settings['feature_dim']
-    if not blob or len(blob) % (2 * width):
+    ((length, blob),) = rows
+    width, cut = self.settings['feature_dim'], length == shots.AUTO
+    count, rest = divmod(len(blob), 2 * width + 4 * cut)
+    if rest or not count:
       raise self._damaged()
-    return seconds, np.frombuffer(blob, '<f2').reshape(-1, width)
+    frames = np.frombuffer(blob, '<f2', count * width).reshape(count, width)
+    if not cut:
+      return shots.equal(length, frames)
+    lengths = np.frombuffer(blob, _LENGTH, count, frames.nbytes)
+    return shots.Parts(shots.SPACING, frames, lengths.astype(np.int64))
 
-  def cut(self, seconds: float | None) -> None:
+  def cut(self, length: float | str | None) -> None:
     """Sets how long segments are to be; None takes all of them out.
 
     Files have them once they are extracted again.
     """
-    if seconds == self.seconds:
+    if length == self.length:
       return
     with self._changing() as database:
       database.execute(
-        "INSERT OR REPLACE INTO settings VALUES ('segments', ?)", [seconds]
+        "INSERT OR REPLACE INTO settings VALUES ('segments', ?)", [length]
       )
-      if seconds is None:
+      if length is None:
         database.execute(
           'UPDATE files SET indexed = 0 WHERE number IN '
           '(SELECT number FROM segments)'

@@ -12,7 +12,14 @@ import numpy as np
 
 from nph_jax.extraction import tasks
 from nph_jax.index import segments as index_segments
-from nph_jax.library import adding, closed_form, codes, extraction, running
+from nph_jax.library import (
+  adding,
+  closed_form,
+  codes,
+  extraction,
+  running,
+  shots,
+)
 from nph_jax.library import library as library_lib
 
 FRAMES, WIDTH = 3, 12
@@ -81,9 +88,9 @@ def run(videos, chosen, decoding, done):
       done(video, {'error': f'{video.path}: is bad.'}, None)
     else:
       facts = {'duration': 61.0, 'hash': content, 'backbone': 'toy'}
-      seconds = chosen.get('segments')
-      parts = segments(video.path, seconds) if seconds else None
-      done(video, facts, features(video.path), parts)
+      spacing = shots.spacing(chosen.get('segments'))
+      stream = segments(video.path, spacing) if spacing else None
+      done(video, facts, features(video.path), stream)
 
 
 def flags(folder, *places, **others):
@@ -138,15 +145,17 @@ def check(folder):
 
 def check_segments(library, files):
   """That the index has codes of just the segments that are to be."""
-  seconds = library.store.seconds
+  length = library.store.length
+  seconds = shots.spacing(length)
   found = library.index._store.ask(index_segments.read, library.index.num_bits)
   assert set(found) == {file.video for file in files if seconds}
   for file in files if seconds else ():
-    frames = segments(file.path, seconds)
+    _, frames, lengths = shots.cut(length, segments(file.path, seconds))
     still = np.repeat(frames[:, None], library.hasher.num_frames, axis=1)
     kept = found[file.video]
     assert kept[:2] == (seconds, 61.0)
-    np.testing.assert_array_equal(kept.codes, library.hasher.encode(still))
+    codes = library.hasher.encode(still).repeat(lengths, axis=0)
+    np.testing.assert_array_equal(kept.codes, codes)
 
 
 def check_codes(folder):

@@ -21,9 +21,11 @@ def places(tmp_path, toy):
   return videos, library
 
 
-def test_segments_keep_up_with_their_videos(toy, places):
+@pytest.mark.parametrize('length', [10.0, 'auto'])
+def test_segments_keep_up_with_their_videos(toy, places, length):
   """A day each: toy.check compares the segments too."""
   videos, library = places
+  toy.add(library, videos, segments=length)
   before = toy.check(library)
   toy.write(videos, 'y/4.mp4', 'x/0.mp4', text='a new text')
   os.rename(videos / 'x/1.mp4', videos / 'x/moved.mp4')
