@@ -128,9 +128,41 @@ def pytorch(
   if compiled:
     mode = 'reduce-overhead' if on_gpu else None
     forward = torch.compile(forward, mode=mode)
+  return _pytorch_step(optimizer, lambda: forward(frames.float()))
 
+
+def pytorch_conmh(
+  size: sizes.Size, masked: int, prior: float, autocast: bool = False
+) -> Step:
+  """A step of ConMH in plain PyTorch.
+
+  Args:
+    size: of the step.
+    masked: frames that a view does not show.
+    prior: tau+.
+    autocast: see `pytorch`.
+  """
+  import torch
+
+  from benchmarks import torch_conmh
+
+  frames = torch.from_numpy(sizes.frames(size.batch, size))
+  model = torch_conmh.ConMH(
+    size.num_bits, size.num_frames, size.frame_dim, masked
+  )
+
+  def forward():
+    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+      outputs = model(frames.float())
+    return torch_conmh.loss([x.float() for x in outputs], prior)
+
+  optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+  return _pytorch_step(optimizer, forward)
+
+
+def _pytorch_step(optimizer, forward) -> Step:
   def run():
-    loss = forward(frames.float())
+    loss = forward()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

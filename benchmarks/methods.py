@@ -1,12 +1,14 @@
 """One training step of NPH and of each later method, at FCVID's size.
 
-With the options that their authors set for FCVID, and a batch of 128.
+With the options that their authors set for FCVID, and a batch of 128. Beside
+ConMH is a plain PyTorch version of it, in bfloat16 by autocast.
 Past warm-ups and first stages, as most steps are. What a method does between
 epochs is not in it.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from benchmarks import contenders, measuring, sizes
 METHODS = (
   'nph_paper', 'udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch',
 )  # fmt: skip
+_BESIDE = 'conmh in PyTorch'
 _PRECISIONS = ('float32', 'bfloat16')
 _NUM_NEAREST = 5  # BTH's and DKPH's pairs read so many
 _EPOCH = 101  # the longest warm-up is 100
@@ -29,8 +32,12 @@ def run(quick: bool) -> dict[str, Any]:
   """
   size = sizes.QUICK_SIZES['quick'] if quick else sizes.SIZES['fcvid']
   found: dict[str, dict[str, list[float]]] = {name: {} for name in METHODS}
+  if importlib.util.find_spec('torch'):
+    found[_BESIDE] = {}
   for precision in _PRECISIONS:
     steps = {name: _step(name, size, precision) for name in METHODS}
+    if _BESIDE in found:
+      steps[_BESIDE] = _beside(size, precision == 'bfloat16')
     for name, times in measuring.in_turns(steps).items():
       found[name][precision] = times
   return {
@@ -38,6 +45,16 @@ def run(quick: bool) -> dict[str, Any]:
     'seconds': {name: measuring.medians(each) for name, each in found.items()},
     'all': found,
   }
+
+
+def _beside(size: sizes.Size, autocast: bool) -> contenders.Step:
+  from nph_jax import config_files
+  from nph_jax.models import masked_views
+
+  options = config_files.load('fcvid', 'conmh').method_options
+  masked = masked_views.num_masked(options.mask_ratio, size.num_frames)
+  prior = options.positive_prior
+  return contenders.pytorch_conmh(size, masked, prior, autocast)
 
 
 def _step(name: str, size: sizes.Size, precision: str) -> contenders.Step:
