@@ -130,8 +130,9 @@ def _sum_by_cluster(
 
   On the host, in float64 and in a fixed order: a device's scatter-add or a
   threaded product adds in the order in which its threads finish, so the same
-  seed would give other anchors on the next run. In float64 the sum of float32
-  values is near exact, which makes it the same on every platform.
+  seed would give other anchors on the next run; so it is with scikit-learn's
+  KMeans on eight threads. In float64 the sum of float32 values is near exact,
+  which makes it the same on every platform.
   """
   order = np.argsort(clusters, kind='stable')
   present, starts = np.unique(clusters[order], return_index=True)
