@@ -2,8 +2,9 @@
 
   python -m benchmarks [--part=step] [--quick]
 
-Each part writes results/PART.json, then the tables of benchmarks/README.md are
-written from all that is there. Meant for an otherwise idle machine.
+Each part writes results/PROCESSOR/PART.json, then the tables of
+benchmarks/README.md are written from all that is there. Meant for an otherwise
+idle machine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks import (
   step,
   table,
 )
-from nph_jax import atomic, errors
+from nph_jax import errors
 
 PARTS = {
   'step': step,
@@ -67,11 +68,8 @@ def measure(
   start = time.perf_counter()
   results = PARTS[name].run(quick, **options)
   taken = time.perf_counter() - start
-  atomic.write_json(
-    folder / f'{name}.json',
-    {'machine': found, 'taken': taken, 'results': results},
-  )
-  print(f'  {folder / name}.json, {taken:.0f} s', file=sys.stderr, flush=True)
+  path = table.write(folder, name, {**found, 'taken': taken}, results)
+  print(f'  {path}, {taken:.0f} s', file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:

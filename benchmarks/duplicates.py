@@ -9,7 +9,7 @@ A pair is right if the copy is of that video. Clips of the same scene (UCF101's
 groups) are counted apart: some show the same seconds. Signatures are learned
 from the 1,832, not from copies.
 
-Writes results/duplicates.json and the tables of README.md.
+Writes results/PROCESSOR/duplicates.json and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     frames, scenes, np.stack(list(made.values())), rows, kinds,
     np.concatenate([seconds, lasting]),
   )  # fmt: skip
-  atomic.write_json(
-    table.RESULTS / 'duplicates.json', {'machine': about, 'results': results}
-  )
+  table.write(table.RESULTS, 'duplicates', about, results)
   table.rewrite()
 
 

@@ -3,8 +3,9 @@
   python -m benchmarks.gpu [--quick] [--seconds=360]
 
 For a bare machine: jax, flax, optax and numpy, and PyTorch if it is beside
-them. Writes results/gpu.json and the tables. A row for which no time is left
-says so. `--quick` runs on a CPU too, at tiny sizes, and prints its tables.
+them. Writes results/PROCESSOR/gpu.json and the tables. A row for which no
+time is left says so. `--quick` runs on a CPU too, at tiny sizes, and prints its
+tables.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from benchmarks import (
   sizes,
   table,
 )
-from nph_jax import atomic, errors, train
+from nph_jax import errors, train
 
 NO_TIME, NOT_THERE = 'no time left', 'not installed'
 _SECONDS = 360
@@ -235,16 +236,12 @@ def main(argv: list[str] | None = None) -> None:
       'or give --quick to see that all of it runs.'
     )
   start = time.perf_counter()
-  load = os.getloadavg()[0]
+  about = {**machine.describe(), 'load': os.getloadavg()[0]}
   results = run(flags.quick, flags.seconds)
-  about = {
-    'machine': {**machine.describe(), 'load': load},
-    'taken': time.perf_counter() - start,
-    'results': results,
-  }
+  about['taken'] = time.perf_counter() - start
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name) if flags.quick else table.RESULTS
-    atomic.write_json(folder / 'gpu.json', about)
+    table.write(folder, 'gpu', about, results)
     if flags.quick:
       print(table.text(folder))
     else:

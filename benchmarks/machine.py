@@ -8,7 +8,9 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -24,6 +26,9 @@ def describe() -> dict[str, Any]:
   info = _cpu_info()
   return {
     'cpu': info.get('model name', platform.processor() or platform.machine()),
+    # Processors of one name differ: AMD's Zen 4 and Zen 5 are both AMD EPYC.
+    'family': info.get('cpu family'),
+    'model': info.get('model'),
     'cores': len(os.sched_getaffinity(0)),
     'instructions': sorted(
       flag
@@ -36,6 +41,13 @@ def describe() -> dict[str, Any]:
     'date': datetime.datetime.now(datetime.UTC).isoformat('T', 'minutes'),
     **_git(),
   }
+
+
+def folder(about: Mapping[str, Any]) -> str:
+  """A name for the folder of what a processor gave, of `describe`."""
+  parts = (about['cpu'], about['family'], about['model'])
+  name = '-'.join(x for x in parts if x)
+  return re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')
 
 
 def _cpu_info() -> dict[str, str]:

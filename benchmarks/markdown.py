@@ -13,10 +13,12 @@ def machine(about: Mapping[str, Any]) -> str:
   """One sentence on where, when and with which code."""
   versions = ', '.join(f'{k} {v}' for k, v in about['versions'].items())
   has = [x for x in _SHOWN_INSTRUCTIONS if x in about['instructions']]
+  numbers = [f'{x} {about[x]}' for x in ('family', 'model') if about[x]]
+  cpu = ' '.join([about['cpu'], *numbers])
   commit = (about['commit'] or 'unknown')[:7]
   changed = ' with uncommitted changes' if about['changed'] else ''
   return (
-    f'{about["cores"]} cores of {about["cpu"]} ({", ".join(has) or "-"}), '
+    f'{about["cores"]} cores of {cpu} ({", ".join(has) or "-"}), '
     f'{about["memory_bytes"] / _GIB:.0f} GiB; {versions}; '
     f'{about["date"][:10]}, commit {commit}{changed}; load before the first '
     f'part {about["load"]:.1f}.'

@@ -1,4 +1,4 @@
-"""The tables in benchmarks/README.md, written from results/*.json.
+"""The tables in benchmarks/README.md, from the results on each processor.
 
 python -m benchmarks.table
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
-from benchmarks import markdown, speed_tables, tables
+from benchmarks import machine, markdown, speed_tables, tables
 from nph_jax import atomic, errors
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -29,22 +31,40 @@ _PARTS = {
 }
 
 
+def write(
+  folder: pathlib.Path,
+  name: str,
+  about: Mapping[str, Any],
+  results: Mapping[str, Any],
+) -> pathlib.Path:
+  """Writes what a part found to the folder of its processor; the path.
+
+  Args:
+    folder: of all results.
+    name: of the part.
+    about: of machine.describe, and more.
+    results: as the part's table reads them.
+  """
+  path = folder / machine.folder(about) / f'{name}.json'
+  path.parent.mkdir(parents=True, exist_ok=True)
+  atomic.write_json(path, {'machine': about, 'results': results})
+  return path
+
+
 def text(folder: pathlib.Path) -> str:
-  """All parts that `folder` has results of, each with its machine."""
+  """All parts that `folder` has results of, on each processor."""
   parts = []
   for name, (title, render) in _PARTS.items():
-    found = _read(folder / f'{name}.json')
-    if found:
-      about = markdown.machine(found['machine'])
-      parts += [f'## {title}', about, render(found['results'])]
+    found = [_read(x) for x in sorted(folder.glob(f'*/{name}.json'))]
+    parts += [f'## {title}'] if found else []
+    for one in found:
+      parts += [markdown.machine(one['machine']), render(one['results'])]
   return markdown.paragraphs(*parts)
 
 
-def _read(path: pathlib.Path) -> dict | None:
+def _read(path: pathlib.Path) -> dict[str, Any]:
   try:
     return json.loads(path.read_text())
-  except FileNotFoundError:
-    return None
   except ValueError as error:
     raise errors.UserError(
       f'{path}: is not readable JSON ({error}); remove it and measure that '

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks import speed_tables, table
+from benchmarks import machine, speed_tables, table
 from nph_jax import errors
 
 
@@ -32,9 +32,8 @@ def test_the_readme_has_what_the_results_say():
 
 
 def test_ratios_are_of_the_seconds_and_what_is_missing_says_why():
-  (size, step), *_ = json.loads((table.RESULTS / 'step.json').read_text())[
-    'results'
-  ].items()
+  path = sorted(table.RESULTS.glob('*/step.json'))[0]
+  (size, step), *_ = json.loads(path.read_text())['results'].items()
   names = 'ours float32', 'ours bfloat16', 'PyTorch float32'
   step['seconds'] = dict(zip(names, (0.5, 0.25, 2.0)))
   step['floor'] = {'ours float32': step['floor']['ours float32']}
@@ -59,10 +58,25 @@ def test_tables_are_rectangular():
 
 def test_parts_without_results_are_left_out(results):
   for name in ('step', 'pipeline'):
-    (results / f'{name}.json').unlink()
+    for path in results.glob(f'*/{name}.json'):
+      path.unlink()
   text = table.text(results)
   assert '## Encoding' in text
   assert '## Training step' not in text and '## Input pipeline' not in text
+
+
+def test_two_processors_of_one_name_stand_side_by_side(tmp_path):
+  path = sorted(table.RESULTS.glob('*/evaluate.json'))[0]
+  results = json.loads(path.read_text())['results']
+  about = {**machine.describe(), 'load': 0.0, 'cpu': 'AMD (R) EPYC'}
+  for family in ('25', '26'):
+    about['family'], about['model'] = family, '1'
+    table.write(tmp_path, 'evaluate', about, results)
+  names = [path.parent.name for path in sorted(tmp_path.glob('*/*.json'))]
+  assert names == ['amd-r-epyc-25-1', 'amd-r-epyc-26-1']
+  text = table.text(tmp_path)
+  assert text.count('## Evaluation') == 1
+  assert 'AMD (R) EPYC family 25 model 1' in text and 'family 26' in text
 
 
 def test_rewriting_touches_the_marked_block_alone(
@@ -93,6 +107,7 @@ def test_a_readme_without_its_marks_is_left_alone(text, tmp_path):
 
 
 def test_damaged_results_are_named(results):
-  (results / 'step.json').write_text('{')
+  path = sorted(results.glob('*/step.json'))[0]
+  path.write_text('{')
   with pytest.raises(errors.UserError, match='step.json: is not readable JSON'):
     table.text(results)
