@@ -21,6 +21,7 @@ METHODS = (
 _BESIDE = 'conmh in PyTorch'
 _PRECISIONS = ('float32', 'bfloat16')
 _NUM_NEAREST = 5  # BTH's and DKPH's pairs read so many
+_RUNS = 3
 _EPOCH = 101  # the longest warm-up is 100
 
 
@@ -38,7 +39,7 @@ def run(quick: bool) -> dict[str, Any]:
     steps = {name: _step(name, size, precision) for name in METHODS}
     if _BESIDE in found:
       steps[_BESIDE] = _beside(size, precision == 'bfloat16')
-    for name, times in measuring.in_turns(steps).items():
+    for name, times in measuring.in_turns(steps, _RUNS).items():
       found[name][precision] = times
   return {
     'size': size._asdict(),

@@ -45,6 +45,8 @@ def _parse(argv: list[str]) -> list[str]:
   """Reads the flags; whatever is wrong with them becomes one sentence."""
   try:
     rest = flags.FLAGS(_with_paths(argv))
+  except SystemExit:
+    sys.exit(0)  # absl ends --help with 1
   except Exception as error:  # a config file is a program
     _fail(_unknown_field(argv) or _explained(error))
   if rest[1:]:
