@@ -58,3 +58,4 @@ def test_help_of_the_main_job_loads_nothing_heavy():
   found = set(re.findall(r'^import time:.*\| +(\S+)$', done.stderr, re.M))
   assert 'nph_jax.configuration' in found and not set(HEAVY.split()) & found
   assert '--workdir' in done.stdout and '--config' in done.stdout
+  assert not done.returncode

@@ -152,10 +152,15 @@ def _nearest(segments: Sequence[Segments], query: np.ndarray) -> np.ndarray:
   if not counts:
     return np.empty(0)
   codes = np.concatenate([one.codes for one in segments])
+  starts = np.cumsum([0, *counts[:-1]])
+  # While a video shows the same, so do the codes.
+  new = np.ones(len(codes), bool)
+  new[1:] = (codes[1:] != codes[:-1]).any(axis=1)
+  new[starts] = True
   greatest = np.concatenate(
-    [_cosines(part, query).max(axis=1) for part in _blocks(codes)]
+    [_cosines(part, query).max(axis=1) for part in _blocks(codes[new])]
   )
-  return np.maximum.reduceat(greatest, np.cumsum([0, *counts[:-1]]))
+  return np.maximum.reduceat(greatest, np.cumsum(new)[starts] - 1)
 
 
 def _blocks(codes: np.ndarray) -> Iterator[np.ndarray]:
@@ -173,12 +178,11 @@ def _place(
 ) -> Moment:
   seconds, duration, codes = segments
   score, start = place(_cosines(codes, query), seconds, duration, clip)
+  first, phase = divmod(round(start / seconds * _STEPS), _STEPS)
   bits = [
     np.bitwise_count(codes[row] ^ np.packbits(clip.t[frame] >= 0)).sum()
-    for (row,), (frame,), (there,) in _laid(
-      np.array([start]), len(codes), seconds, clip
-    )
-    if there
+    for row, frame in _meeting(phase, seconds, clip, first)
+    if 0 <= row < len(codes)
   ]
   return Moment(
     score,
@@ -201,41 +205,44 @@ def place(
       longer.
     clip: its times and duration count.
   """
+  count, steps = len(similar), _STEPS / seconds
   spare = duration - clip.duration
-  low, high = min(spare, 0.0), max(spare, 0.0)
-  count = math.ceil((high - low) / seconds * _STEPS) + 1
-  starts = np.linspace(low, high, count)
-  total, seen = np.zeros(count), np.zeros(count, int)
-  for rows, frames, there in _laid(starts, len(similar), seconds, clip):
-    total += np.where(there, similar[rows, frames], 0)
-    seen += there
-  scores = np.where(seen, total / np.maximum(seen, 1), -1.0)
+  low = math.ceil(min(spare, 0.0) * steps)
+  high = math.floor(max(spare, 0.0) * steps)
+  # Starts whole segments apart meet the same frames, of other segments.
+  begin, end = low // _STEPS, high // _STEPS + 1
+  total = np.zeros((_STEPS, end - begin), np.float32)
+  seen = np.zeros(total.shape, int)
+  columns = np.ascontiguousarray(similar.T)
+  for phase in range(_STEPS):
+    for shift, frame in _meeting(phase, seconds, clip):
+      first, last = max(begin, -shift), min(end, count - shift)
+      if first < last:
+        places = phase, slice(first - begin, last - begin)
+        total[places] += columns[frame, first + shift : last + shift]
+        seen[places] += 1
+  scores = np.where(seen, total / np.maximum(seen, 1), -1.0).T.ravel()
   scores = np.rint(scores * 2**20) / 2**20
-  best = int(np.argmax(scores))
-  return float(scores[best]), float(starts[best])
+  skipped = begin * _STEPS
+  best = low + int(np.argmax(scores[low - skipped : high + 1 - skipped]))
+  return float(scores[best - skipped]), best / steps
 
 
-def _laid(
-  starts: np.ndarray, count: int, seconds: float, clip: Clip
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-  """Yields which segments meet which of the clip's frames, [n] each.
+def _meeting(
+  phase: int, seconds: float, clip: Clip, first: int = 0
+) -> list[tuple[int, int]]:
+  """Which segments a clip covers the middles of, and its frames nearest these.
 
   Args:
-    starts: [n] seconds, where in the video the clip is laid.
-    count: of the video's segments.
+    phase: of _STEPS, how far into segment number `first` the clip begins.
     seconds: of a segment.
     clip: as long as a segment at least: else it could lie between two frames.
-
-  Yields:
-    Numbers of segments, of the clip's frame that is nearest to the middle of
-    each, and whether the clip covers that; a segment of each place at a time.
+    first: see `phase`.
   """
   length = max(clip.duration, seconds)
+  shifts = np.arange(math.ceil(length / seconds) + 1)
+  since = (shifts + 0.5 - phase / _STEPS) * seconds
+  shifts, since = (x[(since >= 0) & (since < length)] for x in (shifts, since))
   between = (clip.times[1:] + clip.times[:-1]) / 2
-  first = np.ceil(starts / seconds - 0.5).astype(int).clip(0)
-  for number in range(min(math.ceil(length / seconds) + 1, count)):
-    rows = first + number
-    since = (rows + 0.5) * seconds - starts
-    there = (rows < count) & (since < length)
-    frames = np.searchsorted(between, since)
-    yield rows.clip(max=count - 1), frames, there
+  frames = np.searchsorted(between, since)
+  return list(zip((first + shifts).tolist(), frames.tolist()))

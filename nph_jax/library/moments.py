@@ -78,10 +78,14 @@ def checked(
   known = [hit for hit in hits if parts.get(hit.id)]
   if not known:
     return list(hits)
-  total = sum(parts[x.id].lengths @ parts[x.id].frames for x in known)
-  count = sum(parts[x.id].lengths.sum() for x in known)
+  total, count = 0.0, 0
+  for hit in known:
+    _, rows, lengths = parts[hit.id]
+    total += lengths.astype(np.float32) @ rows.astype(np.float32)
+    count += lengths.sum()
   mean = (total / count).astype(np.float32)
-  found = [_again(x, parts[x.id], frames, mean, looked_for) for x in known]
+  shown = _unit(frames.astype(np.float32) - mean)
+  found = [_again(x, parts[x.id], shown, mean, looked_for) for x in known]
   found.sort(key=lambda hit: (-hit.score, hit.id))
   return found + [hit for hit in hits if not parts.get(hit.id)]
 
@@ -89,11 +93,15 @@ def checked(
 def _again(
   hit: Hit,
   parts: shots.Parts,
-  frames: np.ndarray,
+  shown: np.ndarray,
   mean: np.ndarray,
   looked_for: Clip,
 ) -> Hit:
-  similar = _unit(parts.frames, mean) @ _unit(frames, mean).T
+  # Cosines with rows less the mean, which are not made.
+  rows = parts.frames.astype(np.float32)
+  squares = np.einsum('nl,nl->n', rows, rows) - 2 * rows @ mean + mean @ mean
+  similar = rows @ shown.T - shown @ mean
+  similar /= np.sqrt(np.maximum(squares, 1e-9))[:, None]
   similar = similar.repeat(parts.lengths, axis=0)
   duration = hit.metadata.get('duration', parts.seconds * len(similar))
   score, start = place(similar, parts.seconds, duration, looked_for)
@@ -103,8 +111,7 @@ def _again(
   return dataclasses.replace(hit, score=score, start=max(start, 0.0), end=end)
 
 
-def _unit(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-  rows = rows.astype(np.float32) - mean
+def _unit(rows: np.ndarray) -> np.ndarray:
   lengths = np.linalg.norm(rows, axis=1, keepdims=True)
   return rows / np.maximum(lengths, 1e-9)
 
