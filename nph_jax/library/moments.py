@@ -99,7 +99,7 @@ def _again(
 ) -> Hit:
   # Cosines with rows less the mean, which are not made.
   rows = parts.frames.astype(np.float32)
-  squares = np.einsum('nl,nl->n', rows, rows) - 2 * rows @ mean + mean @ mean
+  squares = np.einsum('nl,nl->n', rows, rows) - 2 * (rows @ mean) + mean @ mean
   similar = rows @ shown.T - shown @ mean
   similar /= np.sqrt(np.maximum(squares, 1e-9))[:, None]
   similar = similar.repeat(parts.lengths, axis=0)
