@@ -62,7 +62,7 @@ def test_parts_without_results_are_left_out(results):
       path.unlink()
   text = table.text(results)
   assert '## Encoding' in text
-  assert '## Training step' not in text and '## Input pipeline' not in text
+  assert '## Training step\n' not in text and '## Input pipeline' not in text
 
 
 def test_two_processors_of_one_name_stand_side_by_side(tmp_path):
