@@ -1,5 +1,7 @@
 """One training step of NPH and of each later method, at FCVID's size.
 
+  python -m benchmarks.methods [NAME ...]   # some alone; prints, writes nothing
+
 With the options that their authors set for FCVID, and a batch of 128. Beside
 ConMH is a plain PyTorch version of it, in bfloat16 by autocast.
 Past warm-ups and first stages, as most steps are. What a method does between
@@ -9,11 +11,13 @@ epochs is not in it.
 from __future__ import annotations
 
 import importlib.util
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks import contenders, measuring, sizes
+from benchmarks import contenders, measuring, sizes, speed_tables
 
 METHODS = (
   'nph_paper', 'udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch',
@@ -25,18 +29,20 @@ _RUNS = 3
 _EPOCH = 101  # the longest warm-up is 100
 
 
-def run(quick: bool) -> dict[str, Any]:
+def run(quick: bool, names: Sequence[str] = ()) -> dict[str, Any]:
   """Seconds of each method's step by precision.
 
   Args:
     quick: at a tiny size.
+    names: of the methods, all of METHODS by default.
   """
+  names = names or METHODS
   size = sizes.QUICK_SIZES['quick'] if quick else sizes.SIZES['fcvid']
-  found: dict[str, dict[str, list[float]]] = {name: {} for name in METHODS}
-  if importlib.util.find_spec('torch'):
+  found: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+  if 'conmh' in names and importlib.util.find_spec('torch'):
     found[_BESIDE] = {}
   for precision in _PRECISIONS:
-    steps = {name: _step(name, size, precision) for name in METHODS}
+    steps = {name: _step(name, size, precision) for name in names}
     if _BESIDE in found:
       steps[_BESIDE] = _beside(size, precision == 'bfloat16')
     for name, times in measuring.in_turns(steps, _RUNS).items():
@@ -76,3 +82,7 @@ def _step(name: str, size: sizes.Size, precision: str) -> contenders.Step:
   if method.needs_neighborhood:
     tables.update(sizes.tables(num_nearest=_NUM_NEAREST))
   return contenders.stepping(size, *contenders.trained(method, tables, _EPOCH))
+
+
+if __name__ == '__main__':
+  print(speed_tables.methods(run(False, sys.argv[1:])))

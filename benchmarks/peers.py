@@ -44,6 +44,7 @@ def _opencv() -> Callable[[str], object]:
     return frame[top : top + _CROP, left : left + _CROP]
 
   def features(path: str) -> object:
+    """Of one video; decoded whole, as such a loop does."""
     capture, frames = cv2.VideoCapture(path), []
     while (read := capture.read())[0]:
       frames.append(read[1])

@@ -113,6 +113,7 @@ def _extract(
     frames: np.ndarray | None,
     stream: np.ndarray | None = None,
   ) -> None:
+    """See extracting.Done."""
     if frames is None:
       report.bad[video.path] = record[store.ERROR]
       if video in uploads or not files.is_text(video.path):

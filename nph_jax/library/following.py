@@ -56,25 +56,28 @@ def _segments(
   """Codes of the segments of each of these files, where it has some."""
   if library.store.length is None:
     return None
-  lengths: list[tuple[float, np.ndarray] | None] = []
+  cuts: list[tuple[float, np.ndarray] | None] = []
 
   def frames() -> Iterator[np.ndarray]:
     for file in files:
       parts = library.store.segments(file)
-      lengths.append(parts and (parts.seconds, parts.lengths))
+      cuts.append(parts and (parts.seconds, parts.lengths))
       yield from parts.frames if parts else ()
 
   left, codes = frames(), [np.empty((0, hasher.num_bits // 8), np.uint8)]
   blocks = iter(lambda: [*itertools.islice(left, hasher.block_size)], [])
   still = (moments.still(np.stack(rows), hasher.num_frames) for rows in blocks)
   codes += [packed for packed, _ in hasher.encode_blocks(still)]
-  joined, end, found = np.concatenate(codes), 0, []
-  for file, x in zip(files, lengths, strict=True):
-    if x:
-      start, end = end, end + len(x[1])
-      each = joined[start:end].repeat(x[1], axis=0)
-      duration = file.record.get('duration', x[0] * len(each))
-    found.append(x and Segments(x[0], duration, each))
+  left, found = iter(np.concatenate(codes)), []
+  for file, cut in zip(files, cuts, strict=True):
+    if cut is None:
+      found.append(None)
+      continue
+    seconds, lengths = cut
+    each = np.stack([*itertools.islice(left, len(lengths))])
+    each = each.repeat(lengths, axis=0)
+    duration = file.record.get('duration', seconds * len(each))
+    found.append(Segments(seconds, duration, each))
   return found
 
 
