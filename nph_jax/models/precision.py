@@ -23,10 +23,8 @@ def matmul(
     precision: float32 or bfloat16.
     transpose: w is [P, N] instead.
   """
-  if precision == 'float32':
-    return x @ (w.T if transpose else w)
   rows = x.reshape(-1, x.shape[-1])
-  product = _mixed(rows, w, int(transpose))
+  product = _product(rows, w, int(transpose), precision)
   return product.reshape(*x.shape[:-1], -1).astype(x.dtype)
 
 
@@ -36,7 +34,7 @@ def rounded(x: jax.Array, precision: str) -> jax.Array:
 
   Its gradient is that of x.
   """
-  return x if precision == 'float32' else _round(x).astype(x.dtype)
+  return _read(x, precision).astype(x.dtype)
 
 
 @rounded.defjvp
@@ -44,47 +42,46 @@ def _rounded_jvp(precision, primals, tangents):
   return rounded(primals[0], precision), tangents[0]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _mixed(x: jax.Array, w: jax.Array, axis: int) -> jax.Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _product(
+  x: jax.Array, w: jax.Array, axis: int, precision: str
+) -> jax.Array:
   """Contracts x [R, N] with the axis of w."""
-  return _dot(_round(x), _round(w), 1, axis)
+  return _forward(x, w, axis, precision)[0]
 
 
-def _forward(x: jax.Array, w: jax.Array, axis: int):
-  x16, w16 = _round(x), _round(w)
-  return _dot(x16, w16, 1, axis), (x16, w16)
+def _forward(x: jax.Array, w: jax.Array, axis: int, precision: str):
+  x, w = _read(x, precision), _read(w, precision)
+  return _dot(x, w, 1, axis), (x, w)
 
 
-def _backward(axis: int, residuals, gradient: jax.Array):
-  x16, w16 = residuals
-  gradient = _round(gradient)
-  pair = (gradient, x16) if axis else (x16, gradient)
-  return _dot(gradient, w16, 1, 1 - axis), _mixed_over_rows(*pair)
+def _backward(axis: int, precision: str, residuals, gradient: jax.Array):
+  x, w = residuals
+  gradient = _read(gradient, precision)
+  pair = (gradient, x) if axis else (x, gradient)
+  return _dot(gradient, w, 1, 1 - axis), _over_rows(*pair)
 
 
-_mixed.defvjp(_forward, _backward)
+_product.defvjp(_forward, _backward)
 
 
-def _round(x: jax.Array) -> jax.Array:
-  return x.astype(jnp.bfloat16)
+def _read(x: jax.Array, precision: str) -> jax.Array:
+  return x if precision == 'float32' else x.astype(jnp.bfloat16)
 
 
 def _dot(a: jax.Array, b: jax.Array, axis_a: int, axis_b: int) -> jax.Array:
   contraction = (((axis_a,), (axis_b,)), ((), ()))
-  return jax.lax.dot_general(
-    a, b, contraction, preferred_element_type=jnp.float32
-  )
+  dtype = jnp.promote_types(a.dtype, jnp.float32)
+  return jax.lax.dot_general(a, b, contraction, preferred_element_type=dtype)
 
 
 def product_over_rows(x: jax.Array, g: jax.Array, precision: str) -> jax.Array:
   """x^T g [N, P] of x [..., N] and g [..., P]: a weight's gradient."""
-  x, g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
-  if precision == 'float32':
-    return x.T @ g
-  return _mixed_over_rows(_round(x), _round(g)).astype(x.dtype)
+  rows = (_read(z.reshape(-1, z.shape[-1]), precision) for z in (x, g))
+  return _over_rows(*rows).astype(x.dtype)
 
 
-def _mixed_over_rows(x: jax.Array, g: jax.Array) -> jax.Array:
+def _over_rows(x: jax.Array, g: jax.Array) -> jax.Array:
   return jax.lax.platform_dependent(
     x, g, cpu=_sum_of_products_cpu, default=_sum_of_products
   )
@@ -98,9 +95,9 @@ def _sum_of_products(x: jax.Array, g: jax.Array) -> jax.Array:
 def _sum_of_products_cpu(x: jax.Array, g: jax.Array) -> jax.Array:
   """The same by a product of row-major operands, one of them transposed.
 
-  XLA's fast bfloat16 product on CPUs takes no transposed left operand; what it
-  does instead takes twice the time (benchmarks/README.md). To transpose g
-  means to transpose the result too, which has twice the bytes to a value.
+  XLA's fast products on CPUs take no transposed left operand; what it does
+  instead takes twice the time (benchmarks/README.md). To transpose g means to
+  transpose the result too, in bfloat16 of twice the bytes to a value.
   """
   if x.size <= g.size + 2 * x.shape[1] * g.shape[1]:
     return _dot(_transposed(x), g, 1, 0)
