@@ -5,11 +5,13 @@ import json
 import digits_runs
 import numpy as np
 import programs
+import pytest
 
 from nph_jax.data import labels
 from nph_jax.retrieval import evaluation
 
 
+@pytest.mark.slow
 def test_twenty_epochs_rank_at_twice_random(shared_data, tmp_path):
   folder = shared_data('ucf101_10_mini')
   files = {

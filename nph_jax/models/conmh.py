@@ -176,7 +176,7 @@ def masked_error(
 ) -> jax.Array:
   """MSE_1 + MSE_2 over the masked frames of frames [B, M, L]."""
   targets = masked_views.take(frames, views.masked)
-  error = jnp.mean(jnp.square(outputs.reconstruction - targets))
+  error = outputs.reconstruction.mean_squared_error(targets)
   return len(views.masked) * error
 
 
@@ -194,7 +194,7 @@ def build(
   def blocks(length, heads):
     return functools.partial(
       transformer.stack,
-      transformer.Block,
+      transformer.LeanBlock,
       length,
       num_heads=heads,
       precision=model.precision,

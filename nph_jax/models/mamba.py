@@ -41,7 +41,7 @@ class Mamba(nn.Module):
     """Returns [B, T, H], as x."""
 
     def dense(width: int, use_bias: bool = False) -> nn.Module:
-      return transformer.Dense(width, use_bias, self.precision)
+      return transformer.Dense(width, use_bias, precision=self.precision)
 
     width, rank = x.shape[-1], math.ceil(x.shape[-1] / 16)
     inner = _EXPANSION * width

@@ -19,19 +19,21 @@ import numpy as np
 from flax import linen as nn
 
 from nph_jax.models import hashing, initializers, masked_views, transformer
+from nph_jax.models.linear_frames import LinearFrames
 from nph_jax.models.masked_views import Views
 from nph_jax.models.method import HashingModule
+from nph_jax.models.recurrence import frames_first
 
 
 class Outputs(NamedTuple):
   """What the losses read of R views.
 
-  codes h [R, B, K], each the mean of its frames' signs; reconstruction
-  [R B, M - V, L] of the masked frames.
+  codes h [R, B, K], each the mean of its frames' signs; reconstruction of the
+  masked frames [R B, M - V, L].
   """
 
   codes: jax.Array
-  reconstruction: jax.Array
+  reconstruction: LinearFrames
 
 
 class Learned(nn.Module):
@@ -93,7 +95,7 @@ class MaskedAutoencoder(HashingModule):
     self.decode_positions = Learned((self.num_frames, width))
     self.decode_blocks = self.decoder()
     self.decode_norm = transformer.layer_norm()
-    self.decode_frames = dense(self.frame_dim)
+    self.decode_frames = transformer.Affine(self.frame_dim)
 
   def encode(self, frames: jax.Array) -> tuple[jax.Array]:
     """Relaxed code h [B, K] of frames [B, M, L], all of them visible."""
@@ -136,7 +138,7 @@ class MaskedAutoencoder(HashingModule):
     codes = signs.mean(axis=1).reshape(count, videos, self.num_bits)
     return Outputs(codes, self._reconstruct(signs, views))
 
-  def _reconstruct(self, signs: jax.Array, views: Views) -> jax.Array:
+  def _reconstruct(self, signs: jax.Array, views: Views) -> LinearFrames:
     if self.learned_positions:
       table = self.decode_positions()
     else:
@@ -145,7 +147,9 @@ class MaskedAutoencoder(HashingModule):
     read = self.decode_code(signs) + _rows(table, views.visible)
     asked = self.decode_mask() + _rows(table, views.masked)
     z, _ = self.decode_blocks(jnp.concatenate([read, asked], axis=1), None)
-    return self.decode_frames(self.decode_norm(z[:, read.shape[1] :]))
+    hidden = frames_first(self.decode_norm(z[:, read.shape[1] :]))
+    kernel, bias = self.decode_frames(self.decoder_width)
+    return LinearFrames(hidden, kernel, bias, self.config.precision)
 
 
 def _rows(table: jax.Array, frames: jax.Array | np.ndarray) -> jax.Array:

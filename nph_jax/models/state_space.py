@@ -35,7 +35,7 @@ class StateSpace(nn.Module):
     """Returns [B, V, H], as t."""
 
     def dense(width: int, use_bias: bool = False) -> nn.Module:
-      return Dense(width, use_bias, self.precision, initializers.torch)
+      return Dense(width, use_bias, initializers.torch, self.precision)
 
     inner = 2 * t.shape[-1]
     normed = nn.RMSNorm(1e-5)(t)

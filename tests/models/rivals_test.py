@@ -147,6 +147,7 @@ def test_bfloat16_products_change_the_loss_a_little(name):
     assert found[term] != exact[term]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('names', ACROSS_DEVICES, ids='-'.join)
 def test_four_devices_equal_one(names, tmp_path):
   out = tmp_path / 'out.npz'
