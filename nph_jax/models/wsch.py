@@ -97,7 +97,7 @@ class WSCH(HashingModule):
 
   def _dense(self, width: int, use_bias: bool = True) -> nn.Module:
     return transformer.Dense(
-      width, use_bias, self.config.precision, initializers.torch
+      width, use_bias, initializers.torch, self.config.precision
     )
 
   def _attention(self) -> nn.Module:
