@@ -113,22 +113,27 @@ def test_recurrent_scan_differentiates_as_a_plain_scan(
       np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 
-def test_bfloat16_product_rounds_operands_only():
+@pytest.mark.parametrize('transpose', [False, True])
+@pytest.mark.parametrize('columns', [(40, 6), (300, 2)])
+@pytest.mark.parametrize('kind', ['float32', 'bfloat16'])
+def test_a_product_and_its_gradients_round_operands_only(
+  kind, columns, transpose
+):
+  """Of a wide x or a narrow one, of which other sides are transposed."""
+  width, out = columns
   rng = np.random.default_rng(0)
-  x, w = rng.normal(size=(2, 3, 40)), rng.normal(size=(40, 6))
-  g = rng.normal(size=(2, 3, 6))
-  round_ = lambda a: np.asarray(  # noqa: E731
-    jnp.asarray(a, jnp.bfloat16), np.float64
+  x, w, g = (
+    rng.normal(size=shape).astype(np.float32)
+    for shape in ((2, 3, width), (width, out), (2, 3, out))
   )
-  x, w, g = (np.asarray(a, np.float32) for a in (x, w, g))
-  out, pullback = jax.vjp(lambda x, w: precision.matmul(x, w, 'bfloat16'), x, w)
+
+  def product(x, w):
+    return precision.matmul(x, w.T if transpose else w, kind, transpose)
+
+  found, pullback = jax.vjp(product, x, w)
   dx, dw = pullback(jnp.asarray(g))
-  np.testing.assert_allclose(out, round_(x) @ round_(w), rtol=1e-5, atol=1e-5)
-  np.testing.assert_allclose(dx, round_(g) @ round_(w).T, rtol=1e-5, atol=1e-5)
-  np.testing.assert_allclose(
-    dw,
-    round_(x).reshape(6, 40).T @ round_(g).reshape(6, 6),
-    rtol=1e-5,
-    atol=1e-5,
-  )
-  assert dx.dtype == dw.dtype == np.float32
+  x, w, g = (np.asarray(jnp.asarray(a, kind), np.float64) for a in (x, w, g))
+  over_rows = x.reshape(6, width).T @ g.reshape(6, out)
+  for value, expected in ((found, x @ w), (dx, g @ w.T), (dw, over_rows)):
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
+    assert value.dtype == np.float32

@@ -25,9 +25,9 @@ RIVALS = ('ssth', 'jtae', 'ssvh')
 LATER = ('udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch')
 # With statistics, draws or a memory of the batch.
 ACROSS_DEVICES = (
-  ('ssth', 'ssvh', 'plain_bn', 'conmh'),
+  ('plain_bn', 'conmh'),
   pytest.param(
-    ('fullcnn_bn', *(name for name in LATER if name != 'conmh')),
+    ('ssth', 'ssvh', 'fullcnn_bn', *(n for n in LATER if n != 'conmh')),
     marks=pytest.mark.slow,
   ),
 )
@@ -147,7 +147,6 @@ def test_bfloat16_products_change_the_loss_a_little(name):
     assert found[term] != exact[term]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('names', ACROSS_DEVICES, ids='-'.join)
 def test_four_devices_equal_one(names, tmp_path):
   out = tmp_path / 'out.npz'
