@@ -54,7 +54,7 @@ def traced_gradient(size, literal):
 
 def equations(program, times=1):
   """(equation, how often it runs), those within others included."""
-  for equation in program.eqns:
+  for equation in read_equations(program):
     yield equation, times
     name, inner = equation.primitive.name, times
     if name == 'scan':
@@ -66,6 +66,16 @@ def equations(program, times=1):
       # Of a choice by platform the first.
       for part in parts[:1] if name == 'cond' else parts:
         yield from equations(part, inner)
+
+
+def read_equations(program):
+  """Those whose results are read: the compiler drops gradients of the data."""
+  read, kept = {id(v) for v in program.outvars}, []
+  for equation in reversed(program.eqns):
+    if any(id(v) in read for v in equation.outvars):
+      read.update(map(id, equation.invars))
+      kept.append(equation)
+  return kept
 
 
 def product_flops(program):
