@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pathlib
 import sys
@@ -32,9 +33,28 @@ def build(flags: argparse.Namespace) -> None:
       f'{flags.out}: does not know the bundle of its codes, so that another '
       "one's will not be noticed; --bundle with --codes records it"
     )
-  with _begun(flags, hasher, source) as index:
+  out = pathlib.Path(flags.out)
+  with _nothing_empty_left(out), _begun(flags, hasher, source) as index:
     filling.add(index, source)
     print(f'{flags.out}: {len(index)} videos, {index.num_bits} bits')
+
+
+@contextlib.contextmanager
+def _nothing_empty_left(directory: pathlib.Path) -> Iterator[None]:
+  """Takes an index back that was made for videos whose first ones are bad.
+
+  Mended, they are other videos, which would not go on with it.
+  """
+  was_there, made = directory.exists(), not folder.is_index(directory)
+  try:
+    yield
+  except errors.UserError:
+    if made and folder.is_index(directory):
+      with VideoIndex.open(directory, read_only=True) as index:
+        empty = not len(index)
+      if empty:
+        folder.clear(directory, keep=was_there)
+    raise
 
 
 def _begun(flags: argparse.Namespace, hasher: Any, source: Any) -> VideoIndex:

@@ -70,6 +70,8 @@ class Guard:
     try:
       self._check(scope, headers)
     except problems.Problem as problem:
+      if problem.status_code == 413:
+        await rooms.discard(receive, int(headers['content-length']))
       refusal = problems.answer(
         problem.status_code, problem.detail, problem.headers
       )

@@ -12,6 +12,8 @@ from typing import Any
 
 from nph_jax.service import limits, problems
 
+_DISCARDED_BYTES, _DISCARDED_SECONDS = 1 << 20, 1.0
+
 
 class Room:
   """So many places, or bytes, for all callers together.
@@ -106,6 +108,20 @@ def bounded(
     return message
 
   return receive_bounded
+
+
+async def discard(receive: Any, announced: int) -> None:
+  """Reads a body of so many bytes that is refused, unless it is long or slow.
+
+  Who hangs up on bytes that nobody read resets the connection, and the answer
+  may be lost with it.
+  """
+  if announced > _DISCARDED_BYTES:
+    return
+  with contextlib.suppress(TimeoutError):
+    async with asyncio.timeout(_DISCARDED_SECONDS):
+      while (await receive()).get('more_body', False):
+        pass
 
 
 def check(count: int, limit: int) -> None:

@@ -50,6 +50,19 @@ def test_mistakes_get_one_sentence(files, arguments, complaint):
   assert sorted(os.listdir()) == before
 
 
+def test_bad_features_leave_no_index(files):
+  """Else the mended file would be refused: an index is there already."""
+  frames = linear.frames(5)
+  frames[3, 1, 0] = np.nan
+  linear.save_h5('mine.h5', frames)
+  arguments = ['build', '--out=new', '--bundle=export', '--features=mine.h5']
+  with programs.one_sentence('video 3'):
+    index.main(arguments)
+  assert not os.path.exists('new')
+  linear.save_h5('mine.h5', linear.frames(5))
+  index.main(arguments)
+
+
 @pytest.mark.parametrize(
   'line', ['{', '[1]', '\x00', '{"a": NaN}', '[' * 99_999, '{"a": "\\ud800"}']
 )

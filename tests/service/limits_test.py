@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 
 import httpx
@@ -32,6 +33,19 @@ def test_an_announced_body_is_refused_before_it_comes(served, path, limit):
     answer = toy.answer(connection)
   assert answer.startswith(b'HTTP/1.1 413')
   assert b'larger than the %b' % limit in answer
+
+
+def test_a_body_that_is_a_little_too_large_is_read_before_the_answer(served):
+  """Else the connection is reset, and with it the answer may be lost."""
+  host, port = served.address.removeprefix('http://').split(':')
+  with socket.create_connection((host, int(port)), timeout=20) as connection:
+    connection.sendall(
+      b'POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\n'
+      b'Content-Length: 5000\r\n\r\n'
+    )
+    assert not select.select([connection], [], [], 0.3)[0]
+    connection.sendall(b' ' * 5000)
+    assert toy.answer(connection).startswith(b'HTTP/1.1 413')
 
 
 @pytest.mark.parametrize(
