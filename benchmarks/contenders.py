@@ -49,7 +49,7 @@ def trained(method, tables, epoch: int | None = None):
   from nph_jax import allocator, compilation, train, train_state
 
   allocator.keep_freed_memory()
-  compilation.use_persistent_cache()
+  compilation.set_up()
   tables, key = train.replicate(tables), jax.random.key(0)
   optimizer = train_state.adam(LEARNING_RATE, BETA1)
   state = train_state.create(method, optimizer, key, tables)

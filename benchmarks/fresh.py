@@ -7,7 +7,8 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 from unittest import mock
@@ -80,7 +81,67 @@ def _brief(arguments: Mapping[str, Any]) -> str:
 def _run(send: Connection, function: str, arguments: dict[str, Any]) -> None:
   """The new process: sends what MODULE:FUNCTION returns."""
   os.setsid()  # one group with what it starts, to be ended together
-  module, _, name = function.partition(':')
-  value = getattr(importlib.import_module(module), name)(**arguments)
+  value = _named(function)(**arguments)
   send.send({**value, 'peak_bytes': measuring.peak_memory()})
   send.close()
+
+
+def _named(function: str) -> Callable[..., Any]:
+  module, _, name = function.partition(':')
+  return getattr(importlib.import_module(module), name)
+
+
+class Worker:
+  """A process that prepares, says so, and measures when told to.
+
+  Its function returns a function, which it calls then and whose dict it sends.
+  """
+
+  def __init__(self, function: str, **arguments: Any):
+    """Starts it.
+
+    Args:
+      function: MODULE:NAME.
+      **arguments: of the function.
+    """
+    context = multiprocessing.get_context('spawn')
+    self._pipe, there = context.Pipe()
+    self._process = context.Process(
+      target=_prepare, args=(there, function, arguments)
+    )
+    self._process.start()
+    there.close()
+
+  def wait(self, until: float) -> bool:
+    """Whether it is ready by `until`, of time.monotonic(); ends it if not."""
+    return self._receive(until) is not None
+
+  def go(self, until: float) -> dict[str, Any] | None:
+    """What it measures, or None where it takes longer, or fails."""
+    self._pipe.send('go')
+    return self._receive(until)
+
+  def end(self) -> None:
+    """Ends it, with all that it started."""
+    _end(self._process)
+    self._process.join()
+
+  def _receive(self, until: float) -> Any:
+    try:
+      if self._pipe.poll(max(0, until - time.monotonic())):
+        return self._pipe.recv()
+    except (EOFError, OSError):
+      pass  # it failed; its own words are on stderr
+    self.end()
+    return None
+
+
+def _prepare(
+  pipe: Connection, function: str, arguments: dict[str, Any]
+) -> None:
+  """The process of a Worker."""
+  os.setsid()
+  measure = _named(function)(**arguments)
+  pipe.send('ready')
+  pipe.recv()
+  pipe.send(measure())

@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -71,6 +72,8 @@ def _versions() -> dict[str, str]:
 
 def _git() -> dict[str, Any]:
   """The commit, and whether files that it holds were changed since."""
+  if not shutil.which('git'):
+    return {'commit': None, 'changed': None}
   commit, status = (
     subprocess.run(['git', *command], cwd=ROOT, capture_output=True, text=True)
     for command in (

@@ -123,7 +123,7 @@ def set_up() -> None:
 
   logging.set_verbosity(logging.WARNING)  # orbax reports every step of its
   allocator.keep_freed_memory()
-  compilation.use_persistent_cache()
+  compilation.set_up()
   # Short compilations too: the same ones would come back in every cell.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
 

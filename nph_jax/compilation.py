@@ -1,14 +1,46 @@
-"""A second run of the same shapes starts without compiling again."""
+"""A second run of the same shapes starts without compiling again.
+
+And on a GPU the first one compiles in a quarter of the time.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import platform
 
+# Without these XLA compiles and times many forms of each product and fusion:
+# a step of NPH took over 55 s to compile on an H100, and ran no faster. XLA
+# ends the process at a flag that it does not know, so only of these versions.
+_GPU_FLAGS = (
+  '--xla_gpu_enable_triton_gemm',
+  '--xla_gpu_experimental_enable_fusion_autotuner',
+)
+_KNOWN_VERSIONS = ('0.10.', '0.11.', '0.12.')
+_GPU_PLUGINS = ('jax_cuda12_plugin', 'jax_cuda13_plugin')
 
-def use_persistent_cache() -> None:
+
+def set_up() -> None:
+  """Both; before jax first looks for devices."""
+  _spare_gpu_tuning()
+  _use_persistent_cache()
+
+
+def _spare_gpu_tuning() -> None:
+  """Sets flags of XLA, but those which XLA_FLAGS has already."""
+  if not any(map(importlib.util.find_spec, _GPU_PLUGINS)):
+    return
+  if not importlib.metadata.version('jax').startswith(_KNOWN_VERSIONS):
+    return
+  given = os.environ.get('XLA_FLAGS', '')
+  ours = [f'{flag}=false' for flag in _GPU_FLAGS if flag not in given]
+  os.environ['XLA_FLAGS'] = ' '.join([given, *ours]).strip()
+
+
+def _use_persistent_cache() -> None:
   """Keeps compiled programs in the user's cache folder, by kind of processor.
 
   What is compiled for one processor may not run on another that shares the

@@ -171,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   out = pathlib.Path(flags.out)
   _check_out(out, paths)
   allocator.keep_freed_memory()
-  compilation.use_persistent_cache()
+  compilation.set_up()
   bundle = flags.bundle
   if bundle is None:
     from nph_jax.library import codes

@@ -81,7 +81,7 @@ def run(
 ) -> None:
   """`run_stages` as a program of its own, which says what came of it."""
   allocator.keep_freed_memory()
-  compilation.use_persistent_cache()
+  compilation.set_up()
   job = run_stages(config, workdir, stages, _tell)
   if not distributed.is_primary():
     return

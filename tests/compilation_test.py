@@ -6,7 +6,7 @@ import programs
 
 PROGRAM = """
 from nph_jax import compilation
-compilation.use_persistent_cache()
+compilation.set_up()
 import jax
 print(jax.config.jax_compilation_cache_dir)
 """
@@ -34,3 +34,39 @@ def test_none_where_nothing_can_be_written(monkeypatch, tmp_path):
   blocked = tmp_path / 'file'
   blocked.write_text('')
   assert folder(monkeypatch, XDG_CACHE_HOME=blocked) == 'None'
+
+
+FLAGS = """
+import importlib.metadata, importlib.util, os, sys
+plugin, version = sys.argv[1:]
+importlib.util.find_spec = lambda name: name == plugin
+importlib.metadata.version = lambda name: version
+from nph_jax import compilation
+compilation.set_up()
+print(os.environ.get('XLA_FLAGS', ''))
+"""
+
+
+def flags(monkeypatch, plugin, version, given=''):
+  monkeypatch.setenv('XLA_FLAGS', given)
+  return programs.run('-c', FLAGS, plugin, version).stdout.split()
+
+
+def test_xla_tunes_less_on_gpus_where_it_knows_the_flags(monkeypatch):
+  ours = [
+    '--xla_gpu_enable_triton_gemm=false',
+    '--xla_gpu_experimental_enable_fusion_autotuner=false',
+  ]
+  plugin = 'jax_cuda13_plugin'
+  assert flags(monkeypatch, plugin, '0.12.0.1') == ours
+  assert flags(monkeypatch, plugin, '1.0') == []
+  assert flags(monkeypatch, '', '0.12.0') == []
+  chosen = ours[0].replace('false', 'true')
+  assert flags(monkeypatch, plugin, '0.11.2', chosen) == [chosen, ours[1]]
+
+
+def test_this_jax_takes_what_is_set_for_it():
+  pretend = 'import importlib.util; importlib.util.find_spec = lambda name: 1'
+  code = 'from nph_jax import compilation; compilation.set_up()'
+  use = 'import jax.numpy; print(jax.numpy.ones(2).sum())'
+  assert programs.run('-c', f'{pretend}\n{code}\n{use}').stdout == '2.0\n'

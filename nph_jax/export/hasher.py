@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +51,9 @@ class Hasher:
     self.num_frames: int = manifest['num_frames']
     self.feature_dim: int = manifest['feature_dim']
     self.block_size: int = manifest['block_size']
-    self.parameters = jax.device_put(trees.nest(parameters, '/'))
+    # Stays where it was loaded: a default device is its thread's own.
+    device = jax.config.jax_default_device
+    self.parameters = jax.device_put(trees.nest(parameters, '/'), device)
     self._call = jax.jit(jax.export.deserialize(bytearray(program)).call)
 
   @property
@@ -121,7 +124,7 @@ class Hasher:
   ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """What `encode_relaxed` returns, for each of the blocks [B, M, L], in turn.
 
-    While one is hashed, the next is read and handed over.
+    While one is hashed, the next are read and, by threads, handed over.
 
     Args:
       blocks: of up to block_size videos each; a smaller one costs as much.
@@ -130,15 +133,21 @@ class Hasher:
       UserError: see encode.
     """
     waiting: collections.deque[tuple[int, int, Any]] = collections.deque()
+
+    def finish_first() -> tuple[np.ndarray, np.ndarray]:
+      start, size, outputs = waiting.popleft()
+      return _finish(start, size, outputs.result())
+
     start = 0
-    for block in blocks:
-      outputs = self._start(block, self.block_size)
-      waiting.append((start, len(block), outputs))
-      start += len(block)
-      if len(waiting) > _IN_FLIGHT:
-        yield _finish(*waiting.popleft())
-    while waiting:
-      yield _finish(*waiting.popleft())
+    with concurrent.futures.ThreadPoolExecutor(_IN_FLIGHT) as pool:
+      for block in blocks:
+        outputs = pool.submit(self._start, block, self.block_size)
+        waiting.append((start, len(block), outputs))
+        start += len(block)
+        if len(waiting) > _IN_FLIGHT:
+          yield finish_first()
+      while waiting:
+        yield finish_first()
 
   def relaxed_code(
     self, parameters: Mapping[str, Any], frames: jax.Array
@@ -154,7 +163,10 @@ class Hasher:
     missing = size - len(block)
     if missing:
       block = np.pad(block, ((0, missing), (0, 0), (0, 0)))
-    return self._call(self.parameters, block)
+    outputs = self._call(self.parameters, block)
+    for output in outputs.values():
+      output.copy_to_host_async()
+    return outputs
 
   def _check_shape(self, shape: tuple[int, ...]) -> None:
     expected = (self.num_frames, self.feature_dim)

@@ -27,7 +27,7 @@ def bundle(flags: argparse.Namespace, digest: str | None = None) -> Any:
   from nph_jax.export import load_hasher
 
   allocator.keep_freed_memory()
-  compilation.use_persistent_cache()
+  compilation.set_up()
   if flags.bundle is not None:
     return load_hasher(flags.bundle)
   from nph_jax.library import codes

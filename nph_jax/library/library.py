@@ -57,7 +57,7 @@ class Library:
       )
     read_only = mode == 'read'
     if not read_only:
-      compilation.use_persistent_cache()
+      compilation.set_up()
     with contextlib.ExitStack() as stack:
       if there:
         self.index = VideoIndex.open(folder, read_only=read_only)
@@ -95,7 +95,7 @@ class Library:
   @functools.cached_property
   def hasher(self) -> export.Hasher:
     """The bundle's; loaded, with jax, only once something is to be hashed."""
-    compilation.use_persistent_cache()
+    compilation.set_up()
     return export.load_hasher(codes.path_of(self.folder, self.bundle.digest))
 
   def search(

@@ -8,6 +8,7 @@ the running ones are kept here, outside the scan.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -47,11 +48,47 @@ def normalize_step(
     train: take the batch's statistics, not the running ones.
     axis_name: devices' axis under pmap.
   """
-  mean, variance = moments['mean'], moments['variance']
+  gamma, beta = moments['gamma'], moments['beta']
   if train:
-    mean, variance = batch_moments(x, axis_name)
-  x = (x - mean) * (moments['gamma'] * jax.lax.rsqrt(variance + epsilon))
-  return x + moments['beta'], (mean, variance)
+    return _normalize_batch(x, gamma, beta, epsilon, axis_name)
+  used = moments['mean'], moments['variance']
+  return _scaled(x, gamma, beta, used, epsilon), used
+
+
+def _scaled(x, gamma, beta, used, epsilon):
+  mean, variance = used
+  return (x - mean) * (gamma * jax.lax.rsqrt(variance + epsilon)) + beta
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _normalize_batch(x, gamma, beta, epsilon, axis_name):
+  """BN by the batch's own moments, which it returns too, without gradients.
+
+  Its gradient with respect to x needs two sums over the batch alone, those
+  that beta and gamma need too (Ioffe and Szegedy 2015, section 3).
+  """
+  return _forward(x, gamma, beta, epsilon, axis_name)[0]
+
+
+def _forward(x, gamma, beta, epsilon, axis_name):
+  used = batch_moments(x, axis_name)
+  return (_scaled(x, gamma, beta, used, epsilon), used), (x, gamma, used)
+
+
+def _backward(epsilon, axis_name, residuals, cotangents):
+  x, gamma, (mean, variance) = residuals
+  gradient, _ = cotangents
+  scale = jax.lax.rsqrt(variance + epsilon)
+  normal = (x - mean) * scale
+  of_beta, of_gamma = gradient.sum(axis=0), (gradient * normal).sum(axis=0)
+  constant, slope = (
+    collectives.mean(y / len(x), axis_name) for y in (of_beta, of_gamma)
+  )
+  of_x = gamma * scale * (gradient - constant - slope * normal)
+  return of_x, of_gamma, of_beta
+
+
+_normalize_batch.defvjp(_forward, _backward)
 
 
 class RunningMoments(nn.Module):

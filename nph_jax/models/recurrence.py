@@ -18,9 +18,6 @@ import jax.numpy as jnp
 from nph_jax.models import precision as precision_lib
 
 Carry = tuple[jax.Array, ...]
-# Steps of a scan that a GPU gets as one piece: it waits for launches, not for
-# products (docs/speed.md). A CPU gains nothing, and either compiles for longer.
-_GPU_UNROLL = 5
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -62,7 +59,9 @@ def _scan(step, precision, weight, carry, offsets, inputs):
     body,
     carry,
     (offsets, inputs),
-    unroll=_GPU_UNROLL if jax.default_backend() == 'gpu' else 1,
+    # A GPU waits for launches, not for products, and for what a loop copies
+    # (docs/speed.md). A CPU gains nothing.
+    unroll=jax.default_backend() == 'gpu',
   )
   return (carry, outputs), hidden
 

@@ -45,7 +45,7 @@ def service(setup: limits.Setup) -> Iterator[tuple[fastapi.FastAPI, str]]:
       not belong together.
   """
   with contextlib.ExitStack() as stack:
-    compilation.use_persistent_cache()
+    compilation.set_up()
     hasher = hasher_lib.load_hasher(setup.bundle)
     index = stack.enter_context(
       video_index.VideoIndex.open(setup.index, read_only=setup.read_only)
