@@ -25,7 +25,7 @@ METHODS = (
 _BESIDE = 'conmh in PyTorch'
 _PRECISIONS = ('float32', 'bfloat16')
 _NUM_NEAREST = 5  # BTH's and DKPH's pairs read so many
-_RUNS = 3
+_RUNS = 7
 _EPOCH = 101  # the longest warm-up is 100
 
 

@@ -109,11 +109,11 @@ class Attention(nn.Module):
     linear = matmul(x, kernel, self.precision) + bias
     heads = (*x.shape[:-1], 3, self.num_heads, self.head_width)
     linear = linear.reshape(heads)
-    q, k, v = (linear[..., i, :, :] for i in range(3))
-    scores = jnp.einsum('bqhd,bkhd->bhqk', q, k) * self.head_width**-0.5
+    q, k, v = (jnp.swapaxes(linear[..., i, :, :], 1, 2) for i in range(3))
+    scores = jnp.einsum('bhqd,bhkd->bhqk', q, k) * self.head_width**-0.5
     weights = nn.softmax(scores)
     drop = Dropout(self.dropout_rate, axis_name=self.axis_name)
-    read = jnp.einsum('bhqk,bkhd->bqhd', drop(weights, train), v)
+    read = jnp.einsum('bhkd,bhqk->bqhd', v, drop(weights, train))
     out = Dense(
       x.shape[-1],
       kernel_init=self.kernel_init,
