@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nph_jax.retrieval import report
+
 _GIB = 2**30
 _SHOWN_INSTRUCTIONS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16')
 
@@ -32,13 +34,7 @@ def paragraphs(*parts: str) -> str:
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
   """A Markdown table that reads as text too."""
-  rows = list(rows)
-  widths = [max(map(len, column)) for column in zip(header, *rows)]
-  lines = [
-    '| ' + ' | '.join(map(str.ljust, row, widths)) + ' |'
-    for row in (header, ['-' * width for width in widths], *rows)
-  ]
-  return '\n'.join(lines)
+  return report.markdown([header, *rows])
 
 
 def size(name: str, fields: Mapping[str, int]) -> str:

@@ -128,7 +128,7 @@ def test_memory_does_not_grow_with_the_videos(files):
 
   peak(8)  # imports and compiles
   # Half of the codes' two bytes a video; their features are 48.
-  assert peak(8000) - peak(400) < 7600
+  assert peak(40_000) - peak(400) < 39_600
 
 
 def nan_in_video(number):

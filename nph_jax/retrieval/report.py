@@ -39,10 +39,11 @@ def metrics_table(map_rows: Sequence[Mapping[str, Any]]) -> str:
     [*protocol, *(values.get(k, '') for k in ks)]
     for protocol, values in lines.items()
   ]
-  return _markdown([header, *body])
+  return markdown([header, *body])
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+  """A table of a header and rows, that reads as text."""
   widths = [max(map(len, column)) for column in zip(*rows)]
   header, *body = [
     '| ' + ' | '.join(map(str.ljust, row, widths)) + ' |' for row in rows
