@@ -11,6 +11,7 @@ epochs is not in it.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +26,6 @@ METHODS = (
 _BESIDE = 'conmh in PyTorch'
 _PRECISIONS = ('float32', 'bfloat16')
 _NUM_NEAREST = 5  # BTH's and DKPH's pairs read so many
-_RUNS = 7
 _EPOCH = 101  # the longest warm-up is 100
 
 
@@ -41,12 +41,12 @@ def run(quick: bool, names: Sequence[str] = ()) -> dict[str, Any]:
   found: dict[str, dict[str, list[float]]] = {name: {} for name in names}
   if 'conmh' in names and importlib.util.find_spec('torch'):
     found[_BESIDE] = {}
-  for precision in _PRECISIONS:
-    steps = {name: _step(name, size, precision) for name in names}
-    if _BESIDE in found:
+  for precision, name in itertools.product(_PRECISIONS, names):
+    steps = {name: _step(name, size, precision)}
+    if name == 'conmh' and _BESIDE in found:
       steps[_BESIDE] = _beside(size, precision == 'bfloat16')
-    for name, times in measuring.in_turns(steps, _RUNS).items():
-      found[name][precision] = times
+    for each, times in measuring.in_turns(steps).items():
+      found[each][precision] = times
   return {
     'size': size._asdict(),
     'seconds': {name: measuring.medians(each) for name, each in found.items()},
