@@ -18,6 +18,10 @@ import jax.numpy as jnp
 from nph_jax.models import precision as precision_lib
 
 Carry = tuple[jax.Array, ...]
+# Steps of a scan that a GPU gets as one piece: all, but for long videos, which
+# would compile for minutes. It waits for launches, not for products, and for
+# what a loop copies (docs/speed.md). A CPU gains nothing.
+_GPU_UNROLL = 32
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -59,9 +63,7 @@ def _scan(step, precision, weight, carry, offsets, inputs):
     body,
     carry,
     (offsets, inputs),
-    # A GPU waits for launches, not for products, and for what a loop copies
-    # (docs/speed.md). A CPU gains nothing.
-    unroll=jax.default_backend() == 'gpu',
+    unroll=_GPU_UNROLL if jax.default_backend() == 'gpu' else 1,
   )
   return (carry, outputs), hidden
 
