@@ -19,6 +19,7 @@ from benchmarks import (
   flops,
   fresh,
   gpu,
+  kernels,
   machine,
   measuring,
   methods,
@@ -293,3 +294,24 @@ def test_a_check_beyond_its_limit_is_an_error_and_a_late_row_says_so():
   }
   with pytest.raises(errors.UserError, match='nph is 5.0e-01 apart'):
     agreement.require(checks)
+
+
+def test_kernels_are_counted_once_for_each_iteration_of_their_loop():
+  program = """HloModule jit_steps
+
+%body (p: (s32[], f32[4])) -> (s32[], f32[4]) {
+  %p = (s32[], f32[4]{0}) parameter(0)
+  %dot.1 = f32[4]{0} custom-call(%p), custom_call_target="__cublas$lt"
+  ROOT %add.1 = (s32[], f32[4]{0}) fusion(%p), kind=kLoop, calls=%add
+}
+
+ENTRY %main (x: f32[4]) -> f32[4] {
+  %x = f32[4]{0} parameter(0)
+  %copy.1 = f32[4]{0} copy(%x)
+  %while.1 = (s32[], f32[4]{0}) while(%copy.1), condition=%c, body=%body, \
+backend_config={"known_trip_count":{"n":"5"}}
+  ROOT %end = f32[4]{0} get-tuple-element(%while.1), index=1
+}
+"""
+  expected = {'copy': 1, 'custom-call __cublas': 5, 'fusion Loop': 5}
+  assert kernels.count(program) == expected
