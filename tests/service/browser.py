@@ -6,7 +6,7 @@ import shutil
 
 from selenium import webdriver
 from selenium.webdriver.common import keys
-from selenium.webdriver.support import wait
+from selenium.webdriver.support import expected_conditions, wait
 
 _ARGUMENTS = (
   'headless=new', 'no-sandbox', 'disable-dev-shm-usage', 'disable-gpu',
@@ -48,7 +48,10 @@ class Browser(webdriver.Chrome):
     return self.find_element('css selector', selector)
 
   def click(self, selector):
-    self.find(selector).click()
+    """A click once that is there to be clicked: dialogs open in their time."""
+    waiting = wait.WebDriverWait(self, 20, 0.03)
+    clickable = expected_conditions.element_to_be_clickable
+    waiting.until(clickable(('css selector', selector))).click()
 
   def type(self, selector, text):
     self.find(selector).send_keys(text)
