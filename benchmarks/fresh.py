@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -118,7 +119,8 @@ class Worker:
 
   def go(self, until: float) -> dict[str, Any] | None:
     """What it measures, or None where it takes longer, or fails."""
-    self._pipe.send('go')
+    with contextlib.suppress(OSError):  # it has ended: nothing will come
+      self._pipe.send('go')
     return self._receive(until)
 
   def end(self) -> None:

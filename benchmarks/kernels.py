@@ -3,9 +3,9 @@
   python -m benchmarks.kernels [fcvid] [bfloat16]
 
 Wants jax's CUDA build, whose compiler makes programs for a GPU that is only
-described to it. Cannot choose between the forms of a product as it does there,
-by timing them. Prints seconds of compiling and how many of each kind a step
-runs, an iteration of a loop counted each time.
+described to it. It cannot tell so which form of a product is fastest, as it
+does there by timing them. Prints seconds of compiling and how many of each kind
+a step runs, an iteration of a loop counted each time.
 """
 
 from __future__ import annotations

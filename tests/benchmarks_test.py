@@ -6,6 +6,7 @@ import json
 import math
 import re
 import statistics
+import time
 
 import jax
 import numpy as np
@@ -287,13 +288,21 @@ def test_the_gpu_s_benchmark_runs_on_a_cpu_and_renders_its_tables(capsys):
   assert re.search(r'\| quick float32, encode +(\| [\d,.]+ +){4}\|', found)
 
 
-def test_a_check_beyond_its_limit_is_an_error_and_a_late_row_says_so():
+def test_a_check_beyond_its_limit_is_an_error():
   checks = {
     'nph': {'found': 0.5, 'limit': 1e-4},
     'ok': {'found': 0, 'limit': 0},
   }
   with pytest.raises(errors.UserError, match='nph is 5.0e-01 apart'):
     agreement.require(checks)
+
+
+def test_a_worker_that_is_late_or_fails_is_not_ready():
+  late = fresh.Worker('benchmarks.evaluate:score', num_codes=10**6)
+  failing = fresh.Worker('benchmarks.evaluate:score', num_codes=-1)
+  assert not late.wait(time.monotonic())
+  assert not failing.wait(time.monotonic() + 60)
+  assert late.go(time.monotonic()) is failing.go(time.monotonic()) is None
 
 
 def test_kernels_are_counted_once_for_each_iteration_of_their_loop():

@@ -84,7 +84,7 @@ def bounded(
 
   async def receive_bounded() -> Any:
     nonlocal waited, arrived, whole
-    if whole:  # what is waited for now is that the caller goes away
+    if whole:  # only the caller's leaving can come now, whenever it likes
       return await receive()
     clock = asyncio.get_running_loop().time
     late = bounds.patience_seconds + arrived / bounds.upload_rate
