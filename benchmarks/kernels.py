@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from benchmarks import contenders, measuring, sizes
-from nph_jax import compilation, train, train_state
+from nph_jax import compilation, errors, train, train_state
 
 _STEPS, _VIDEOS = 16, 1024  # of a call, and on the device
 # What XLA asks of a GPU: NVIDIA H100 80GB HBM3, compute capability 9.0.
@@ -82,12 +82,22 @@ def _kinds(
 
 
 def compiled(size: sizes.Size, precision: str) -> tuple[float, Any]:
-  """Seconds to compile `_STEPS` steps of NPH, frames resident, and these."""
+  """Seconds to compile `_STEPS` steps of NPH, frames resident, and these.
+
+  Raises:
+    UserError: jax has no compiler for such GPUs here.
+  """
   from jax.experimental import topologies
 
-  there = topologies.get_topology_desc(
-    'h100', 'cuda', target_config=_TARGET, topology='1x1x1'
-  )
+  try:
+    there = topologies.get_topology_desc(
+      'h100', 'cuda', target_config=_TARGET, topology='1x1x1'
+    )
+  except NotImplementedError as error:
+    raise errors.UserError(
+      "jax's CUDA build is not here; install requirements-cuda.txt, for which "
+      'no GPU is needed.'
+    ) from error
   mesh = jax.sharding.Mesh(np.array(there.devices), 'x')
   whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
   method, tables = contenders.nph(size, precision=precision), sizes.tables()
@@ -116,6 +126,7 @@ def main(size: str = 'fcvid', precision: str = 'bfloat16') -> None:
   """Prints what one step of ours is made of."""
   compilation.set_up()
   jax.config.update('jax_platforms', 'cpu')
+  jax.config.update('jax_enable_compilation_cache', False)  # wants the GPU
   taken, program = compiled(sizes.SIZES[size], precision)
   counts = {k: n / _STEPS for k, n in count(program.as_text()).items()}
   print(f'{size}, {precision}: compiled in {taken:.1f} s')
@@ -125,4 +136,4 @@ def main(size: str = 'fcvid', precision: str = 'bfloat16') -> None:
 
 
 if __name__ == '__main__':
-  main(*sys.argv[1:])
+  errors.run_main(lambda: main(*sys.argv[1:]))
