@@ -103,7 +103,7 @@ def compiled(size: sizes.Size, precision: str) -> tuple[float, Any]:
   method, tables = contenders.nph(size, precision=precision), sizes.tables()
   optimizer = train_state.adam(contenders.LEARNING_RATE, contenders.BETA1)
   key = jax.random.key(0)
-  create = functools.partial(train_state.create, method, optimizer)
+  create = functools.partial(train_state.initial, method, optimizer)
   step = functools.partial(train.train_step, method=method, optimizer=optimizer)
 
   def steps(key, state, tables, resident, batches):

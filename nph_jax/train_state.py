@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import flax.struct
@@ -24,16 +25,31 @@ class TrainState:
   opt_state: optax.OptState
 
 
+def initial(
+  method: Any,
+  optimizer: optax.GradientTransformation,
+  key: jax.Array,
+  tables: dict[str, jax.Array],
+) -> TrainState:
+  """The state before the first step; pure, to be traced."""
+  params, collections = method.init(key, tables)
+  step = jnp.zeros((), jnp.int32)
+  return TrainState(step, params, collections, optimizer.init(params))
+
+
 def create(
   method: Any,
   optimizer: optax.GradientTransformation,
   key: jax.Array,
   tables: dict[str, jax.Array],
 ) -> TrainState:
-  """The state before the first step."""
-  params, collections = jax.jit(method.init)(key, tables)
-  opt_state = optimizer.init(params)
-  return TrainState(jnp.zeros((), jnp.int32), params, collections, opt_state)
+  """`initial` as one program."""
+  # It runs once: to optimise it would take longer than it saves.
+  program = jax.jit(
+    functools.partial(initial, method, optimizer),
+    compiler_options={'xla_backend_optimization_level': 0},
+  )
+  return program(key, tables)
 
 
 def adam(

@@ -225,7 +225,7 @@ def exchanged(size, devices):
   method, optimizer = contenders.nph(size), train_state.adam(1e-3, 0.9)
   tables, key = jax.eval_shape(sizes.tables), jax.random.key(0)
   state = jax.eval_shape(
-    functools.partial(train_state.create, method, optimizer), key, tables
+    functools.partial(train_state.initial, method, optimizer), key, tables
   )
   rows = size.batch // devices
   batch = {

@@ -9,6 +9,8 @@ small canvas, whole-pixel placement would hide the velocity.
 from __future__ import annotations
 
 import functools
+import importlib.util
+import pathlib
 
 import numpy as np
 
@@ -33,11 +35,15 @@ _STREAMS = {'pools': 0, 'train': 1, 'query': 2, 'database': 3}
 
 @functools.cache
 def _source_images() -> tuple[np.ndarray, np.ndarray]:
-  """Returns (1797, 8, 8) float32 in [0, PEAK] and (1797,) classes."""
-  from sklearn import datasets
+  """Returns (1797, 8, 8) float32 in [0, PEAK] and (1797,) classes.
 
-  digits = datasets.load_digits()
-  return (digits.images * (PEAK / 16)).astype(np.float32), digits.target
+  They are scikit-learn's digits. Its own reader is in a package that takes two
+  seconds to import.
+  """
+  package = pathlib.Path(importlib.util.find_spec('sklearn').origin).parent
+  table = np.loadtxt(package / 'datasets/data/digits.csv.gz', delimiter=',')
+  images = table[:, :-1].reshape(-1, DIGIT, DIGIT) * (PEAK / 16)
+  return images.astype(np.float32), table[:, -1].astype(int)
 
 
 def _generator(stream: str, seed: int, counter: int = 0) -> np.random.Generator:
@@ -83,9 +89,11 @@ def _paths(u: np.ndarray, num_frames: int, span: float) -> np.ndarray:
 
 def _weights(position: np.ndarray, canvas: int) -> np.ndarray:
   """Returns (..., canvas, 8): how much each digit line gives a canvas line."""
-  lines = position[..., None, None] + np.arange(DIGIT)
-  distance = np.abs(np.arange(canvas)[:, None] - lines)
-  return np.maximum(0, 1 - distance).astype(np.float32)
+  # It depends on how many lines apart the two are, on few values.
+  apart = np.arange(1 - DIGIT, canvas) - position[..., None]
+  weights = np.maximum(0, 1 - np.abs(apart)).astype(np.float32)
+  windows = np.lib.stride_tricks.sliding_window_view(weights, DIGIT, axis=-1)
+  return np.ascontiguousarray(windows[..., ::-1])
 
 
 def make_videos(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,11 +21,16 @@ _STEPS_PER_CALL = 10
 
 
 def initial_state(
-  job: Job, run: train.Run, method: Any, optimizer: Any, tables: dict
+  job: Job,
+  run: train.Run,
+  method: Any,
+  optimizer: Any,
+  tables: dict,
+  create: Callable[..., train_state.TrainState] = train_state.create,
 ) -> train_state.TrainState:
-  """The state before the first step of `run`."""
+  """The state before the first step of `run`, by a function of train_state."""
   key = rng.stream(job.config.seed, f'{run.name} parameters')
-  return train_state.create(method, optimizer, key, tables)
+  return create(method, optimizer, key, tables)
 
 
 def save_closed_form(
@@ -70,10 +76,10 @@ def fit(
   if where == 'device':
     # Placed here, so that the copy in the host's memory is given up.
     resident = train.replicate(input_pipeline.all_frames(split))
-  # A GPU waits for calls; on a CPU several batches of frames want memory.
-  ahead = jax.default_backend() != 'cpu'
-  if ahead or where == 'device':
-    run = dataclasses.replace(run, steps_per_call=_STEPS_PER_CALL, ahead=ahead)
+  # A GPU waits for calls. A CPU gains nothing, and compiles a second program
+  # where calls do not divide the steps.
+  if jax.default_backend() != 'cpu':
+    run = dataclasses.replace(run, steps_per_call=_STEPS_PER_CALL, ahead=True)
   with Checkpointer(folder, job.config.checkpoint.keep) as checkpointer:
     first = checkpointer.latest_step or 0
     with MetricWriter(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 
-from nph_jax import errors, train
+from nph_jax import errors, train, train_state
 from nph_jax.checkpoint import Checkpointer
 from nph_jax.stages import tables
 from nph_jax.stages.fitting import fit, initial_state, save_closed_form
@@ -66,39 +66,31 @@ def trained_state(job: Job) -> TrainState:
   """
   # Without a checkpoint nothing is fitted either, which may take minutes.
   found = tables.tables(job, fit=_latest_step(job) is not None)
-  like = functools.partial(
-    initial_state, job, job.run, job.method, job.optimizer, found
-  )
-  return _restore(job.workdir.checkpoints, like, 'train')
+  what = (job, job.run, job.method, job.optimizer, found)
+  return _restore(job.workdir.checkpoints, what, 'train')
 
 
 def y_params(job: Job) -> dict:
   """The parameters of what yields y; UserError if it is not trained."""
   if job.refined:
     return job.refined.params
-  like = functools.partial(
-    initial_state,
-    job,
-    job.feature_run,
-    job.feature_method,
-    job.feature_optimizer,
-    {},
-  )
-  folder = tables.feature_folder(job)
-  return _restore(folder, like, 'prepare').params
+  what = (job, job.feature_run, job.feature_method, job.feature_optimizer, {})
+  return _restore(tables.feature_folder(job), what, 'prepare').params
 
 
 def _restore(
-  folder: pathlib.Path, initial: Callable[[], TrainState], stage: str
+  folder: pathlib.Path, what: tuple[Any, ...], stage: str
 ) -> TrainState:
+  """The newest state in `folder`, of what `initial_state` is told of."""
   with Checkpointer(folder) as checkpointer:
     if checkpointer.latest_step is None:
       raise errors.UserError(
         f'{folder}: holds no checkpoint; run the stage {stage} first.'
       )
     # Only the shapes are wanted: nothing is compiled or drawn for them.
-    like = jax.tree.map(
-      lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(initial)
+    shapes = jax.eval_shape(
+      functools.partial(initial_state, *what, create=train_state.initial)
     )
+    like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
     state, _ = checkpointer.restore(train.replicate(like))
   return jax.device_get(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import datasets
 
 from nph_jax.data import moving_digits
 
@@ -24,6 +25,13 @@ def test_seeds_and_splits_differ():
   first = moving_digits.make_videos('train', 0, 5, seed=0)[0]
   assert (first != moving_digits.make_videos('train', 0, 5, seed=1)[0]).any()
   assert (first != moving_digits.make_videos('query', 0, 5, seed=0)[0]).any()
+
+
+def test_source_images_are_those_of_scikit_learn():
+  images, classes = moving_digits._source_images()
+  digits = datasets.load_digits()
+  np.testing.assert_allclose(images, digits.images * moving_digits.PEAK / 16)
+  np.testing.assert_array_equal(classes, digits.target)
 
 
 @pytest.mark.parametrize('seed', [0, 1])
