@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import multiprocessing
 import os
 import signal
@@ -17,40 +18,23 @@ from unittest import mock
 from benchmarks import measuring
 from nph_jax import errors
 
+ON_CPU = {'JAX_PLATFORMS': 'cpu'}
+_PATIENCE = 10  # seconds for a process to end by itself
 
-def call(
-  function: str,
-  *,
-  timeout: float | None = None,
-  environment: Mapping[str, str] | None = None,
-  **arguments: Any,
-) -> dict[str, Any] | None:
-  """What `function` returns, a dict, and `peak_bytes` of its process.
+
+def call(function: str, **arguments: Any) -> dict[str, Any]:
+  """What `function` returns on a CPU, a dict, and its process's `peak_bytes`.
 
   Args:
     function: MODULE:NAME.
-    timeout: seconds it may take.
-    environment: added to this process's.
     **arguments: of the function.
-
-  Returns:
-    None where it took longer than `timeout`; it is ended then, with all that it
-    started.
 
   Raises:
     UserError: it failed; its own words are on stderr.
   """
-  print(f'  {function} {_brief(arguments)}', file=sys.stderr, flush=True)
-  context = multiprocessing.get_context('spawn')
-  found, send = context.Pipe(duplex=False)
-  process = context.Process(target=_run, args=(send, function, arguments))
-  # As it starts it imports this program's main module, which may read them.
-  everything = {'JAX_PLATFORMS': 'cpu', **(environment or {})}
-  with mock.patch.dict(os.environ, everything):
-    process.start()
-  send.close()
+  process, pipe = _started(_run, function, arguments, ON_CPU)
   try:
-    result = found.recv() if found.poll(timeout) else None
+    result = pipe.recv()
   except EOFError:
     process.join()
     raise errors.UserError(
@@ -60,10 +44,26 @@ def call(
   except BaseException:
     _end(process)
     raise
-  if result is None:
-    _end(process)
   process.join()
   return result
+
+
+def _started(
+  target: Callable[..., None],
+  function: str,
+  arguments: dict[str, Any],
+  environment: Mapping[str, str],
+) -> tuple[multiprocessing.Process, Connection]:
+  """A process that runs `target`, and a pipe to it."""
+  print(f'  {function} {_brief(arguments)}', file=sys.stderr, flush=True)
+  context = multiprocessing.get_context('spawn')
+  pipe, there = context.Pipe()
+  process = context.Process(target=target, args=(there, function, arguments))
+  # As it starts it imports this program's main module, which may read them.
+  with mock.patch.dict(os.environ, environment):
+    process.start()
+  there.close()
+  return process, pipe
 
 
 def _end(process: multiprocessing.Process) -> None:
@@ -93,57 +93,65 @@ def _named(function: str) -> Callable[..., Any]:
 
 
 class Worker:
-  """A process that prepares, says so, and measures when told to.
+  """A process that prepares, says so, and measures whenever told to.
 
   Its function returns a function, which it calls then and whose dict it sends.
   """
 
-  def __init__(self, function: str, **arguments: Any):
+  def __init__(
+    self,
+    function: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    **arguments: Any,
+  ):
     """Starts it.
 
     Args:
       function: MODULE:NAME.
+      environment: added to this process's.
       **arguments: of the function.
     """
-    context = multiprocessing.get_context('spawn')
-    self._pipe, there = context.Pipe()
-    self._process = context.Process(
-      target=_prepare, args=(there, function, arguments)
+    self._process, self._pipe = _started(
+      _serve, function, arguments, environment or {}
     )
-    self._process.start()
-    there.close()
 
   def wait(self, until: float) -> bool:
     """Whether it is ready by `until`, of time.monotonic(); ends it if not."""
     return self._receive(until) is not None
 
-  def go(self, until: float) -> dict[str, Any] | None:
+  def go(self, until: float = math.inf) -> dict[str, Any] | None:
     """What it measures, or None where it takes longer, or fails."""
     with contextlib.suppress(OSError):  # it has ended: nothing will come
       self._pipe.send('go')
     return self._receive(until)
 
   def end(self) -> None:
-    """Ends it, with all that it started."""
+    """Lets it end, or else ends it, with all that it started."""
+    self._pipe.close()
+    self._process.join(_PATIENCE)
+    self._kill()
+
+  def _kill(self) -> None:
     _end(self._process)
     self._process.join()
 
   def _receive(self, until: float) -> Any:
+    left = None if until == math.inf else max(0, until - time.monotonic())
     try:
-      if self._pipe.poll(max(0, until - time.monotonic())):
+      if self._pipe.poll(left):
         return self._pipe.recv()
     except (EOFError, OSError):
       pass  # it failed; its own words are on stderr
-    self.end()
+    self._kill()
     return None
 
 
-def _prepare(
-  pipe: Connection, function: str, arguments: dict[str, Any]
-) -> None:
+def _serve(pipe: Connection, function: str, arguments: dict[str, Any]) -> None:
   """The process of a Worker."""
   os.setsid()
   measure = _named(function)(**arguments)
   pipe.send('ready')
-  pipe.recv()
-  pipe.send(measure())
+  with contextlib.suppress(EOFError):  # nobody asks any more
+    while pipe.recv():
+      pipe.send(measure())

@@ -72,6 +72,7 @@ def run(quick: bool, seconds: float) -> dict[str, Any]:
     for name in ready:
       print(f'  {name}', file=sys.stderr, flush=True)
       rows[name] = workers[name].go(end) or rows[name]
+      workers[name].end()
   device = jax.devices()[0].device_kind
   return {'device': device, 'checks': checks, 'rates': speed, 'rows': rows}
 

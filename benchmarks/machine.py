@@ -44,6 +44,11 @@ def describe() -> dict[str, Any]:
   }
 
 
+def multiplies_bfloat16() -> bool:
+  """Whether the processor does; PyTorch takes minutes a step where not."""
+  return any('bf16' in flag for flag in describe()['instructions'])
+
+
 def folder(about: Mapping[str, Any]) -> str:
   """A name for the folder of what a processor gave, of `describe`."""
   parts = (about['cpu'], about['family'], about['model'])

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import contenders, measuring, sizes, speed_tables
+from benchmarks import contenders, machine, measuring, sizes, speed_tables
 
 METHODS = (
   'nph_paper', 'udvh', 'bth', 'dkph', 'conmh', 'autossvh', 's5vh', 'wsch',
@@ -43,8 +43,10 @@ def run(quick: bool, names: Sequence[str] = ()) -> dict[str, Any]:
     found[_BESIDE] = {}
   for precision, name in itertools.product(_PRECISIONS, names):
     steps = {name: _step(name, size, precision)}
-    if name == 'conmh' and _BESIDE in found:
-      steps[_BESIDE] = _beside(size, precision == 'bfloat16')
+    autocast = precision == 'bfloat16'
+    runs = not autocast or machine.multiplies_bfloat16()
+    if name == 'conmh' and _BESIDE in found and runs:
+      steps[_BESIDE] = _beside(size, autocast)
     for each, times in measuring.in_turns(steps).items():
       found[each][precision] = times
   return {

@@ -42,11 +42,11 @@ def step(results: Results) -> str:
 
 def methods(results: Results) -> str:
   """Seconds of a step of each method, by precision."""
-  rows = [
-    [name, *(f'{s:.3f}' for s in seconds.values())]
-    for name, seconds in results['seconds'].items()
-  ]
   precisions = [*next(iter(results['seconds'].values()))]
+  rows = [
+    [name, *(f'{x[each]:.3f}' if each in x else '-' for each in precisions)]
+    for name, x in results['seconds'].items()
+  ]
   return paragraphs(
     f'{size("fcvid", results["size"])}. Seconds, median of runs in turns:',
     grid(['', *precisions], rows),
@@ -118,11 +118,12 @@ def encode(results: Results) -> str:
     for name, speeds in rates.items()
   }
   names = list(next(iter(rates.values())))
-  starts = [
-    [f'{size}, {name}', f'{first:.1f}', gib(values['peak_bytes'][name])]
-    for size, values in results.items()
-    for name, first in values['first_code'].items()
-  ]
+  starts = []
+  for name, values in results.items():
+    for who, first in values['first_code'].items():
+      again = values.get('first_code_again', {}).get(who)
+      shown = [f'{first:.2f}', f'{again:.2f}' if again else '-']
+      starts.append([f'{name}, {who}', *shown, gib(values['peak_bytes'][who])])
   return paragraphs(
     'Videos hashed a second (autoencoder, anchors, encoder):',
     grid(
@@ -133,8 +134,9 @@ def encode(results: Results) -> str:
     ),
     'Times as fast as:',
     _ratios(seconds, names),
-    'Seconds to the first code after loading, and the most memory held:',
-    grid(['', 'first code, s', 'peak, GiB'], starts),
+    'Seconds to the first code after loading, caches of compiled programs '
+    'empty and then filled by that, and the most memory held:',
+    grid(['', 'first code, s', 'again, s', 'peak, GiB'], starts),
   )
 
 

@@ -1,17 +1,29 @@
 """One training step: ours, our literal scan and PyTorch, in turns.
 
-Every contender first runs in a new process of its own, with empty caches of
-compiled programs: time to the first step and memory. Then all take their steps
-in one process, one after the other's.
+Every contender is a process of its own, which starts with empty caches of
+compiled programs: time to the first step and memory. Once all have started
+they take their steps one after the other's.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import math
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
-from benchmarks import contenders, flops, fresh, measuring, rates, sizes
+from benchmarks import (
+  contenders,
+  flops,
+  fresh,
+  machine,
+  measuring,
+  rates,
+  sizes,
+)
 from nph_jax import errors
 
 COMPILE_SECONDS = 300
@@ -30,34 +42,35 @@ def run(quick: bool, compile_seconds: int = COMPILE_SECONDS) -> dict[str, Any]:
 
 
 def _measure(size: sizes.Size, compile_seconds: int) -> dict[str, Any]:
-  with tempfile.TemporaryDirectory() as folder:
-    caches = {
-      'JAX_COMPILATION_CACHE_DIR': f'{folder}/jax',
-      'TORCHINDUCTOR_CACHE_DIR': f'{folder}/torch',
-    }
-    cold, warm, missing = {}, {}, {}
+  steps: dict[str, Callable[[], dict[str, Any]]] = {}
+  cold, warm, missing = {}, {}, {}
+  with contextlib.ExitStack() as stack:
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
     for name in contenders.CONTENDERS:
+      begin = functools.partial(_begun, stack, name, size, folder)
+      limit = compile_seconds if 'compiled' in name else math.inf
       try:
-        cold[name] = _start(name, size, caches, compile_seconds)
+        steps[name] = begin(limit)
       except _Missing as reason:
         missing[name] = str(reason)
         continue
-      if not name.startswith('PyTorch'):
-        warm[name] = _start(name, size, caches, compile_seconds)
-    result = fresh.call(
-      'benchmarks.step:in_turns',
-      size=size,
-      names=list(cold),
-      environment=caches,
-    )
+      cold[name] = steps[name]()
+      if name.startswith('ours'):
+        warm[name] = begin(limit)()
+    times = measuring.in_turns(steps)
+  seconds = measuring.medians(times)
+  measured = fresh.call('benchmarks.rates:measure')
+  del measured['peak_bytes']
   return {
     'size': size._asdict(),
-    **{key: result[key] for key in ('seconds', 'all', 'rates')},
+    'seconds': seconds,
+    'all': times,
+    'rates': measured,
     'first_step': _fields(cold, 'first_step'),
     'first_step_again': _fields(warm, 'first_step'),
     'peak_bytes': _fields(cold, 'peak_bytes'),
     'missing': missing,
-    'floor': floor(size, result['seconds'], result['rates']),
+    'floor': floor(size, seconds, measured),
   }
 
 
@@ -69,52 +82,77 @@ class _Missing(Exception):
   """Why a contender takes no part."""
 
 
-def _start(
-  name: str, size: sizes.Size, caches: dict[str, str], compile_seconds: int
-):
-  """The first steps of a contender; torch.compile alone may fail at them."""
-  compiles = 'compiled' in name
-  if compiles and not compile_seconds:
+def _begun(
+  stack: contextlib.ExitStack,
+  name: str,
+  size: sizes.Size,
+  folder: str,
+  limit: float,
+) -> Callable[[], dict[str, Any]]:
+  """A contender that has taken its first steps; each call is one more.
+
+  Args:
+    stack: ends its process.
+    name: of contenders.CONTENDERS.
+    size: of the step.
+    folder: of compiled programs.
+    limit: seconds for the first steps; 0 leaves it out.
+  """
+  if not limit:
     raise _Missing('left out')
-  try:
-    result = fresh.call(
-      'benchmarks.step:first_steps',
-      name=name,
-      size=size,
-      started=time.time(),
-      timeout=compile_seconds if compiles else None,
-      environment=caches,
-    )
-  except errors.UserError as error:
-    if not compiles:
-      raise
-    raise _Missing('does not compile here') from error
-  if result is None:
-    raise _Missing(f'did not compile within {compile_seconds} s')
-  return result
+  if 'PyTorch bfloat16' in name and not machine.multiplies_bfloat16():
+    raise _Missing('no bfloat16 here')
+  worker = fresh.Worker(
+    'benchmarks.step:contender',
+    environment={
+      **fresh.ON_CPU,
+      'JAX_COMPILATION_CACHE_DIR': f'{folder}/jax',
+      'TORCHINDUCTOR_CACHE_DIR': f'{folder}/torch',
+    },
+    name=name,
+    size=size,
+    started=time.time(),
+  )
+  stack.callback(worker.end)
+  is_ours = not name.startswith('PyTorch')
+  end = math.inf if is_ours else time.monotonic() + limit
+  if not worker.wait(end):
+    if is_ours:
+      raise errors.UserError(f'{name}: failed; what it said is above.')
+    late = time.monotonic() >= end
+    raise _Missing(f'no step within {limit} s' if late else 'does not run here')
+  return functools.partial(_one_more, name, worker)
 
 
-def first_steps(name: str, size: list[int], started: float) -> dict[str, Any]:
-  """Seconds from `started`, a time of the clock, to the end of step 1."""
+def _one_more(name: str, worker: fresh.Worker) -> dict[str, Any]:
+  found = worker.go()
+  if found is None:
+    raise errors.UserError(f'{name}: failed; what it said is above.')
+  return found
+
+
+def contender(
+  name: str, size: list[int], started: float
+) -> Callable[[], dict[str, Any]]:
+  """The process of a contender: takes a step, and tells of the first ones.
+
+  Args:
+    name: of contenders.CONTENDERS.
+    size: of the step.
+    started: a time of the clock, from which the first step's seconds count.
+  """
   step = contenders.CONTENDERS[name](sizes.Size(*size))
   step()
   first_step = time.time() - started
   for _ in range(_MORE_STEPS):
     step()
-  return {'first_step': first_step}
+  told = {'first_step': first_step, 'peak_bytes': measuring.peak_memory()}
 
+  def one_more() -> dict[str, Any]:
+    step()
+    return told
 
-def in_turns(size: list[int], names: list[str]) -> dict[str, Any]:
-  """Median seconds of each contender's step, and the machine's own rates."""
-  steps = {
-    name: contenders.CONTENDERS[name](sizes.Size(*size)) for name in names
-  }
-  times = measuring.in_turns(steps)
-  return {
-    'seconds': measuring.medians(times),
-    'all': times,
-    'rates': rates.measure(),
-  }
+  return one_more
 
 
 def floor(

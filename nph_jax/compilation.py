@@ -20,6 +20,9 @@ _GPU_FLAGS = (
   '--xla_gpu_experimental_enable_fusion_autotuner',
 )
 _KNOWN_VERSIONS = ('0.10.', '0.11.', '0.12.')
+# jax keeps what took it a second to compile: neither a hasher that answers for
+# the first time, nor most programs of a training.
+_SHORTEST = 'jax_persistent_cache_min_compile_time_secs'
 _GPU_PLUGINS = ('jax_cuda12_plugin', 'jax_cuda13_plugin')
 
 
@@ -49,6 +52,10 @@ def _use_persistent_cache() -> None:
   What is compiled for one processor may not run on another that shares the
   home folder. JAX_COMPILATION_CACHE_DIR, where set, names the folder instead.
   """
+  import jax  # takes a second; whoever calls this may not have needed it yet
+
+  if _SHORTEST.upper() not in os.environ:
+    jax.config.update(_SHORTEST, 0)
   if 'JAX_COMPILATION_CACHE_DIR' in os.environ:
     return
   folder = cache_folder() / f'compiled-{_processor()}'
@@ -56,8 +63,6 @@ def _use_persistent_cache() -> None:
     folder.mkdir(parents=True, exist_ok=True)
   except OSError:
     return  # nowhere to write: compile every time
-  import jax  # takes a second; whoever calls this may not have needed it yet
-
   jax.config.update('jax_compilation_cache_dir', str(folder))
 
 

@@ -36,6 +36,16 @@ def test_none_where_nothing_can_be_written(monkeypatch, tmp_path):
   assert folder(monkeypatch, XDG_CACHE_HOME=blocked) == 'None'
 
 
+def test_programs_that_compile_soon_are_kept_too(monkeypatch, tmp_path):
+  name = 'jax_persistent_cache_min_compile_time_secs'
+  monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', str(tmp_path))
+  program = PROGRAM.replace('jax_compilation_cache_dir', name)
+  monkeypatch.delenv(name.upper(), raising=False)
+  assert float(programs.run('-c', program).stdout) == 0
+  monkeypatch.setenv(name.upper(), '3')
+  assert float(programs.run('-c', program).stdout) == 3
+
+
 FLAGS = """
 import importlib.metadata, importlib.util, os, sys
 plugin, version = sys.argv[1:]
