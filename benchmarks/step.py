@@ -114,21 +114,27 @@ def _begun(
     started=time.time(),
   )
   stack.callback(worker.end)
-  is_ours = not name.startswith('PyTorch')
-  end = math.inf if is_ours else time.monotonic() + limit
+  end = time.monotonic() + limit
   if not worker.wait(end):
-    if is_ours:
-      raise errors.UserError(f'{name}: failed; what it said is above.')
-    late = time.monotonic() >= end
-    raise _Missing(f'no step within {limit} s' if late else 'does not run here')
+    if limit == math.inf:
+      raise _failed(name)
+    raise _Missing(
+      f'did not compile within {limit} s'
+      if time.monotonic() >= end
+      else 'does not compile here'
+    )
   return functools.partial(_one_more, name, worker)
 
 
 def _one_more(name: str, worker: fresh.Worker) -> dict[str, Any]:
   found = worker.go()
   if found is None:
-    raise errors.UserError(f'{name}: failed; what it said is above.')
+    raise _failed(name)
   return found
+
+
+def _failed(name: str) -> errors.UserError:
+  return errors.UserError(f'{name}: failed; what it said is above.')
 
 
 def contender(

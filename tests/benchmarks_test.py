@@ -300,6 +300,14 @@ def test_a_worker_that_is_late_or_fails_is_not_ready():
   assert late.go(time.monotonic()) is failing.go(time.monotonic()) is None
 
 
+def test_a_worker_measures_as_often_as_it_is_asked():
+  worker = fresh.Worker('unittest.mock:Mock', return_value={'seconds': 1})
+  assert worker.wait(time.monotonic() + 60)
+  assert worker.go() == worker.go() == {'seconds': 1}
+  worker.end()
+  assert worker._process.exitcode == 0
+
+
 def test_kernels_are_counted_once_for_each_iteration_of_their_loop():
   program = """HloModule jit_steps
 
