@@ -44,12 +44,11 @@ def create(
   tables: dict[str, jax.Array],
 ) -> TrainState:
   """`initial` as one program."""
-  # It runs once: to optimise it would take longer than it saves.
-  program = jax.jit(
-    functools.partial(initial, method, optimizer),
-    compiler_options={'xla_backend_optimization_level': 0},
-  )
-  return program(key, tables)
+  # It runs once: to optimise it would take a CPU longer than it saves.
+  is_cpu = jax.default_backend() == 'cpu'
+  options = {'xla_backend_optimization_level': 0} if is_cpu else None
+  program = functools.partial(initial, method, optimizer)
+  return jax.jit(program, compiler_options=options)(key, tables)
 
 
 def adam(
