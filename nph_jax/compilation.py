@@ -20,8 +20,8 @@ _GPU_FLAGS = (
   '--xla_gpu_experimental_enable_fusion_autotuner',
 )
 _KNOWN_VERSIONS = ('0.10.', '0.11.', '0.12.')
-# jax keeps what took it a second to compile: neither a hasher that answers for
-# the first time, nor most programs of a training.
+# By default jax keeps only what took it a second to compile: no hasher, and few
+# of a training's programs.
 _SHORTEST = 'jax_persistent_cache_min_compile_time_secs'
 _GPU_PLUGINS = ('jax_cuda12_plugin', 'jax_cuda13_plugin')
 

@@ -308,6 +308,17 @@ def test_a_worker_measures_as_often_as_it_is_asked():
   assert worker._process.exitcode == 0
 
 
+def test_a_contender_that_takes_no_part_says_why(monkeypatch, tmp_path):
+  monkeypatch.setattr(step.machine, 'multiplies_bfloat16', lambda: False)
+  begin = functools.partial(step._begun, None, size=SIZE, folder=str(tmp_path))
+  for name, limit, why in (
+    ('PyTorch float32 compiled', 0, 'left out'),
+    ('PyTorch bfloat16', math.inf, 'no bfloat16 here'),
+  ):
+    with pytest.raises(step._Missing, match=why):
+      begin(name, limit=limit)
+
+
 def test_kernels_are_counted_once_for_each_iteration_of_their_loop():
   program = """HloModule jit_steps
 

@@ -4,8 +4,8 @@ import digits_runs
 import numpy as np
 import pytest
 
-from nph_jax import errors
-from nph_jax.stages import prepare, tables
+from nph_jax import errors, train
+from nph_jax.stages import prepare, tables, training
 from nph_jax.stages.job import open_job
 
 STEPS = 4
@@ -158,3 +158,11 @@ def test_damaged_tables_are_an_error(itq, content):
 def test_without_fitting_nothing_is_written(itq):
   assert tables.tables(itq, fit=False) == {}
   assert not (itq.workdir.root / 'tables.npz').exists()
+
+
+def test_a_cpu_takes_one_step_a_call(root, tmp_path, monkeypatch):
+  given = []
+  monkeypatch.setattr(train, 'fit', lambda run, *rest: given.append(run))
+  training.run(prepared(root, tmp_path / 'run'))
+  (run,) = given
+  assert run.steps_per_call == 1 and not run.ahead
